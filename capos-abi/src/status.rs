@@ -1,0 +1,80 @@
+//! Status codes of completions. Zero is success; every error names what was wrong with the entry or its peer.
+
+/// Status of a completed ring entry.
+pub type Status = i32;
+
+/// The operation succeeded.
+pub const OK: Status = 0;
+
+// The caller's entry is malformed.
+
+/// The operation code is unknown.
+pub const BAD_OPCODE: Status = -1;
+/// A flag is unknown or not allowed for this operation.
+pub const BAD_FLAGS: Status = -2;
+/// A message, result or pool range is misaligned or lies outside of the arena.
+pub const BAD_RANGE: Status = -3;
+/// The tag is out of range or its pending record is in use.
+pub const BAD_TAG: Status = -4;
+/// The parameters are not a message that the method accepts.
+pub const BAD_MESSAGE: Status = -5;
+/// An argument lies outside of what the method allows.
+pub const BAD_ARGUMENT: Status = -6;
+
+// The caller's authority does not suffice.
+
+/// The handle names no capability: it was never valid, was released, or its object has died.
+pub const STALE: Status = -10;
+/// The capability does not offer the called interface or operation.
+pub const WRONG_INTERFACE: Status = -11;
+/// The interface has no such method.
+pub const UNIMPLEMENTED: Status = -12;
+/// A capability named in the message is stale or may not be transferred.
+pub const BAD_CAPABILITY: Status = -13;
+/// The receiver did not accept as many capabilities as the message carries.
+pub const NOT_ACCEPTED: Status = -14;
+
+// Something ran out or was in the wrong state.
+
+/// A ledger has too little left; the completion's `value` packs which resource and how much remains
+///: resource number in the top 8 bits, remainder below.
+pub const EXHAUSTED: Status = -20;
+/// The result does not fit into the range given for it; a call answered so stays open.
+pub const TOO_BIG: Status = -21;
+/// The object is in a state that does not allow the operation.
+pub const BAD_STATE: Status = -22;
+/// No source for what was asked exists on this machine (for example entropy).
+pub const UNAVAILABLE: Status = -23;
+
+// The call ended otherwise than by its server's answer.
+
+/// The operation was cancelled.
+pub const CANCELLED: Status = -30;
+/// The deadline passed.
+pub const DEADLINE: Status = -31;
+/// The serving process died after delivery; the call may have been executed.
+pub const SERVER_DIED: Status = -32;
+/// The call that is answered is gone: its caller cancelled it or died.
+pub const CALLER_GONE: Status = -33;
+/// The operation to cancel is already returning, or there is none under this tag.
+pub const TOO_LATE: Status = -34;
+
+/// The server answered with an exception; the result range holds an `Exception` message.
+pub const EXCEPTION: Status = -40;
+
+/// Resources that a ledger counts, as packed into the `value` of an [`EXHAUSTED`] completion.
+pub mod resource {
+    /// Page frames (4096 bytes each), page tables and ring areas included.
+    pub const FRAMES: u8 = 1;
+    /// Slots in handle tables.
+    pub const HANDLES: u8 = 2;
+    /// Kernel objects.
+    pub const OBJECTS: u8 = 3;
+    /// Threads.
+    pub const THREADS: u8 = 4;
+    /// Page frames of the whole machine: the ledger allowed it, but memory is full.
+    pub const MACHINE_FRAMES: u8 = 5;
+}
+
+/// Bits of an [`EXHAUSTED`] completion's `value` that hold the remainder.
+pub const REMAINDER_BITS: u32 = 56;

@@ -1,0 +1,20 @@
+@0xd2a1f07c5e8b3306;
+# Where calls to a user-space server wait.
+
+interface EndpointServer @0xb0f4a6e0d91c4a07 {
+  # The serving side, lent to the process that serves: it may RECV, and mint objects that end with it.
+
+  mint @0 (interfaceId :UInt64, key :UInt64) -> (object :Capability);
+  # An object of this endpoint. The returned capability is its origin: capabilities copied from it are its children, and
+  # an `unreferenced` completion comes when the last of them is gone. Calls on it are stale once the process has died.
+}
+
+interface Endpoint @0xb0f4a6e0d91c4a08 extends(EndpointServer) {
+  # The owner's side, held by whoever supervises the server.
+
+  mintDurable @0 (interfaceId :UInt64, key :UInt64) -> (object :Capability);
+  # An object that outlives the serving process: calls on it wait for the next one.
+
+  server @1 () -> (server :EndpointServer);
+  # The facet to lend to a server.
+}

@@ -1,0 +1,39 @@
+@0xd2a1f07c5e8b3301;
+# What a program may use up: frames, handles, objects, threads; every kernel object is made by the ledger that pays.
+
+using VirtualMemory = import "virtual_memory.capnp".VirtualMemory;
+using MemoryObject = import "memory_object.capnp".MemoryObject;
+using Process = import "process.capnp".Process;
+using Thread = import "thread.capnp".Thread;
+using Endpoint = import "endpoint.capnp".Endpoint;
+using Notification = import "notification.capnp".Notification;
+
+interface Ledger @0xb0f4a6e0d91c4a01 {
+  # Limits and charges of one account. Ledgers form a tree: what a child may use was taken from its parent.
+
+  createLedger @0 (frames :UInt64, handles :UInt64, objects :UInt64, threads :UInt64) -> (ledger :Ledger);
+  # A child with these limits, reserved from this ledger until the child is gone.
+
+  createProcess @1 (name :Text) -> (process :Process, memory :VirtualMemory);
+  # An empty process that this ledger pays for: no threads, no capabilities, nothing mapped. `name` has at most 32 bytes.
+
+  createThread @2 (
+      process :Process, entry :UInt64, stackPointer :UInt64, threadPointer :UInt64, argument :UInt64,
+      ringBytes :UInt32 = 65536) -> (thread :Thread, ringAddress :UInt64);
+  # A thread of `process` that starts at `entry` once the process is started. Its ring area of `ringBytes` (a power of two,
+  # 16 KiB to 2 MiB) is mapped at `ringAddress`.
+
+  createEndpoint @3 (maxMessageBytes :UInt32 = 4096) -> (endpoint :Endpoint);
+  # An endpoint without server. Calls with longer messages are refused.
+
+  createMemoryObject @4 (bytes :UInt64) -> (memory :MemoryObject);
+  # Zero-filled memory, rounded up to whole pages; its frames are charged now.
+
+  createNotification @5 () -> (notification :Notification);
+  # A notification with no bit set.
+
+  inspect @6 () -> (
+      framesUsed :UInt64, framesLimit :UInt64, handlesUsed :UInt64, handlesLimit :UInt64,
+      objectsUsed :UInt64, objectsLimit :UInt64, threadsUsed :UInt64, threadsLimit :UInt64);
+  # What is charged and what may be.
+}

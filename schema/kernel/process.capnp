@@ -1,0 +1,50 @@
+@0xd2a1f07c5e8b3302;
+# A process: an address space, a handle table, threads and the ledger that pays for them.
+
+interface Process @0xb0f4a6e0d91c4a02 {
+  # Control of one process.
+
+  grant @0 (capability :Capability) -> (handle :UInt64);
+  # Gives the process a copy of the capability; `handle` is the process's handle of it.
+
+  start @1 ();
+  # Lets the threads run. A process starts once.
+
+  kill @2 ();
+  # Ends all its threads at once. Killing a process that has ended does nothing.
+
+  exit @3 (code :Int32);
+  # Ends all its threads, with this exit code. For the process itself.
+
+  wait @4 () -> (outcome :Outcome, code :Int32, fault :Fault, address :UInt64, instruction :UInt64);
+  # Answers when the process has ended. `code` is its exit code if it exited; the last three are set if it faulted.
+
+  inspect @5 () -> (id :UInt64, state :State, threads :UInt32, handles :UInt32, name :Text);
+  # What it is doing.
+
+  enum State {
+    created @0;
+    running @1;
+    ended @2;
+  }
+
+  enum Outcome {
+    exited @0;
+    killed @1;
+    faulted @2;
+  }
+
+  enum Fault {
+    none @0;
+    read @1;
+    write @2;
+    execute @3;
+    divide @4;
+    invalidInstruction @5;
+    protection @6;
+    breakpoint @7;
+    alignment @8;
+    floatingPoint @9;
+    other @10;
+  }
+}

@@ -1,0 +1,33 @@
+@0xd2a1f07c5e8b3304;
+# The address space of a process.
+
+using MemoryReader = import "memory_object.capnp".MemoryReader;
+
+interface VirtualMemory @0xb0f4a6e0d91c4a04 {
+  # Addresses and sizes are multiples of the page size (4096 bytes). Nothing is ever writable and executable.
+
+  reserve @0 (bytes :UInt64, address :UInt64 = 0) -> (address :UInt64);
+  # Reserves addresses, at `address` if it is not 0. Reserved addresses cannot be accessed.
+
+  commit @1 (address :UInt64, bytes :UInt64, access :Access);
+  # Backs reserved addresses with zeroed memory; charged now, filled at first touch.
+
+  decommit @2 (address :UInt64, bytes :UInt64);
+  # Gives committed memory back; the addresses stay reserved.
+
+  protect @3 (address :UInt64, bytes :UInt64, access :Access);
+  # Changes the access of committed or mapped memory. Mapped memory cannot get more access than its object allows.
+
+  map @4 (object :MemoryReader, offset :UInt64, bytes :UInt64, address :UInt64 = 0, access :Access) -> (address :UInt64);
+  # Maps a part of a memory object, at the free or reserved `address` if it is not 0. Write access needs a `MemoryObject`.
+
+  unmap @5 (address :UInt64, bytes :UInt64);
+  # Frees whole ranges made by `reserve` or `map`, whatever is committed in them.
+
+  enum Access {
+    none @0;
+    read @1;
+    readWrite @2;
+    readExecute @3;
+  }
+}
