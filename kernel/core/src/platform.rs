@@ -1,0 +1,129 @@
+//! What the core asks of the machine below it: memory, processors, devices. The kernel implements it on hardware,
+//! the tests on plain vectors.
+//!
+//! The core runs under the kernel lock with interrupts off, so every method may assume that no other caller is inside.
+use crate::frame::{Frame, FrameAllocator, OutOfFrames};
+use crate::memory::Access;
+use capos_abi::ring::{Completion, Submission};
+
+/// Physically contiguous memory of a ring area, which the kernel reaches without the thread's page tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RingArea {
+    /// First frame.
+    pub frame: Frame,
+    /// Bytes of the area.
+    pub bytes: u32,
+}
+
+/// An address space: its root page table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space(pub Frame);
+
+/// First register values of a thread; all others are zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Registers {
+    /// First instruction.
+    pub entry: u64,
+    /// Stack pointer.
+    pub stack_pointer: u64,
+    /// FS base.
+    pub thread_pointer: u64,
+    /// First argument (rdi): address of the ring area.
+    pub ring_address: u64,
+    /// Second argument (rsi).
+    pub argument: u64,
+}
+
+/// Index of a thread's register context; at most [`crate::MAX_THREADS`].
+pub type ContextIndex = u32;
+
+/// The machine below the core.
+pub trait Platform {
+    // Processors and time.
+
+    /// Number of running processors; they are numbered from 0.
+    fn processors(&self) -> usize;
+    /// Monotonic nanoseconds since the kernel started.
+    fn now(&self) -> u64;
+    /// Makes another processor enter the kernel soon and call [`crate::Kernel::reschedule`].
+    fn interrupt_processor(&mut self, processor: usize);
+    /// Arms this processor's one-shot timer (absolute nanoseconds; `u64::MAX` stops it); it calls [`crate::Kernel::timer`].
+    fn set_timer(&mut self, processor: usize, deadline: u64);
+
+    // Register contexts of threads.
+
+    /// Prepares the context with this index; whatever it held before is gone. False: no memory for it.
+    #[must_use]
+    fn create_context(&mut self, context: ContextIndex, registers: &Registers) -> bool;
+    /// Sets what the thread's pending system call will return.
+    fn set_result(&mut self, context: ContextIndex, value: u64);
+
+    // Address spaces. Addresses are multiples of the page size in the lower half.
+
+    /// An empty address space that shares the kernel's half.
+    fn create_space(&mut self, frames: &mut FrameAllocator) -> Result<Space, OutOfFrames>;
+    /// Frees all page tables of a space that no thread will enter again, and makes sure that no processor has it loaded.
+    /// Frames still mapped in it are not freed.
+    fn destroy_space(&mut self, space: Space, frames: &mut FrameAllocator);
+    /// Maps one page where nothing is mapped; returns how many frames new page tables took.
+    fn map(&mut self, space: Space, frames: &mut FrameAllocator, address: u64, frame: Frame, access: Access) -> Result<u64, OutOfFrames>;
+    /// Unmaps one page; the frame that was there, if any. Stale translations remain until [`Platform::flush`].
+    fn unmap(&mut self, space: Space, address: u64) -> Option<Frame>;
+    /// Changes the access of one page if it is mapped. Stale translations remain until [`Platform::flush`].
+    fn protect(&mut self, space: Space, address: u64, access: Access);
+    /// Removes stale translations of these pages from every processor that may hold them, before it returns.
+    fn flush(&mut self, space: Space, address: u64, pages: u64);
+
+    // Physical memory.
+
+    /// Fills a frame with zeros.
+    fn zero_frame(&mut self, frame: Frame);
+    /// Copies bytes into frames, starting `offset` bytes behind the start of `frame`.
+    fn write_frames(&mut self, frame: Frame, offset: u64, bytes: &[u8]);
+
+    // Ring areas. The user may write them at any time: every method reads each word once. Offsets lie within the area:
+    // the core has checked them.
+
+    /// Writes a fresh header.
+    fn init_ring(&mut self, area: RingArea);
+    /// The user's submission tail.
+    fn submission_tail(&self, area: RingArea) -> u32;
+    /// The user's completion head.
+    fn completion_head(&self, area: RingArea) -> u32;
+    /// The submission at this position.
+    fn submission(&self, area: RingArea, position: u32) -> Submission;
+    /// Stores a completion at this position.
+    fn post(&mut self, area: RingArea, position: u32, completion: &Completion);
+    /// Publishes the kernel's submission head.
+    fn publish_submission_head(&mut self, area: RingArea, position: u32);
+    /// Publishes the kernel's completion tail, after the completions before it.
+    fn publish_completion_tail(&mut self, area: RingArea, position: u32);
+    /// Reads words from arena offset `offset` (a multiple of 8).
+    fn read_arena(&self, area: RingArea, offset: u32, words: &mut [u64]);
+    /// Writes words to arena offset `offset` (a multiple of 8).
+    fn write_arena(&mut self, area: RingArea, offset: u32, words: &[u64]);
+    /// Copies `bytes` (a multiple of 8) from one arena to another.
+    fn copy_arena(&mut self, from: RingArea, from_offset: u32, to: RingArea, to_offset: u32, bytes: u32);
+
+    // Devices.
+
+    /// Reads an I/O port.
+    fn port_read(&mut self, port: u16) -> u8;
+    /// Writes an I/O port.
+    fn port_write(&mut self, port: u16, value: u8);
+    /// First port and number of ports of the UART that the kernel's early console uses, if it has one.
+    fn console_ports(&self) -> Option<(u16, u16)>;
+    /// The console now belongs to a driver: write to it no more, except in a panic.
+    fn release_console(&mut self);
+    /// Unmasks (routes to a processor) or masks an ISA interrupt line; it calls [`crate::Kernel::interrupt`].
+    fn set_line_enabled(&mut self, line: u8, enabled: bool);
+    /// Text for the early console, while the kernel owns it.
+    fn console_write(&mut self, text: &str);
+    /// Fills with random bytes from the processor's source; false if there is none.
+    #[must_use]
+    fn entropy(&mut self, bytes: &mut [u8]) -> bool;
+    /// Ends the machine with this code.
+    fn shutdown(&mut self, code: u8) -> !;
+    /// Resets the machine.
+    fn reboot(&mut self) -> !;
+}
