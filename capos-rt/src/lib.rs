@@ -1,0 +1,15 @@
+//! The user runtime of capOS.
+//!
+//! Three layers, each usable without those behind it:
+//! 1. [`syscall`], [`ring`], [`raw`]: the thread's ring and blocking calls without heap; what stands below `std` is made of these.
+//! 2. `executor`, `hooks`: many waiters on one ring, and capnp's clients and servers over it.
+//! 3. The C functions that Rust's `std` calls.
+#![no_std]
+#![feature(thread_local)]
+
+pub mod arena;
+pub mod raw;
+pub mod ring;
+#[cfg_attr(target_os = "hermit", path = "syscall.rs")]
+#[cfg_attr(not(target_os = "hermit"), path = "syscall_host.rs")]
+pub mod syscall;

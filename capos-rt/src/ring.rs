@@ -1,0 +1,269 @@
+//! The calling thread's ring: submissions go in, completions come out, and a blocking operation takes its own
+//! completion out of order, so that it works at any depth below code that is reading completions.
+//!
+//! Nothing here allocates. State lies in thread-local storage, which the spawner has set up before the thread's first
+//! instruction; [`attach`] must be the first call.
+use crate::arena::{Arena, Range};
+use crate::syscall::cap_enter;
+use capos_abi::handle::{Handle, NULL};
+use capos_abi::ring::{
+    ARENA_OFFSET, COMPLETION_ENTRIES, COMPLETION_OFFSET, Completion, Header, SUBMISSION_ENTRIES, SUBMISSION_OFFSET,
+    Submission, kind,
+};
+use core::cell::Cell;
+use core::mem::offset_of;
+use core::ptr;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+/// `user_data` of operations whose completion nobody waits for.
+pub const IGNORED: u64 = 0;
+/// Bit of `user_data` that marks blocking operations; their completions are never given to readers.
+pub const BLOCKING: u64 = 1 << 63;
+/// Bytes at the start of the arena that blocking calls use; they never nest, so one range serves all.
+pub const SCRATCH_BYTES: u32 = 1024;
+
+/// A completion kind that the kernel never writes: read out of order already.
+const CONSUMED: u8 = 0xff;
+
+/// One thread's side of its ring.
+pub struct Ring {
+    area: Cell<*mut u8>,
+    sq_tail: Cell<u32>,
+    cq_head: Cell<u32>,
+    free_tags: [Cell<u64>; 4],
+    thread: Cell<Handle>,
+    /// Ranges of the message arena behind the scratch range. Offsets count from [`Ring::message_base`].
+    pub arena: Arena,
+}
+
+#[thread_local]
+static RING: Ring = Ring::new();
+
+/// Connects the calling thread with its ring area. `thread` is the handle of its own `Thread`, 0 if it holds none.
+///
+/// # Safety
+/// `area` is the calling thread's ring area, as the kernel gave it to the thread's entry point, and nothing else accesses it.
+pub unsafe fn attach(area: *mut u8, thread: Handle) {
+    // SAFETY: promised by the caller.
+    unsafe { RING.attach(area, thread) }
+}
+
+/// Runs `f` with the calling thread's ring.
+#[inline(always)]
+pub fn with<R>(f: impl FnOnce(&Ring) -> R) -> R {
+    f(&RING)
+}
+
+impl Ring {
+    const fn new() -> Self {
+        Self {
+            area: Cell::new(ptr::null_mut()),
+            sq_tail: Cell::new(0),
+            cq_head: Cell::new(0),
+            free_tags: [const { Cell::new(u64::MAX) }; 4],
+            thread: Cell::new(NULL),
+            arena: Arena::new(),
+        }
+    }
+
+    unsafe fn attach(&self, area: *mut u8, thread: Handle) {
+        self.area.set(area);
+        self.thread.set(thread);
+        // SAFETY: the header starts the area (caller) and the kernel wrote it before the thread ran.
+        let header = unsafe { ptr::read_volatile(area.cast::<Header>()) };
+        self.sq_tail.set(header.sq_tail);
+        self.cq_head.set(header.cq_head);
+        self.free_tags.iter().for_each(|word| word.set(u64::MAX));
+        self.arena.reset(header.arena_bytes - SCRATCH_BYTES);
+    }
+
+    /// Whether the thread is connected with its ring.
+    pub fn is_attached(&self) -> bool {
+        !self.area.get().is_null()
+    }
+
+    /// The handle of the thread's own `Thread`, 0 if it holds none.
+    pub fn thread(&self) -> Handle {
+        self.thread.get()
+    }
+
+    /// Tells the thread its own `Thread`.
+    pub fn set_thread(&self, thread: Handle) {
+        self.thread.set(thread);
+    }
+
+    // ---- submissions
+
+    /// Queues an entry; the next [`Ring::enter`] starts it.
+    #[inline]
+    pub fn push(&self, entry: Submission) {
+        let tail = self.sq_tail.get();
+        if tail.wrapping_sub(self.word(offset_of!(Header, sq_head)).load(Ordering::Acquire)) >= SUBMISSION_ENTRIES {
+            self.make_room(tail);
+        }
+        let offset = SUBMISSION_OFFSET as usize + (tail % SUBMISSION_ENTRIES) as usize * size_of::<Submission>();
+        // SAFETY: the entry lies in the area and the kernel has left it.
+        unsafe { self.area.get().add(offset).cast::<Submission>().write_volatile(entry) };
+        self.sq_tail.set(tail.wrapping_add(1));
+        self.word(offset_of!(Header, sq_tail)).store(tail.wrapping_add(1), Ordering::Release);
+    }
+
+    #[cold]
+    fn make_room(&self, tail: u32) {
+        self.enter(0, 0);
+        let head = self.word(offset_of!(Header, sq_head)).load(Ordering::Acquire);
+        assert!(tail.wrapping_sub(head) < SUBMISSION_ENTRIES, "every submission in the ring has a place for its completion");
+    }
+
+    /// Runs the ring, then waits until `min_complete` completions are unread or `deadline` has passed.
+    #[inline]
+    pub fn enter(&self, min_complete: u32, deadline: u64) {
+        cap_enter(min_complete, deadline);
+    }
+
+    // ---- completions
+
+    /// Completions that were neither read nor taken out of order, or more by those taken.
+    #[inline]
+    pub fn unread(&self) -> u32 {
+        self.cq_tail().wrapping_sub(self.cq_head.get())
+    }
+
+    /// Reads the next completion.
+    #[inline]
+    pub fn next(&self) -> Option<Completion> {
+        self.skip_settled();
+        let head = self.cq_head.get();
+        if head == self.cq_tail() {
+            return None;
+        }
+        // SAFETY: the kernel has published this completion and leaves it alone until the head has passed it.
+        let completion = unsafe { self.completion(head).read_volatile() };
+        self.set_head(head.wrapping_add(1));
+        Some(completion)
+    }
+
+    /// Waits for the completion with this `user_data` and takes it, wherever it stands.
+    fn await_completion(&self, user_data: u64) -> Completion {
+        loop {
+            if let Some(found) = self.take(user_data) {
+                return found;
+            }
+            self.enter(self.unread() + 1, 0);
+        }
+    }
+
+    fn take(&self, user_data: u64) -> Option<Completion> {
+        let tail = self.cq_tail();
+        let mut position = self.cq_head.get();
+        while position != tail {
+            let place = self.completion(position);
+            // SAFETY: as in `next`.
+            let mut found = unsafe { place.read_volatile() };
+            if found.user_data == user_data && found.kind == kind::DONE {
+                let copy = found;
+                found.kind = CONSUMED;
+                // SAFETY: a published completion belongs to this thread.
+                unsafe { place.write_volatile(found) };
+                self.skip_settled();
+                return Some(copy);
+            }
+            position = position.wrapping_add(1);
+        }
+        None
+    }
+
+    /// Moves the head over completions that nobody waits for any more.
+    #[inline]
+    fn skip_settled(&self) {
+        let (mut head, tail) = (self.cq_head.get(), self.cq_tail());
+        while head != tail {
+            // SAFETY: as in `next`.
+            let completion = unsafe { self.completion(head).read_volatile() };
+            if completion.kind != CONSUMED && completion.user_data != IGNORED {
+                break;
+            }
+            head = head.wrapping_add(1);
+        }
+        if head != self.cq_head.get() {
+            self.set_head(head);
+        }
+    }
+
+    #[inline]
+    fn set_head(&self, head: u32) {
+        self.cq_head.set(head);
+        self.word(offset_of!(Header, cq_head)).store(head, Ordering::Release);
+    }
+
+    #[inline]
+    fn cq_tail(&self) -> u32 {
+        self.word(offset_of!(Header, cq_tail)).load(Ordering::Acquire)
+    }
+
+    #[inline]
+    fn completion(&self, position: u32) -> *mut Completion {
+        let offset = COMPLETION_OFFSET as usize + (position % COMPLETION_ENTRIES) as usize * size_of::<Completion>();
+        self.area.get().wrapping_add(offset).cast()
+    }
+
+    // ---- blocking
+
+    /// Runs one operation to its end. Completions of other operations stay for their readers.
+    pub fn run(&self, mut entry: Submission) -> Completion {
+        entry.tag = self.take_tag().expect("asynchronous operations leave tags free");
+        entry.user_data = BLOCKING | u64::from(entry.tag);
+        self.push(entry);
+        self.enter(self.unread() + 1, 0);
+        let completion = self.await_completion(entry.user_data);
+        self.give_tag(entry.tag);
+        completion
+    }
+
+    // ---- tags
+
+    /// Takes a pending record.
+    #[inline]
+    pub fn take_tag(&self) -> Option<u16> {
+        for (index, word) in self.free_tags.iter().enumerate() {
+            let free = word.get();
+            if free != 0 {
+                word.set(free & (free - 1));
+                return Some(index as u16 * 64 + free.trailing_zeros() as u16);
+            }
+        }
+        None
+    }
+
+    /// Gives a pending record back, after its DONE completion.
+    #[inline]
+    pub fn give_tag(&self, tag: u16) {
+        let word = &self.free_tags[usize::from(tag) / 64 % 4];
+        word.set(word.get() | 1 << (tag % 64));
+    }
+
+    // ---- arena
+
+    /// The scratch range of blocking calls.
+    pub fn scratch(&self) -> *mut u64 {
+        self.area.get().wrapping_add(ARENA_OFFSET as usize).cast()
+    }
+
+    /// The first word of a range of [`Ring::arena`].
+    #[inline]
+    pub fn message(&self, range: Range) -> *mut u64 {
+        self.area.get().wrapping_add(ARENA_OFFSET as usize + Self::message_offset(range) as usize).cast()
+    }
+
+    /// A range's offset as entries name it.
+    #[inline]
+    pub fn message_offset(range: Range) -> u32 {
+        SCRATCH_BYTES + range.offset
+    }
+
+    #[inline]
+    fn word(&self, offset: usize) -> &AtomicU32 {
+        // SAFETY: `offset` is that of a u32 in the header of the attached area, which kernel and thread access atomically.
+        unsafe { AtomicU32::from_ptr(self.area.get().add(offset).cast()) }
+    }
+}
