@@ -1,0 +1,24 @@
+//! The system-test harness: boot a machine, talk to its serial line, see how it ends.
+//!
+//! ```no_run
+//! use tests::Machine;
+//!
+//! let mut machine = Machine::new().memory(256).cpus(2).boot();
+//! machine.expect("login: ");
+//! machine.send("operator\n");
+//! # machine.power_off();
+//! ```
+//! Completion is always an explicit message: silence, a reset, a hang and a panic of the guest all fail the test, and the
+//! failure shows the command line, the last serial lines and where the whole log lies. Nothing here depends on how fast
+//! the host is; [`machine::patience`] only ends a machine that hangs. Read [`machine`] first, then [`running`], [`serial`].
+
+pub mod machine;
+pub mod processors;
+pub mod qmp;
+pub mod report;
+pub mod running;
+pub mod serial;
+
+pub use machine::Machine;
+pub use running::Running;
+pub use tools::qemu::Exit;

@@ -1,0 +1,118 @@
+//! The description of a machine that a test wants, and its start.
+
+use crate::running::Running;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::time::Duration;
+use tools::artifacts;
+use tools::qemu::Qemu;
+
+/// Seconds without the awaited message after which a machine counts as hanging; the variable `CAPOS_PATIENCE` names another.
+const PATIENCE_SECONDS: u64 = 240;
+
+/// How long a test waits for one message. It only guards against hanging: nothing is ever asserted about time.
+pub fn patience() -> Duration {
+    let seconds = std::env::var("CAPOS_PATIENCE").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(PATIENCE_SECONDS))
+}
+
+/// A machine to be booted. Unless told otherwise: one processor, 512 MiB, capOS with its default package.
+#[derive(Clone)]
+pub struct Machine {
+    qemu: Qemu,
+    kernel: PathBuf,
+    package: Option<PathBuf>,
+    patience: Duration,
+}
+
+impl Default for Machine {
+    fn default() -> Machine {
+        Machine {
+            qemu: Qemu::new(),
+            kernel: artifacts::kernel(),
+            package: Some(artifacts::package(artifacts::SYSTEM)),
+            patience: patience(),
+        }
+    }
+}
+
+impl Machine {
+    /// The default machine.
+    pub fn new() -> Machine {
+        Machine::default()
+    }
+
+    /// A machine without capOS that runs the kernel file at `path` and nothing else.
+    pub fn bare(path: impl Into<PathBuf>) -> Machine {
+        Machine { kernel: path.into(), package: None, ..Machine::new() }
+    }
+
+    /// The machine that runs the package made of `tests/manifests/<name>.cue`.
+    pub fn with(name: &str) -> Machine {
+        Machine::new().package(artifacts::package(name))
+    }
+
+    /// Hands this boot package to the kernel.
+    pub fn package(mut self, path: impl Into<PathBuf>) -> Machine {
+        self.package = Some(path.into());
+        self
+    }
+
+    /// Hands no boot package to the kernel.
+    pub fn without_package(mut self) -> Machine {
+        self.package = None;
+        self
+    }
+
+    /// Memory in MiB.
+    pub fn memory(self, mib: u32) -> Machine {
+        self.change(|qemu| qemu.memory(mib))
+    }
+
+    /// Number of processors.
+    pub fn cpus(self, cpus: u32) -> Machine {
+        self.change(|qemu| qemu.cpus(cpus))
+    }
+
+    /// Processor model and features.
+    pub fn cpu(self, model: &str) -> Machine {
+        self.change(|qemu| qemu.cpu(model))
+    }
+
+    /// Makes time the count of executed instructions.
+    pub fn icount(self) -> Machine {
+        self.change(Qemu::icount)
+    }
+
+    /// The kernel's command line.
+    pub fn command_line(self, text: &str) -> Machine {
+        self.change(|qemu| qemu.command_line(text))
+    }
+
+    /// One further argument for QEMU.
+    pub fn arg(self, argument: impl AsRef<OsStr>) -> Machine {
+        self.change(|qemu| qemu.arg(argument))
+    }
+
+    /// Waits this long for each message instead of [`patience`].
+    pub fn patience(mut self, patience: Duration) -> Machine {
+        self.patience = patience;
+        self
+    }
+
+    /// Starts the machine, as soon as the host has processors to spare.
+    pub fn boot(self) -> Running {
+        let found = |path| artifacts::require(path).unwrap_or_else(|missing| panic!("{missing}"));
+        let qemu = self.qemu.kernel(found(self.kernel));
+        let qemu = match self.package {
+            Some(package) => qemu.package(found(package)),
+            None => qemu,
+        };
+        Running::start(qemu, self.patience)
+    }
+
+    fn change(mut self, change: impl FnOnce(Qemu) -> Qemu) -> Machine {
+        self.qemu = change(self.qemu);
+        self
+    }
+}

@@ -1,0 +1,173 @@
+//! A running machine: talk to it, watch it end.
+
+use crate::processors::Processors;
+use crate::qmp::Qmp;
+use crate::report::Failure;
+use crate::serial::{Serial, Silence};
+use std::cell::Cell;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use tools::artifacts;
+use tools::qemu::{Exit, Qemu};
+
+/// The last line of a guest program that tests something.
+pub const TESTS_COMPLETE: &str = "tests complete\n";
+
+/// A running machine. It must end: by [`Running::ends_with`], or on purpose by [`Running::power_off`].
+pub struct Running {
+    child: Child,
+    serial: Serial,
+    command: String,
+    log: PathBuf,
+    qmp: PathBuf,
+    patience: Duration,
+    ended: bool,
+    _processors: Processors,
+}
+
+impl Running {
+    /// Starts a machine with its serial line in our hands.
+    pub(crate) fn start(qemu: Qemu, patience: Duration) -> Running {
+        let processors = Processors::take(qemu.cpu_count());
+        let name = unique_name();
+        let qmp = std::env::temp_dir().join(format!("{name}.qmp"));
+        let log = artifacts::build().join("logs").join(log_name());
+        let qemu = qemu.args(["-serial", "stdio", "-qmp"]).arg(format!("unix:{},server=on,wait=off", qmp.display()));
+        let (child, serial) = spawn(&qemu, &log).unwrap_or_else(|error| panic!("{qemu}: {error}"));
+        Running { child, serial, command: qemu.to_string(), log, qmp, patience, ended: false, _processors: processors }
+    }
+
+    /// Waits until the machine says `text`, and returns what it said before that.
+    #[track_caller]
+    pub fn expect(&mut self, text: &str) -> String {
+        self.try_expect(text).unwrap_or_else(|failure| panic!("{failure}"))
+    }
+
+    /// Like [`Running::expect`], but gives the failure back.
+    pub fn try_expect(&mut self, text: &str) -> Result<String, Failure> {
+        match self.serial.expect(text, self.patience) {
+            Ok(before) => Ok(before),
+            Err(Silence::TimedOut) => Err(self.failure(format!("{text:?} did not come within {:?}", self.patience))),
+            Err(Silence::Ended) => {
+                let exit = self.wait();
+                Err(self.failure(format!("{text:?} did not come: {exit}")))
+            }
+        }
+    }
+
+    /// Types `text` at the serial line.
+    #[track_caller]
+    pub fn send(&mut self, text: &str) {
+        let line = self.child.stdin.as_mut().expect("the serial line was piped");
+        if let Err(error) = line.write_all(text.as_bytes()).and_then(|()| line.flush()) {
+            panic!("{}", self.failure(format!("{text:?} could not be sent: {error}")));
+        }
+    }
+
+    /// Waits until the guest's tests are complete and the system was shut down with code 0.
+    #[track_caller]
+    pub fn completes(mut self) {
+        self.expect(TESTS_COMPLETE);
+        self.ends_with(Exit::Shutdown(0));
+    }
+
+    /// Waits for the end of the machine, which must be `wanted`. Returns what was said since the last expectation.
+    #[track_caller]
+    pub fn ends_with(self, wanted: Exit) -> String {
+        self.try_end_with(wanted).unwrap_or_else(|failure| panic!("{failure}"))
+    }
+
+    /// Like [`Running::ends_with`], but gives the failure back.
+    pub fn try_end_with(mut self, wanted: Exit) -> Result<String, Failure> {
+        self.ended = true;
+        if !self.serial.wait_closed(self.patience) {
+            return Err(self.failure(format!("expected that {wanted}, but it runs on after {:?}", self.patience)));
+        }
+        let exit = self.wait();
+        if exit != wanted {
+            return Err(self.failure(format!("expected that {wanted}, but {exit}")));
+        }
+        Ok(self.serial.rest())
+    }
+
+    /// Ends the machine from outside, in the middle of whatever it does.
+    pub fn power_off(mut self) {
+        self.ended = true;
+    }
+
+    /// A connection for control from outside.
+    #[track_caller]
+    pub fn qmp(&self) -> Qmp {
+        Qmp::connect(&self.qmp).unwrap_or_else(|error| panic!("{}", self.failure(format!("QMP: {error}"))))
+    }
+
+    /// Everything that the machine said so far.
+    pub fn said(&self) -> String {
+        self.serial.all()
+    }
+
+    /// Fails the test with `what` and the state of this machine.
+    #[track_caller]
+    pub fn fail(&self, what: &str) -> ! {
+        panic!("{}", self.failure(what.into()))
+    }
+
+    /// The process id of the emulator.
+    pub fn emulator(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn wait(&mut self) -> Exit {
+        self.ended = true;
+        self.child.wait().map_or(Exit::Failure(-1), Exit::of)
+    }
+
+    fn failure(&self, what: String) -> Failure {
+        let errors = std::fs::read_to_string(errors_beside(&self.log)).unwrap_or_default();
+        Failure { what, command: self.command.clone(), errors, said: self.serial.all(), log: self.log.clone() }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only if the emulator has ended already, and the socket may never have been made.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_file(&self.qmp);
+        if !self.ended && !std::thread::panicking() {
+            self.fail("the test left its machine running: say how it ends");
+        }
+    }
+}
+
+fn spawn(qemu: &Qemu, log: &Path) -> std::io::Result<(Child, Serial)> {
+    std::fs::create_dir_all(log.parent().unwrap_or(log))?;
+    let errors = File::create(errors_beside(log))?;
+    let mut command = qemu.command();
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors).spawn()?;
+    let line = child.stdout.take().ok_or_else(|| std::io::Error::other("no serial line"))?;
+    Ok((child, Serial::listen(line, File::create(log)?)))
+}
+
+/// The file with what QEMU itself complains about.
+fn errors_beside(log: &Path) -> PathBuf {
+    log.with_extension("errors")
+}
+
+/// A name that no other machine has, for files that only live as long as the machine.
+fn unique_name() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("capos-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The running test's name and the number of its machine: each test has a thread of its own.
+fn log_name() -> String {
+    thread_local!(static MACHINES: Cell<u32> = const { Cell::new(0) });
+    let number = MACHINES.replace(MACHINES.get() + 1) + 1;
+    let thread = std::thread::current();
+    format!("{}-{number}.log", thread.name().unwrap_or("test").replace("::", "-"))
+}

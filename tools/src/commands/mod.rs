@@ -1,0 +1,3 @@
+//! The subcommands of `capos`.
+
+pub mod run;

@@ -1,0 +1,30 @@
+//! `capos`: the host side of capOS on the command line. Each subcommand is one file in `commands/`.
+
+mod commands;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Host tools of capOS.
+#[derive(Parser)]
+#[command(name = "capos", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Boots a boot package in QEMU, with the serial line on this terminal.
+    Run(commands::run::Run),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Run(run) => run.execute(),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("capos: {error:#}");
+        ExitCode::FAILURE
+    })
+}

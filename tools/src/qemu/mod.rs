@@ -1,0 +1,7 @@
+//! A QEMU machine: its command line, its start and its end. `capos run`, the tests and the benchmarks share it.
+
+mod command;
+mod exit;
+
+pub use command::Qemu;
+pub use exit::Exit;
