@@ -1,9 +1,10 @@
 //! Where the build puts what it makes. No other file knows these paths.
 //!
 //! ```text
-//! build/kernel.elf               the kernel
-//! build/programs/<name>.elf      a user program
+//! build/kernel                   the kernel
+//! build/programs/<name>          a user program
 //! build/packages/<name>.package  the boot package of system.cue ("system") or of tests/manifests/<name>.cue
+//! build/logs/                    what the machines of the tests said
 //! ```
 //! The variable `CAPOS_BUILD` names another folder than `build/`.
 
@@ -24,12 +25,12 @@ pub fn build() -> PathBuf {
 
 /// The kernel.
 pub fn kernel() -> PathBuf {
-    build().join("kernel.elf")
+    build().join("kernel")
 }
 
 /// The user program `name`.
 pub fn program(name: &str) -> PathBuf {
-    build().join("programs").join(format!("{name}.elf"))
+    build().join("programs").join(name)
 }
 
 /// The boot package `name`; a path that contains a `/` is taken as it is.
