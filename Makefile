@@ -1,0 +1,84 @@
+# capOS. Bare `make` lists the targets; cargo, tools/ and tests/ do the work.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# The toolchain and the tools that tools/setup.sh chose; RUSTC_BOOTSTRAP permits the unstable features that the build needs.
+export PATH := $(CURDIR)/build/toolchain/bin:$(CURDIR)/build/bin:$(PATH)
+export RUSTC_BOOTSTRAP := 1
+
+# Every folder with a program that runs on capOS. The name of the package is the name of the program.
+PROGRAM_FOLDERS := init $(wildcard drivers/* services/* demos/* tests/guests tests/guests/* bench/guests bench/guests/*)
+PROGRAMS := $(shell sed -s -n '0,/^name = /s/^name = "\(.*\)"/-p \1/p' $(wildcard $(addsuffix /Cargo.toml,$(PROGRAM_FOLDERS))))
+
+KERNEL_CARGO := cargo --config targets/kernel.toml
+USER_CARGO := cargo --config targets/user.toml
+TO := -Zunstable-options --artifact-dir
+CAPOS := cargo run --quiet -p tools --
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: run
+run: build ## Install what is missing, build, and boot in QEMU to a login prompt on this terminal (Ctrl-A X ends it)
+	@$(CAPOS) run
+
+.PHONY: test
+test: build ## Install what is missing, then run everything that CI runs
+	cargo test
+	cargo test -p tests
+	$(MAKE) lint
+
+.PHONY: setup
+setup: ## Find or install the toolchain, QEMU and the other tools, and say what was chosen
+	@tools/setup.sh
+
+.PHONY: build
+build: kernel programs ## Build the kernel, the programs and the boot packages
+	@$(CAPOS) package system.cue
+
+.PHONY: kernel
+kernel: setup
+	$(KERNEL_CARGO) build --release -p kernel $(TO) build
+
+.PHONY: programs
+programs: setup
+	$(USER_CARGO) build --release --bins $(PROGRAMS) $(TO) build/programs
+
+.PHONY: check
+check: setup ## Type-check everything quickly, for the host, the kernel and capOS
+	cargo check --all-targets
+	$(KERNEL_CARGO) check -p kernel
+	$(USER_CARGO) check $(PROGRAMS)
+
+.PHONY: lint
+lint: setup ## Check the formatting and deny every warning of clippy
+	cargo fmt --all --check
+	cargo clippy -p tests --all-targets -- -D warnings
+	cargo clippy --all-targets -- -D warnings
+	$(KERNEL_CARGO) clippy --release -p kernel -- -D warnings
+	$(USER_CARGO) clippy --release $(PROGRAMS) -- -D warnings
+
+.PHONY: fmt
+fmt: setup ## Format all code
+	cargo fmt --all
+
+.PHONY: bench
+bench: build ## Measure, verify and print the benchmarks
+	cargo run --quiet -p bench
+
+.PHONY: soak
+soak: build ## Run the system tests with their large counts (hours)
+	CAPOS_SOAK=1 cargo test -p tests
+
+.PHONY: docs
+docs: setup ## Make the book in build/book (installs mdBook into build/ at the first use)
+	[ -x build/bin/mdbook ] || cargo install mdbook --locked --version '^0.4' --root build
+	mdbook build docs
+
+.PHONY: clean
+clean: ## Delete what was built, but not the tools that were set up
+	cargo clean
+	rm -rf build/kernel build/programs build/packages build/book
