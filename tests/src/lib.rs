@@ -12,6 +12,7 @@
 //! failure shows the command line, the last serial lines and where the whole log lies. Nothing here depends on how fast
 //! the host is; [`machine::patience`] only ends a machine that hangs. Read [`machine`] first, then [`running`], [`serial`].
 
+mod campaign;
 pub mod machine;
 pub mod processors;
 pub mod qmp;
@@ -19,6 +20,7 @@ pub mod report;
 pub mod running;
 pub mod serial;
 
+pub use campaign::count;
 pub use machine::Machine;
 pub use running::Running;
 pub use tools::qemu::Exit;
