@@ -14,13 +14,17 @@
 
 mod campaign;
 pub mod machine;
+pub mod person;
 pub mod processors;
 pub mod qmp;
 pub mod report;
 pub mod running;
 pub mod serial;
+pub mod transcript;
 
 pub use campaign::count;
 pub use machine::Machine;
+pub use person::PASSWORD;
 pub use running::Running;
 pub use tools::qemu::Exit;
+pub use transcript::Transcript;
