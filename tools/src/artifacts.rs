@@ -28,9 +28,14 @@ pub fn kernel() -> PathBuf {
     build().join("kernel")
 }
 
+/// The folder of the user programs.
+pub fn programs() -> PathBuf {
+    build().join("programs")
+}
+
 /// The user program `name`.
 pub fn program(name: &str) -> PathBuf {
-    build().join("programs").join(name)
+    programs().join(name)
 }
 
 /// The boot package `name`; a path that contains a `/` is taken as it is.

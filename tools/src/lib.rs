@@ -1,6 +1,9 @@
 //! Host tools of capOS, as a library for `capos`, the tests and the benchmarks.
 //!
-//! [`artifacts`] says where the build puts things, [`qemu`] how a machine is started.
+//! [`artifacts`] says where the build puts things, [`manifest`] compiles a system description, [`package`] makes a boot
+//! package of it, [`qemu`] starts a machine.
 
 pub mod artifacts;
+pub mod manifest;
+pub mod package;
 pub mod qemu;

@@ -15,12 +15,15 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Compiles system descriptions and packs each with its programs into a boot package.
+    Package(commands::package::Package),
     /// Boots a boot package in QEMU, with the serial line on this terminal.
     Run(commands::run::Run),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::Package(package) => package.execute(),
         Command::Run(run) => run.execute(),
     };
     result.unwrap_or_else(|error| {

@@ -1,3 +1,4 @@
 //! The subcommands of `capos`.
 
+pub mod package;
 pub mod run;
