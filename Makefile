@@ -37,7 +37,7 @@ setup: ## Find or install the toolchain, QEMU and the other tools, and say what 
 
 .PHONY: build
 build: kernel programs ## Build the kernel, the programs and the boot packages
-	@$(CAPOS) package system.cue
+	@$(CAPOS) package system.cue $(wildcard tests/manifests/*.cue bench/manifests/*.cue)
 
 .PHONY: kernel
 kernel: setup
