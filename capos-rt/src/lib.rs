@@ -13,3 +13,25 @@ pub mod ring;
 #[cfg_attr(target_os = "hermit", path = "syscall.rs")]
 #[cfg_attr(not(target_os = "hermit"), path = "syscall_host.rs")]
 pub mod syscall;
+
+#[cfg(target_os = "hermit")]
+pub mod futex;
+#[cfg(target_os = "hermit")]
+pub mod heap;
+#[cfg(target_os = "hermit")]
+mod hermit;
+#[cfg(target_os = "hermit")]
+pub mod lock;
+#[cfg(target_os = "hermit")]
+mod objects;
+#[cfg(target_os = "hermit")]
+pub mod panic;
+#[cfg(target_os = "hermit")]
+mod start;
+pub mod startup;
+#[cfg(target_os = "hermit")]
+pub mod stdio;
+#[cfg(target_os = "hermit")]
+pub mod thread;
+#[cfg(target_os = "hermit")]
+mod tls;

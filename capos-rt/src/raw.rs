@@ -172,6 +172,23 @@ pub fn call(handle: Handle, interface: u64, method: u16, message: &Message, acce
     })
 }
 
+/// Queues a call for the next entry of the kernel, before which there must be no other; nobody sees its success.
+pub fn post(handle: Handle, interface: u64, method: u16, message: &Message) {
+    ring::with(|ring| {
+        let entry = Submission {
+            op: op::CALL,
+            caps: message.cap_count as u8,
+            flags: flag::QUIET,
+            method,
+            handle,
+            interface,
+            message_bytes: write(ring, message),
+            ..Submission::default()
+        };
+        ring.push(with_tag(ring, entry));
+    });
+}
+
 /// Writes descriptors and segment into the scratch range; returns their bytes.
 fn write(ring: &Ring, message: &Message) -> u32 {
     let descriptors = message.caps[..message.cap_count].iter().flat_map(|cap| [cap.handle, cap.mode]);
@@ -199,22 +216,20 @@ pub fn wait(notification: Handle, bits: u64, deadline: u64) -> Result<u64, Failu
 pub fn signal(notification: Handle, bits: u64) {
     ring::with(|ring| {
         let entry = Submission { op: op::SIGNAL, flags: flag::QUIET, handle: notification, arg: bits, ..Submission::default() };
-        ring.push(with_tag(ring, entry));
+        push_quiet(ring, entry);
         ring.enter(0, 0);
     });
 }
 
-/// Frees a handle.
+/// Frees a handle, at the next entry.
 pub fn release(handle: Handle) {
-    ring::with(|ring| {
-        let entry = Submission { op: op::RELEASE, flags: flag::QUIET, handle, ..Submission::default() };
-        ring.push(with_tag(ring, entry));
-    });
+    let entry = Submission { op: op::RELEASE, flags: flag::QUIET, handle, ..Submission::default() };
+    ring::with(|ring| push_quiet(ring, entry));
 }
 
-/// A tag for an operation that is over when the kernel has read it: any free one.
-fn with_tag(ring: &Ring, entry: Submission) -> Submission {
+/// Queues an operation that is over as soon as it starts and whose success is silent. Any free tag will do for it.
+pub fn push_quiet(ring: &Ring, entry: Submission) {
     let tag = ring.take_tag().expect("asynchronous operations leave tags free");
     ring.give_tag(tag);
-    Submission { tag, ..entry }
+    ring.push(Submission { tag, ..entry });
 }
