@@ -1,1 +1,8 @@
 //! The system tests: each boots capOS in QEMU and talks to it as a person or a program would.
+
+mod console;
+mod hostile;
+mod package;
+mod standard_library;
+mod start_page;
+mod supervision;

@@ -1,6 +1,6 @@
 //! What a person does at the console.
 
-use crate::Running;
+use crate::{Exit, Running};
 
 /// A password that the system accepts.
 pub const PASSWORD: &str = "correct horse battery";
@@ -39,11 +39,20 @@ impl Running {
         self.expect(PROMPT);
     }
 
-    /// Enters a command at the prompt and returns what the shell answers, up to the next prompt.
+    /// Enters a command at the prompt and waits for the next prompt. The shell's answer must contain all `words`.
     #[track_caller]
-    pub fn shell(&mut self, command: &str) -> String {
+    pub fn shell(&mut self, command: &str, words: &[&str]) {
         self.send(&format!("{command}\n"));
-        let echoed = self.expect(PROMPT);
-        echoed.split_once('\n').map(|(_, answer)| answer.to_string()).unwrap_or(echoed)
+        let answer = self.expect(PROMPT);
+        if let Some(missing) = words.iter().find(|word| !answer.contains(**word)) {
+            self.fail(&format!("{missing:?} is not in the answer:\n{answer}"));
+        }
+    }
+
+    /// Turns the machine off from the shell, with this code, and waits for its end. Returns everything that it said.
+    #[track_caller]
+    pub fn shut_down(mut self, code: u8) -> String {
+        self.send(&format!("shutdown {code}\n"));
+        self.ends_with(Exit::Shutdown(code))
     }
 }

@@ -75,7 +75,7 @@ impl Running {
         self.ends_with(Exit::Shutdown(0));
     }
 
-    /// Waits for the end of the machine, which must be `wanted`. Returns what was said since the last expectation.
+    /// Waits for the end of the machine, which must be `wanted`. Returns everything that it said.
     #[track_caller]
     pub fn ends_with(self, wanted: Exit) -> String {
         self.try_end_with(wanted).unwrap_or_else(|failure| panic!("{failure}"))
@@ -91,7 +91,7 @@ impl Running {
         if exit != wanted {
             return Err(self.failure(format!("expected that {wanted}, but {exit}")));
         }
-        Ok(self.serial.rest())
+        Ok(self.serial.all())
     }
 
     /// Ends the machine from outside, in the middle of whatever it does.

@@ -62,11 +62,6 @@ impl Serial {
         waited.unwrap_or_else(PoisonError::into_inner).0.ended
     }
 
-    /// Everything said behind the cursor.
-    pub fn rest(&self) -> String {
-        String::from_utf8_lossy(&self.lock().text[self.cursor..]).into_owned()
-    }
-
     /// Everything said.
     pub fn all(&self) -> String {
         String::from_utf8_lossy(&self.lock().text).into_owned()

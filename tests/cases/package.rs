@@ -1,0 +1,60 @@
+//! A boot package that is not whole ends in one clear sentence and with a code of its own.
+
+use std::path::PathBuf;
+use tests::{Exit, Machine};
+use tools::artifacts;
+
+/// Bytes of a page frame.
+const PAGE_BYTES: usize = 4096;
+
+#[test]
+fn without_a_package() {
+    refused(Machine::new().without_package(), "there is no boot package");
+}
+
+#[test]
+fn a_package_of_noise() {
+    refused(with_package("noise", |package| package[0] ^= 1), "is not a boot package");
+}
+
+#[test]
+fn a_package_of_another_version() {
+    refused(with_package("version", |package| package[8] += 1), "version 2");
+}
+
+#[test]
+fn a_truncated_package() {
+    refused(with_package("truncated", |package| package.truncate(package.len() / 2)), "truncated");
+}
+
+#[test]
+fn a_package_cut_in_its_header() {
+    refused(with_package("header", |package| package.truncate(20)), "truncated");
+}
+
+#[test]
+fn a_package_with_one_bit_turned() {
+    let middle = |package: &mut Vec<u8>| package.len() / 2 / PAGE_BYTES * PAGE_BYTES;
+    let turn = |package: &mut Vec<u8>| {
+        let place = middle(package);
+        package[place] ^= 1;
+    };
+    refused(with_package("bit", turn), "checksum");
+}
+
+#[track_caller]
+fn refused(machine: Machine, sentence: &str) {
+    let mut machine = machine.boot();
+    machine.expect(sentence);
+    machine.ends_with(Exit::Refused);
+}
+
+/// The default machine with its package spoilt.
+fn with_package(name: &str, spoil: impl FnOnce(&mut Vec<u8>)) -> Machine {
+    let whole = artifacts::require(artifacts::package(artifacts::SYSTEM)).unwrap_or_else(|missing| panic!("{missing}"));
+    let mut package = std::fs::read(whole).expect("the package is readable");
+    spoil(&mut package);
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.package"));
+    std::fs::write(&path, package).expect("the folder for temporary files is writable");
+    Machine::new().package(path)
+}
