@@ -23,6 +23,11 @@ pub fn build() -> PathBuf {
     std::env::var_os("CAPOS_BUILD").map_or_else(|| source().join("build"), PathBuf::from)
 }
 
+/// The `cue` command that the set-up script builds from `tools/cue`, always below the sources.
+pub fn cue() -> PathBuf {
+    source().join("build/bin/cue")
+}
+
 /// The kernel.
 pub fn kernel() -> PathBuf {
     build().join("kernel")

@@ -2,7 +2,7 @@
 
 use super::{Refusal, Refusals};
 use crate::artifacts;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -12,20 +12,11 @@ pub struct Cue {
 }
 
 impl Cue {
-    /// Finds the command: the variable `CUE` names it, else Go builds the pinned one, once.
+    /// Finds the command: the variable `CUE` names it, else it is the one that the set-up script built.
     pub fn find() -> Result<Cue> {
-        if let Some(path) = std::env::var_os("CUE") {
-            return Ok(Cue { path: path.into() });
-        }
-        let go = std::env::var_os("GO").unwrap_or_else(|| "go".into());
-        let output = Command::new(&go)
-            .arg("-C")
-            .arg(artifacts::source().join("tools/cue"))
-            .args(["tool", "-n", "cue"])
-            .output()
-            .with_context(|| format!("{} does not run: `make setup` installs it", go.display()))?;
-        ensure!(output.status.success(), "go cannot build cue: {}", String::from_utf8_lossy(&output.stderr).trim());
-        Ok(Cue { path: String::from_utf8(output.stdout)?.trim().into() })
+        let path = std::env::var_os("CUE").map_or_else(artifacts::cue, PathBuf::from);
+        ensure!(path.is_file(), "{} is missing: run `make setup` first", path.display());
+        Ok(Cue { path })
     }
 
     /// The JSON text that the file evaluates to.
