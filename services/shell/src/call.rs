@@ -118,13 +118,12 @@ fn size(schema: StructSchema) -> capnp::Result<StructSize> {
 
 /// Why a call failed, and what to do about it.
 pub fn failure(error: &capnp::Error) -> String {
-    let (kind, advice) = match error.kind {
-        ErrorKind::Disconnected => ("disconnected", " The call may have been executed. The service may come back: call again."),
-        ErrorKind::Overloaded => ("overloaded", " Try again later."),
-        ErrorKind::Unimplemented => ("unimplemented", ""),
-        _ => ("failed", ""),
+    let (what, advice) = match error.kind {
+        ErrorKind::Disconnected => ("the server is gone", " If it restarts, call again."),
+        ErrorKind::Overloaded => ("refused for now", " Try again later."),
+        ErrorKind::Unimplemented => ("not implemented", ""),
+        _ => ("the call failed", ""),
     };
     let detail = if error.extra.is_empty() { error.to_string() } else { error.extra.clone() };
-    let stop = if detail.ends_with('.') { "" } else { "." };
-    format!("the call {kind}: {detail}{stop}{advice}").replacen("the call disconnected:", "the server is gone:", 1)
+    format!("{what}: {}.{advice}", detail.trim_end_matches('.'))
 }
