@@ -185,7 +185,7 @@ pub fn post(handle: Handle, interface: u64, method: u16, message: &Message) {
             message_bytes: write(ring, message),
             ..Submission::default()
         };
-        ring.push(with_tag(ring, entry));
+        push_quiet(ring, entry);
     });
 }
 
