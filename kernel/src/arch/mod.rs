@@ -1,0 +1,14 @@
+//! The processor and the interrupt controllers.
+
+pub mod apic;
+pub mod clock;
+pub mod context;
+pub mod cpu;
+pub mod features;
+pub mod idt;
+pub mod io_apic;
+pub mod random;
+pub mod smp;
+pub mod user;
+pub mod vector;
+pub mod vector_state;

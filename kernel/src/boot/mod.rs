@@ -1,0 +1,4 @@
+//! The ways into the kernel. Each ends in [`crate::start`] with a `BootInfo`.
+
+mod memory_map;
+mod pvh;

@@ -1,0 +1,110 @@
+# PVH entry: from 32-bit protected mode without paging to `pvh_start` in 64-bit mode at the linked address.
+#
+# In: ebx = physical address of the start info. Interrupts are off, segments are flat, esp is undefined.
+# The code is linked high and runs low: `low(symbol)` is the symbol's distance from the entry plus the load address.
+# Maps the first 4 GiB at 0 and in the direct map, and the kernel image where it is linked. All of it is
+# replaced by the kernel's own tables.
+
+    .section .boot, "ax"
+    .code32
+    .global pvh_entry
+pvh_entry:
+    cld
+    movl    %ebx, %ebp
+
+    # Four page directories: 2048 pages of 2 MiB, present, writable.
+    movl    $(boot_directories - pvh_entry + {PHYSICAL}), %edi
+    movl    $0x83, %eax
+    movl    $2048, %ecx
+1:  movl    %eax, (%edi)
+    addl    $0x200000, %eax
+    addl    $8, %edi
+    decl    %ecx
+    jnz     1b
+
+    # Their parent, shared by the identity map and the direct map.
+    movl    $(boot_low - pvh_entry + {PHYSICAL}), %edi
+    movl    $(boot_directories - pvh_entry + {PHYSICAL} + 3), %eax
+    movl    $4, %ecx
+1:  movl    %eax, (%edi)
+    addl    $0x1000, %eax
+    addl    $8, %edi
+    decl    %ecx
+    jnz     1b
+
+    # The kernel image: eight pages of 2 MiB from the load address.
+    movl    $(boot_image - pvh_entry + {PHYSICAL}), %edi
+    movl    $({PHYSICAL} + 0x83), %eax
+    movl    $8, %ecx
+1:  movl    %eax, (%edi)
+    addl    $0x200000, %eax
+    addl    $8, %edi
+    decl    %ecx
+    jnz     1b
+    movl    $(boot_high - pvh_entry + {PHYSICAL}), %edi
+    movl    $(boot_image - pvh_entry + {PHYSICAL} + 3), 510*8(%edi)
+
+    # The root: identity at 0, direct map at 256, kernel at 511.
+    movl    $(boot_root - pvh_entry + {PHYSICAL}), %edi
+    movl    $(boot_low - pvh_entry + {PHYSICAL} + 3), (%edi)
+    movl    $(boot_low - pvh_entry + {PHYSICAL} + 3), 256*8(%edi)
+    movl    $(boot_high - pvh_entry + {PHYSICAL} + 3), 511*8(%edi)
+
+    # Long mode: PAE, root, EFER.LME and NXE, paging with write protection.
+    movl    %cr4, %eax
+    orl     $0x20, %eax
+    movl    %eax, %cr4
+    movl    %edi, %cr3
+    movl    $0xc0000080, %ecx
+    rdmsr
+    orl     $0x900, %eax
+    wrmsr
+    movl    %cr0, %eax
+    orl     $0x80010001, %eax
+    movl    %eax, %cr0
+
+    movl    $(boot_gdt_pointer - pvh_entry + {PHYSICAL}), %eax
+    lgdt    (%eax)
+    ljmpl   $8, $(pvh_long - pvh_entry + {PHYSICAL})
+
+    .code64
+pvh_long:
+    xorl    %eax, %eax
+    movl    %eax, %ds
+    movl    %eax, %es
+    movl    %eax, %ss
+    movl    %eax, %fs
+    movl    %eax, %gs
+    movabsq $boot_stack_end, %rsp
+    xorl    %ebx, %ebx
+    movl    %ebp, %edi
+    xorl    %ebp, %ebp
+    movabsq $pvh_start, %rax
+    pushq   $0
+    jmp     *%rax
+
+    .balign 8
+boot_gdt:
+    .quad 0
+    .quad 0x00209b0000000000       # 64-bit code
+boot_gdt_pointer:
+    .word 15
+    .long boot_gdt - pvh_entry + {PHYSICAL}
+
+    .section .bss.boot, "aw", @nobits
+    .balign 4096
+boot_root:          .skip 4096
+boot_low:           .skip 4096
+boot_high:          .skip 4096
+boot_image:         .skip 4096
+boot_directories:   .skip 4 * 4096
+    .global boot_stack
+boot_stack:         .skip {STACK}
+boot_stack_end:
+
+# XEN_ELFNOTE_PHYS32_ENTRY: the entry is the first byte of the image.
+    .section .note.xen, "a", @note
+    .balign 4
+    .long 4, 8, 18
+    .asciz "Xen"
+    .quad {PHYSICAL}

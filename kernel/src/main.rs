@@ -1,0 +1,131 @@
+//! The kernel of capOS: the machine under `kernel-core`.
+//!
+//! 1. **The core decides, this crate does.** What an operation means stands in `kernel-core`, safe and tested on the host.
+//!    Here is only what needs the machine: boot, page tables, processors, interrupts, the way to user mode and back.
+//! 2. **One lock, one stack for each processor.** The kernel runs with interrupts off from entry to exit, under the kernel
+//!    lock; nothing in it sleeps. Interrupts that come while a processor idles are noted and handled behind the `hlt`.
+//! 3. **User mode is a function call** ([`run`]): it returns with the reason, the core gives the next decision, and one
+//!    place applies it.
+//! 4. **The kernel never touches a program's addresses.** Ring areas and frames are reached through the direct map, which
+//!    is never executable; nothing is writable and executable.
+//! 5. **A panic is a bug of the kernel.** It says what and where, takes the console back, and ends the machine.
+//!
+//! Read in this order: `boot/`, this file, `mm/layout.rs`, `mm/kernel_space.rs`, `arch/cpu.rs`, `arch/trap.S`,
+//! `arch/user.rs`, `run.rs`, `platform.rs`.
+#![no_std]
+#![no_main]
+#![deny(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+extern crate alloc;
+
+mod arch;
+mod boot;
+mod console;
+mod firmware;
+mod lock;
+mod mm;
+mod panic;
+mod platform;
+mod power;
+mod processors;
+mod run;
+mod system_call;
+mod trap;
+
+use arch::clock;
+use arch::cpu::Cpu;
+use arch::features::Features;
+use arch::{apic, idt, smp, user, vector_state};
+use capos_abi::PAGE_BYTES;
+use capos_abi::boot::{BootInfo, memory};
+use firmware::Firmware;
+use kernel_core::frame::{Frame, FrameAllocator};
+use kernel_core::{Kernel, Platform};
+use mm::boot_frames::BootFrames;
+use mm::heap;
+use mm::kernel_space::KernelSpace;
+use mm::stack::CpuStacks;
+use platform::Machine;
+
+/// The boot processor, from any loader, on boot page tables and a boot stack: the stages of the boot.
+fn start(mut info: BootInfo) -> ! {
+    let start = clock::stamp();
+    console::init();
+    log!("capOS {} is starting", env!("CARGO_PKG_VERSION"));
+    let mut frames = BootFrames::new(&mut info);
+    let features = Features::detect();
+    let (mut space, cpu) = own_memory(features, &mut frames);
+    own_processor(cpu, features, start, &mut space, &mut frames);
+    let firmware = Firmware::read(&frames);
+    let mut machine = Machine::new(&firmware, features, &mut space, &mut frames);
+    machine.set_processors(smp::start_all(&firmware, &mut space, &mut frames, start_processor));
+    log!("boot: {} of {} processors run", machine.processors(), firmware.processors.len().max(1));
+    run::start(core(machine, &info));
+    run::on_own_stack(cpu)
+}
+
+/// Page tables of the kernel's own, the heap, and stacks with guard pages.
+fn own_memory(features: Features, frames: &mut BootFrames) -> (KernelSpace, &'static Cpu) {
+    features.enable();
+    let mut space = KernelSpace::new(features, frames);
+    space.load();
+    heap::init(frames);
+    let stacks = CpuStacks::map(0, &mut space, frames);
+    (space, Cpu::new(0, &stacks))
+}
+
+/// Segments, traps, the local APIC and the clock.
+fn own_processor(cpu: &'static Cpu, features: Features, start: u64, space: &mut KernelSpace, frames: &mut BootFrames) {
+    set_up_processor(cpu, features);
+    apic::init(space, frames);
+    apic::enable();
+    clock::calibrate(start, features);
+    apic::enable();
+    processors::register(0, apic::id());
+    panic::machine_ready();
+    log!("boot: time-stamp counter at {} MHz, {features:?}", clock::stamp_hertz() / 1_000_000);
+}
+
+/// What every processor does for itself.
+fn set_up_processor(cpu: &'static Cpu, features: Features) {
+    cpu.install();
+    idt::load();
+    processors::load_root(mm::kernel_space::root());
+    vector_state::init(features);
+    user::init();
+}
+
+/// Every other processor, from the trampoline, on its own stack and the trampoline's root.
+extern "C" fn start_processor(cpu: &'static Cpu) -> ! {
+    let features = Features::detect();
+    features.enable();
+    set_up_processor(cpu, features);
+    apic::enable();
+    smp::report();
+    run::run(cpu)
+}
+
+/// The core with all memory that is left, and its first process.
+fn core(machine: Machine, info: &BootInfo) -> Kernel<Machine> {
+    let Some(frames) = free_frames(info) else {
+        panic::refuse(format_args!("the heap is too small for the machine's memory"));
+    };
+    let Ok(mut kernel) = Kernel::new(machine, frames) else {
+        panic::refuse(format_args!("the heap is too small"));
+    };
+    console::replay(|line| kernel.log_line(line));
+    kernel.platform.open_console();
+    kernel
+}
+
+/// A frame allocator with all usable memory but frame 0.
+fn free_frames(info: &BootInfo) -> Option<FrameAllocator> {
+    let usable = info.memory_map.iter().filter(|region| region.kind == memory::USABLE);
+    let end = usable.clone().map(|region| region.start + region.bytes).max()?;
+    let mut frames = FrameAllocator::new(Frame::containing(end))?;
+    for region in usable {
+        let (start, end) = (region.start.max(PAGE_BYTES), region.start + region.bytes);
+        frames.add(Frame::containing(start), end.saturating_sub(start) / PAGE_BYTES);
+    }
+    Some(frames)
+}

@@ -1,0 +1,126 @@
+//! The end of the kernel: it says what and where, and ends the machine.
+
+use crate::arch::apic;
+use crate::arch::cpu::Cpu;
+use crate::arch::user::Frame;
+use crate::arch::vector;
+use crate::console;
+use crate::mm::layout;
+use crate::mm::stack;
+use crate::power;
+use capos_abi::debug_exit;
+use core::arch::asm;
+use core::fmt;
+use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicBool, Ordering};
+use x86_64::registers::control::Cr2;
+
+/// Words of the stack that are searched for return addresses.
+const SEARCHED_WORDS: u64 = 256;
+/// Return addresses shown.
+const SHOWN_ADDRESSES: usize = 12;
+
+/// A processor is panicking; all others stop.
+static PANICKING: AtomicBool = AtomicBool::new(false);
+/// Processors have a [`Cpu`] and an interrupt controller.
+static MACHINE_READY: AtomicBool = AtomicBool::new(false);
+
+/// From now on a panic stops the other processors and says which one panicked.
+pub fn machine_ready() {
+    MACHINE_READY.store(true, Ordering::Relaxed);
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo) -> ! {
+    match info.location() {
+        Some(place) => end(format_args!("{} at {place}", info.message())),
+        None => end(format_args!("{}", info.message())),
+    }
+}
+
+/// The kernel found itself in a state that cannot be.
+pub fn bug(what: fmt::Arguments) -> ! {
+    end(what)
+}
+
+/// The machine or what was loaded is unfit; nothing has started yet.
+pub fn refuse(why: fmt::Arguments) -> ! {
+    console::last_words(format_args!("capOS cannot start: {why}"));
+    power::end(debug_exit::REFUSED)
+}
+
+/// An exception in the kernel.
+pub fn exception(frame: &Frame) -> ! {
+    if frame.vector == u64::from(vector::PAGE_FAULT) {
+        let address = Cr2::read_raw();
+        let what = if stack::is_guard(address) { "stack overflow" } else { "page fault" };
+        end(format_args!("{what} in the kernel: address {address:#x}, error {:#x}\n{}", frame.error, Registers(frame)));
+    }
+    end(format_args!("exception {} in the kernel, error {:#x}\n{}", frame.vector, frame.error, Registers(frame)))
+}
+
+/// Double fault, machine check or non-maskable interrupt.
+pub fn fatal(frame: &Frame) -> ! {
+    if frame.vector == u64::from(vector::NMI) && PANICKING.load(Ordering::Relaxed) {
+        halt();
+    }
+    let address = Cr2::read_raw();
+    let what = match frame.vector {
+        vector if vector == u64::from(vector::NMI) => "non-maskable interrupt",
+        vector if vector == u64::from(vector::MACHINE_CHECK) => "machine check",
+        _ if stack::is_guard(address) => "stack overflow",
+        _ => "double fault",
+    };
+    end(format_args!("{what}, CR2 {address:#x}\n{}", Registers(frame)))
+}
+
+/// Stops this processor for ever.
+pub fn halt() -> ! {
+    loop {
+        // SAFETY: with interrupts off nothing but a non-maskable interrupt continues, into this loop.
+        unsafe { asm!("cli", "hlt", options(nomem, nostack)) };
+    }
+}
+
+fn end(what: fmt::Arguments) -> ! {
+    if PANICKING.swap(true, Ordering::SeqCst) {
+        halt();
+    }
+    if MACHINE_READY.load(Ordering::Relaxed) {
+        apic::interrupt_all_others_by_nmi();
+        console::last_words(format_args!("\nkernel panic on processor {}: {what}\n{}", Cpu::current().index(), Callers));
+    } else {
+        console::last_words(format_args!("\nkernel panic: {what}\n{}", Callers));
+    }
+    power::end(debug_exit::PANIC)
+}
+
+struct Registers<'a>(&'a Frame);
+
+impl fmt::Display for Registers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let r = self.0;
+        writeln!(f, "rip {:016x} rsp {:016x} rbp {:016x} flags {:x} cs {:x}", r.rip, r.rsp, r.rbp, r.rflags, r.cs)?;
+        writeln!(f, "rax {:016x} rbx {:016x} rcx {:016x} rdx {:016x}", r.rax, r.rbx, r.rcx, r.rdx)?;
+        writeln!(f, "rsi {:016x} rdi {:016x} r8  {:016x} r9  {:016x}", r.rsi, r.rdi, r.r8, r.r9)?;
+        writeln!(f, "r10 {:016x} r11 {:016x} r12 {:016x} r13 {:016x}", r.r10, r.r11, r.r12, r.r13)?;
+        write!(f, "r14 {:016x} r15 {:016x}", r.r14, r.r15)
+    }
+}
+
+/// Words on the stack that look like return addresses. Frame pointers would be exact, at the cost of every call.
+struct Callers;
+
+impl fmt::Display for Callers {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let here: u64;
+        // SAFETY: reads the stack pointer.
+        unsafe { asm!("mov {}, rsp", out(reg) here, options(nomem, nostack, preserves_flags)) };
+        let (start, end) = layout::image().text;
+        let top = stack::end_of(here).min(here + SEARCHED_WORDS * 8);
+        // SAFETY: the words between the stack pointer and the end of the stack are mapped.
+        let words = (here..top).step_by(8).map(|address| unsafe { (address as *const u64).read_volatile() });
+        f.write_str("callers may be:")?;
+        words.filter(|word| (start..end).contains(word)).take(SHOWN_ADDRESSES).try_for_each(|word| write!(f, " {word:x}"))
+    }
+}

@@ -1,0 +1,226 @@
+//! The machine as the core sees it.
+
+use crate::arch::context::{self, Context};
+use crate::arch::features::Features;
+use crate::arch::io_apic::IoApics;
+use crate::arch::{apic, clock, random, vector};
+use crate::console;
+use crate::firmware::{Firmware, ResetRegister};
+use crate::mm::boot_frames::BootFrames;
+use crate::mm::kernel_space::KernelSpace;
+use crate::mm::{address_space, layout, ring_area, wide};
+use crate::power;
+use crate::processors;
+use alloc::vec::Vec;
+use capos_abi::ring::{Completion, Submission};
+use core::ptr::{self, NonNull};
+use core::sync::atomic::Ordering;
+use kernel_core::frame::{Frame, FrameAllocator, OutOfFrames};
+use kernel_core::memory::Access;
+use kernel_core::platform::{ContextIndex, Platform, Registers, RingArea, Space};
+use x86_64::instructions::port::Port;
+
+/// What the kernel itself holds of the machine. Everything else is the processors' own.
+pub struct Machine {
+    features: Features,
+    io_apics: IoApics,
+    reset: Option<ResetRegister>,
+    running: usize,
+    contexts: Vec<Option<NonNull<Context>>>,
+    console: bool,
+}
+
+// SAFETY: contexts are memory that any processor may use, one at a time, under the kernel lock.
+unsafe impl Send for Machine {}
+
+impl Machine {
+    /// The machine on whose only running processor this runs.
+    pub fn new(firmware: &Firmware, features: Features, space: &mut KernelSpace, frames: &mut BootFrames) -> Machine {
+        let io_apics = IoApics::new(firmware, space, frames);
+        Machine { features, io_apics, reset: firmware.reset, running: 1, contexts: Vec::new(), console: false }
+    }
+
+    /// Says how many processors run.
+    pub fn set_processors(&mut self, running: usize) {
+        self.running = running;
+    }
+
+    /// From now on the core's log appears on the console.
+    pub fn open_console(&mut self) {
+        self.console = console::is_present();
+    }
+
+    /// The context with this index; null if the core never made it.
+    pub fn context(&self, index: ContextIndex) -> *mut Context {
+        self.contexts.get(index as usize).copied().flatten().map_or(ptr::null_mut(), NonNull::as_ptr)
+    }
+
+    /// The place for a context, with memory.
+    fn place(&mut self, index: usize) -> Option<NonNull<Context>> {
+        if index >= self.contexts.len() {
+            self.contexts.try_reserve(index + 1 - self.contexts.len()).ok()?;
+            self.contexts.resize(index + 1, None);
+        }
+        let place = self.contexts.get_mut(index)?;
+        if place.is_none() {
+            *place = Context::allocate();
+        }
+        *place
+    }
+}
+
+impl Platform for Machine {
+    fn processors(&self) -> usize {
+        self.running
+    }
+
+    fn now(&self) -> u64 {
+        clock::now()
+    }
+
+    fn interrupt_processor(&mut self, processor: usize) {
+        if let Some(processor) = processors::get(processor) {
+            apic::interrupt(processor.apic_id.load(Ordering::Relaxed), vector::RESCHEDULE);
+        }
+    }
+
+    fn set_timer(&mut self, _: usize, deadline: u64) {
+        clock::set_timer(deadline);
+    }
+
+    fn create_context(&mut self, index: ContextIndex, registers: &Registers) -> bool {
+        let Some(place) = self.place(index as usize) else { return false };
+        context::forget(place.as_ptr());
+        // SAFETY: the core uses an index for one thread at a time, so nobody runs from this context.
+        unsafe { place.write(Context::new(registers)) };
+        true
+    }
+
+    fn set_result(&mut self, index: ContextIndex, value: u64) {
+        // SAFETY: the thread of this index is in the kernel, so its processor does not use the context.
+        if let Some(context) = unsafe { self.context(index).as_mut() } {
+            context.frame().rax = value;
+        }
+    }
+
+    fn create_space(&mut self, frames: &mut FrameAllocator) -> Result<Space, OutOfFrames> {
+        address_space::create(frames)
+    }
+
+    fn destroy_space(&mut self, space: Space, frames: &mut FrameAllocator) {
+        address_space::destroy(space, frames);
+    }
+
+    fn map(&mut self, space: Space, frames: &mut FrameAllocator, address: u64, frame: Frame, access: Access) -> Result<u64, OutOfFrames> {
+        address_space::map(space, frames, address, frame, access)
+    }
+
+    fn unmap(&mut self, space: Space, address: u64) -> Option<Frame> {
+        address_space::unmap(space, address)
+    }
+
+    fn protect(&mut self, space: Space, address: u64, access: Access) {
+        address_space::protect(space, address, access);
+    }
+
+    fn flush(&mut self, space: Space, address: u64, pages: u64) {
+        address_space::flush(space, address, pages);
+    }
+
+    fn zero_frame(&mut self, frame: Frame) {
+        address_space::zero(frame);
+    }
+
+    fn write_frames(&mut self, frame: Frame, offset: u64, bytes: &[u8]) {
+        let to = layout::direct(frame.address() + offset) as *mut u8;
+        // SAFETY: the core names frames that it has just allocated, and no program has them yet.
+        unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+    }
+
+    fn init_ring(&mut self, area: RingArea) {
+        ring_area::init(area);
+    }
+
+    fn submission_tail(&self, area: RingArea) -> u32 {
+        ring_area::submission_tail(area)
+    }
+
+    fn completion_head(&self, area: RingArea) -> u32 {
+        ring_area::completion_head(area)
+    }
+
+    fn submission(&self, area: RingArea, position: u32) -> Submission {
+        ring_area::submission(area, position)
+    }
+
+    fn post(&mut self, area: RingArea, position: u32, completion: &Completion) {
+        ring_area::post(area, position, completion);
+    }
+
+    fn publish_submission_head(&mut self, area: RingArea, position: u32) {
+        ring_area::publish_submission_head(area, position);
+    }
+
+    fn publish_completion_tail(&mut self, area: RingArea, position: u32) {
+        ring_area::publish_completion_tail(area, position);
+    }
+
+    fn read_arena(&self, area: RingArea, offset: u32, words: &mut [u64]) {
+        let from = ring_area::arena(area, offset, words.len());
+        // SAFETY: `arena` has checked the range.
+        unsafe { wide::copy(from, words.as_mut_ptr(), words.len()) };
+    }
+
+    fn write_arena(&mut self, area: RingArea, offset: u32, words: &[u64]) {
+        let to = ring_area::arena(area, offset, words.len());
+        // SAFETY: `arena` has checked the range.
+        unsafe { wide::copy(words.as_ptr(), to, words.len()) };
+    }
+
+    fn copy_arena(&mut self, from: RingArea, from_offset: u32, to: RingArea, to_offset: u32, bytes: u32) {
+        let words = bytes as usize / 8;
+        let (from, to) = (ring_area::arena(from, from_offset, words), ring_area::arena(to, to_offset, words));
+        // SAFETY: `arena` has checked both ranges.
+        unsafe { wide::copy(from, to, words) };
+    }
+
+    fn port_read(&mut self, port: u16) -> u8 {
+        // SAFETY: the core lets only holders of the port's capability come here.
+        unsafe { Port::new(port).read() }
+    }
+
+    fn port_write(&mut self, port: u16, value: u8) {
+        // SAFETY: as in `port_read`.
+        unsafe { Port::new(port).write(value) };
+    }
+
+    fn console_ports(&self) -> Option<(u16, u16)> {
+        console::is_present().then_some((console::FIRST_PORT, console::PORT_COUNT))
+    }
+
+    fn release_console(&mut self) {
+        self.console = false;
+    }
+
+    fn set_line_enabled(&mut self, line: u8, enabled: bool) {
+        self.io_apics.set_line_enabled(line, enabled);
+    }
+
+    fn console_write(&mut self, text: &str) {
+        if self.console {
+            console::write(text);
+        }
+    }
+
+    fn entropy(&mut self, bytes: &mut [u8]) -> bool {
+        random::fill(self.features, bytes)
+    }
+
+    fn shutdown(&mut self, code: u8) -> ! {
+        power::shutdown(code)
+    }
+
+    fn reboot(&mut self) -> ! {
+        power::reboot(self.reset)
+    }
+}

@@ -1,0 +1,121 @@
+//! The life of a processor: what the core decides is done here, and what the program or the machine does about it goes back
+//! to the core.
+
+use crate::arch::context;
+use crate::arch::cpu::Cpu;
+use crate::arch::user::{self, Frame};
+use crate::arch::{apic, vector};
+use crate::lock::KernelLock;
+use crate::mm::{kernel_space, shootdown};
+use crate::platform::Machine;
+use crate::{processors, system_call, trap};
+use core::arch::asm;
+use core::ptr;
+use kernel_core::platform::{ContextIndex, Space};
+use kernel_core::{Kernel, Next};
+use spin::Once;
+
+/// All processors wait for it at the end of the boot.
+static KERNEL: Once<KernelLock<Kernel<Machine>>> = Once::new();
+
+/// Hands the core over to all processors.
+pub fn start(kernel: Kernel<Machine>) {
+    KERNEL.call_once(|| KernelLock::new(kernel));
+}
+
+/// Leaves the boot stack and runs this processor.
+pub fn on_own_stack(cpu: &'static Cpu) -> ! {
+    // SAFETY: the stack is this processor's own and empty, and nothing on the old one is used again.
+    unsafe {
+        asm!(
+            "mov rsp, {stack}", "xor ebp, ebp", "push 0", "jmp {run}",
+            stack = in(reg) cpu.stack(), run = sym run, in("rdi") cpu, options(noreturn)
+        )
+    }
+}
+
+/// Runs what the core decides, for ever.
+pub extern "C" fn run(cpu: &'static Cpu) -> ! {
+    let lock = KERNEL.wait();
+    let mut kernel = lock.lock();
+    let mut next = kernel.reschedule(cpu.index());
+    loop {
+        next = match next {
+            Next::Run { context, space } => {
+                let frame = enter(&kernel, context, space);
+                drop(kernel);
+                // SAFETY: `enter` has loaded what belongs to the frame, and the core gives a context to one processor only.
+                unsafe { run_program(cpu, frame) };
+                kernel = lock.lock();
+                // SAFETY: the program stands still, and the core does not touch its frame but by `set_result`.
+                handle(&mut kernel, cpu, unsafe { &mut *frame })
+            }
+            Next::Idle => {
+                leave();
+                drop(kernel);
+                let vector = wait_for_interrupt(cpu);
+                kernel = lock.lock();
+                trap::interrupt(&mut kernel, cpu, vector)
+            }
+        };
+    }
+}
+
+/// Loads what belongs to a thread: address space, vector state, FS base. Its frame.
+fn enter(kernel: &Kernel<Machine>, context: ContextIndex, space: Space) -> *mut Frame {
+    let context = kernel.platform.context(context);
+    if context.is_null() {
+        crate::panic::bug(format_args!("the core runs a thread that has no context"));
+    }
+    processors::load_root(space.0.address());
+    // SAFETY: the kernel lock is held, and contexts come from `Context::allocate`.
+    unsafe { context::switch(context) };
+    context.cast()
+}
+
+/// Loads what belongs to nobody.
+fn leave() {
+    processors::load_root(kernel_space::root());
+    // SAFETY: the kernel lock is held.
+    unsafe { context::switch(ptr::null_mut()) };
+}
+
+/// Runs the program until the core has to know. Requests to drop translations are answered without the kernel lock: who
+/// asks holds it.
+///
+/// # Safety
+/// As for [`user::run`].
+unsafe fn run_program(cpu: &Cpu, frame: *mut Frame) {
+    loop {
+        // SAFETY: the caller vouches for the frame.
+        unsafe { user::run(cpu, frame) };
+        // SAFETY: the program stands still.
+        if unsafe { (*frame).vector } != u64::from(vector::SHOOTDOWN) {
+            return;
+        }
+        shootdown::serve();
+        apic::end_of_interrupt();
+    }
+}
+
+/// Waits until an interrupt has been noted.
+fn wait_for_interrupt(cpu: &Cpu) -> u8 {
+    loop {
+        match cpu.take_interrupt() {
+            Some(vector::SHOOTDOWN) => {
+                shootdown::serve();
+                apic::end_of_interrupt();
+            }
+            Some(vector) => return vector,
+            None => user::idle(),
+        }
+    }
+}
+
+/// Why the processor is back in the kernel.
+fn handle(kernel: &mut Kernel<Machine>, cpu: &Cpu, frame: &mut Frame) -> Next {
+    match frame.vector {
+        user::SYSTEM_CALL => system_call::handle(kernel, cpu, frame),
+        vector => trap::handle(kernel, cpu, frame, vector as u8),
+    }
+}
