@@ -98,7 +98,7 @@ impl Ring {
     #[inline]
     pub fn push(&self, entry: Submission) {
         let tail = self.sq_tail.get();
-        if tail.wrapping_sub(self.word(offset_of!(Header, sq_head)).load(Ordering::Acquire)) >= SUBMISSION_ENTRIES {
+        if tail.wrapping_sub(self.started()) >= SUBMISSION_ENTRIES {
             self.make_room(tail);
         }
         let offset = SUBMISSION_OFFSET as usize + (tail % SUBMISSION_ENTRIES) as usize * size_of::<Submission>();
@@ -108,11 +108,28 @@ impl Ring {
         self.word(offset_of!(Header, sq_tail)).store(tail.wrapping_add(1), Ordering::Release);
     }
 
+    /// Position behind the last entry pushed.
+    #[inline]
+    pub fn position(&self) -> u32 {
+        self.sq_tail.get()
+    }
+
+    /// Position behind the last entry that the kernel has started.
+    #[inline]
+    pub fn started(&self) -> u32 {
+        self.word(offset_of!(Header, sq_head)).load(Ordering::Acquire)
+    }
+
+    /// Whether entries wait to be started.
+    #[inline]
+    pub fn has_submissions(&self) -> bool {
+        self.started() != self.sq_tail.get()
+    }
+
     #[cold]
     fn make_room(&self, tail: u32) {
         self.enter(0, 0);
-        let head = self.word(offset_of!(Header, sq_head)).load(Ordering::Acquire);
-        assert!(tail.wrapping_sub(head) < SUBMISSION_ENTRIES, "every submission in the ring has a place for its completion");
+        assert!(tail.wrapping_sub(self.started()) < SUBMISSION_ENTRIES, "every submission in the ring has a place for its completion");
     }
 
     /// Runs the ring, then waits until `min_complete` completions are unread or `deadline` has passed.

@@ -1,0 +1,81 @@
+//! What stock requests can do besides `send()`: block, start without boxes, and say what they accept.
+use super::RING_BRAND;
+use super::request::{self, Answer};
+use super::tag::forget;
+use crate::arena::UNIT_BYTES;
+use crate::call::{self, State};
+use crate::executor::block_on;
+use crate::ring;
+use crate::runtime::RUNTIME;
+use capnp::capability::{Request, Response};
+use capnp::private::capability::RequestHook;
+use capnp::{Error, Result};
+use capos_abi::message::MAX_CAPS;
+use capos_abi::ring::MAX_MESSAGE_BYTES;
+use core::marker::PhantomData;
+
+/// Extensions of requests. The limits apply to requests over the ring; those of local objects have none.
+pub trait RingCall: Sized {
+    /// The result.
+    type Results;
+
+    /// Sends the request and blocks this thread until it is answered. No other future runs meanwhile.
+    fn call(self) -> Result<Response<Self::Results>>;
+
+    /// Ends the call at this time (absolute monotonic nanoseconds) if it has not been answered.
+    fn with_deadline(self, nanoseconds: u64) -> Self;
+
+    /// Makes room for a result of so many bytes (usually about 2 KiB).
+    fn with_result_bytes(self, bytes: u32) -> Self;
+
+    /// Accepts so many capabilities in the result (usually 4).
+    fn accepting(self, capabilities: u8) -> Self;
+}
+
+impl<P, R> RingCall for Request<P, R> {
+    type Results = R;
+
+    #[inline]
+    fn call(self) -> Result<Response<R>> {
+        let response = match self.hook.get_brand() {
+            RING_BRAND => wait(request::start(forget(self.hook) as u32)),
+            _ => block_on(self.hook.send().promise),
+        };
+        response.map(|response| Response { hook: response.hook, marker: PhantomData })
+    }
+
+    fn with_deadline(self, nanoseconds: u64) -> Self {
+        on_ring(&*self.hook, |call| call.deadline.set(nanoseconds));
+        self
+    }
+
+    fn with_result_bytes(self, bytes: u32) -> Self {
+        on_ring(&*self.hook, |call| call.result_bytes.set(bytes.min(MAX_MESSAGE_BYTES).next_multiple_of(UNIT_BYTES)));
+        self
+    }
+
+    fn accepting(self, capabilities: u8) -> Self {
+        on_ring(&*self.hook, |call| call.accepted.set(capabilities.min(MAX_CAPS as u8)));
+        self
+    }
+}
+
+fn on_ring(hook: &dyn RequestHook, change: impl FnOnce(&call::Call)) {
+    if hook.get_brand() == RING_BRAND {
+        change(call::get(core::ptr::from_ref(hook).cast::<()>().addr() as u32 - 1));
+    }
+}
+
+/// Waits for an answer; completions of everything else are only noted.
+#[inline]
+fn wait(answer: Answer) -> Result<Response<capnp::any_pointer::Owned>> {
+    while !call::is_done(answer.call) {
+        let stuck = call::get(answer.call).state.get() == State::Backlog && RUNTIME.calls_in_flight.get() == 0;
+        if stuck {
+            return Err(Error::overloaded("the message arena is full of answers that the program still holds".into()));
+        }
+        ring::with(|ring| ring.enter(1, 0));
+        RUNTIME.drain();
+    }
+    answer.take()
+}

@@ -1,0 +1,26 @@
+//! capnp's hooks over the ring: what stock generated clients and servers stand on.
+//!
+//! A hook that stands for a handle, a call or a received call is an integer in the shape of a box ([`tag`]). Messages
+//! are built and read in place ([`builder`], [`reader`]).
+
+pub mod blocking;
+pub mod broken;
+pub mod builder;
+pub mod capability;
+pub mod local;
+pub mod params;
+pub mod pipeline;
+pub mod reach;
+pub mod reader;
+pub mod request;
+pub mod response;
+pub mod results;
+pub mod tag;
+pub mod transfer;
+
+/// Brand of capabilities and requests that are handles of this process.
+pub const RING_BRAND: usize = usize::from_be_bytes(*b"caposrin");
+/// Brand of capabilities that are objects of this thread.
+pub const LOCAL_BRAND: usize = usize::from_be_bytes(*b"caposloc");
+/// Brand of capabilities that will be in the answer of a call.
+pub const PROMISE_BRAND: usize = usize::from_be_bytes(*b"caposprm");

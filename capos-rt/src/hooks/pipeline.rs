@@ -1,0 +1,165 @@
+//! Calls on capabilities of answers that have not come yet. They wait here, in the caller's runtime, and leave in the
+//! turn in which the answer arrives: the kernel needs to know nothing of them.
+use super::request::{self, RingRequest};
+use super::tag::{number, tag};
+use super::{PROMISE_BRAND, capability};
+use crate::call::{self, State, add_reference, drop_reference, is_done};
+use crate::runtime::RUNTIME;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::vec::Vec;
+use capnp::capability::{Promise, Request};
+use capnp::private::capability::{ClientHook, ParamsHook, PipelineHook, PipelineOp, ResultsHook};
+use capnp::{Error, MessageSize, Result, any_pointer};
+use capos_abi::handle::NULL;
+use core::task::Poll;
+
+/// Stands for the answer of a call, there or not.
+pub struct RingPipeline;
+
+impl RingPipeline {
+    /// The pipeline of a call.
+    #[inline]
+    pub fn of(call: u32) -> Box<dyn PipelineHook> {
+        add_reference(call);
+        tag::<Self>(call.into())
+    }
+}
+
+impl Drop for RingPipeline {
+    #[inline]
+    fn drop(&mut self) {
+        drop_reference(number(self) as u32);
+    }
+}
+
+impl PipelineHook for RingPipeline {
+    fn add_ref(&self) -> Box<dyn PipelineHook> {
+        Self::of(number(self) as u32)
+    }
+
+    fn get_pipelined_cap(&self, path: &[PipelineOp]) -> Box<dyn ClientHook> {
+        let promised = Promised::new(number(self) as u32, path);
+        match promised.resolve() {
+            Some(Ok(resolved)) => resolved,
+            _ => Box::new(promised),
+        }
+    }
+}
+
+/// A capability of an answer: whose, and the path of pointers to it.
+pub struct Promised {
+    call: u32,
+    path: Vec<PipelineOp>,
+}
+
+impl Promised {
+    fn new(call: u32, path: &[PipelineOp]) -> Self {
+        add_reference(call);
+        Self { call, path: path.to_vec() }
+    }
+
+    /// The capability, if the answer is there.
+    fn resolve(&self) -> Option<Result<Box<dyn ClientHook>>> {
+        is_done(self.call).then(|| {
+            // SAFETY: this promise refers to the answered call, and the reader does not outlive it.
+            unsafe { call::answer(self.call) }?.get_pipelined_cap(&self.path)
+        })
+    }
+}
+
+impl Drop for Promised {
+    fn drop(&mut self) {
+        drop_reference(self.call);
+    }
+}
+
+/// Sends a call on a promised capability, or leaves it with the call whose answer it waits for.
+#[cold]
+pub fn submit_promised(index: u32) {
+    let call = call::get(index);
+    if call.state.get() == State::Abandoned {
+        return call::free(index, call);
+    }
+    let Some(promised) = call.promised.take() else {
+        return call::fail(index, Error::failed("the request was sent before".into()));
+    };
+    match promised.resolve() {
+        None => {
+            call.state.set(State::Promised);
+            call::get(promised.call).waiters.borrow_mut().push(index);
+            call.promised.set(Some(promised));
+        }
+        Some(Err(error)) => {
+            let text = format!("the call that was to give the capability failed: {}", error.extra);
+            call::fail(index, Error { kind: error.kind, extra: text });
+        }
+        Some(Ok(hook)) => match capability::handle(&*hook) {
+            Some(handle) => {
+                RUNTIME.handles.add(handle);
+                call.target.set(handle);
+                call::submit(index);
+            }
+            None => call::fail(index, Error::unimplemented("an object of the caller cannot be called through a promise".into())),
+        },
+    }
+}
+
+impl ClientHook for Promised {
+    fn add_ref(&self) -> Box<dyn ClientHook> {
+        Box::new(Self::new(self.call, &self.path))
+    }
+
+    fn new_call(&self, interface: u64, method: u16, size: Option<MessageSize>) -> Request<any_pointer::Owned, any_pointer::Owned> {
+        if let Some(resolved) = self.get_resolved() {
+            return resolved.new_call(interface, method, size);
+        }
+        let index = call::begin(NULL, interface, method);
+        call::get(index).promised.set(Some(Box::new(Self::new(self.call, &self.path))));
+        Request::new(tag::<RingRequest>(index.into()))
+    }
+
+    fn call(&self, interface: u64, method: u16, params: Box<dyn ParamsHook>, results: Box<dyn ResultsHook>) -> Promise<(), Error> {
+        request::forward(self.new_call(interface, method, None), params, results)
+    }
+
+    fn get_brand(&self) -> usize {
+        PROMISE_BRAND
+    }
+
+    fn get_ptr(&self) -> usize {
+        core::ptr::from_ref(self).addr()
+    }
+
+    fn get_resolved(&self) -> Option<Box<dyn ClientHook>> {
+        self.resolve().and_then(Result::ok)
+    }
+
+    fn when_more_resolved(&self) -> Option<Promise<Box<dyn ClientHook>, Error>> {
+        let promised = Self::new(self.call, &self.path);
+        Some(Promise::from_future(async move {
+            answered(promised.call).await;
+            promised.resolve().unwrap_or_else(|| Err(Error::failed("the answer is gone".into())))
+        }))
+    }
+
+    fn when_resolved(&self) -> Promise<(), Error> {
+        let promised = Self::new(self.call, &self.path);
+        Promise::from_future(async move {
+            answered(promised.call).await;
+            promised.resolve().map_or(Ok(()), |resolved| resolved.map(|_| ()))
+        })
+    }
+}
+
+/// Waits for the answer of a call, which stays with the call.
+async fn answered(call: u32) {
+    core::future::poll_fn(|context| {
+        if is_done(call) {
+            return Poll::Ready(());
+        }
+        call::wake_when_done(call, context.waker());
+        Poll::Pending
+    })
+    .await
+}

@@ -1,0 +1,57 @@
+//! The results of a call that came over the ring, built in place.
+use super::broken::Broken;
+use super::tag::number;
+use crate::incoming::{self, live};
+use alloc::boxed::Box;
+use capnp::capability::Promise;
+use capnp::private::capability::{PipelineHook, RequestHook, ResultsHook};
+use capnp::{Error, Result, any_pointer};
+
+/// Stands for a received call.
+pub struct RingResults;
+
+impl Drop for RingResults {
+    #[inline]
+    fn drop(&mut self) {
+        incoming::dropped(number(self) as u32, live::RESULTS);
+    }
+}
+
+impl ResultsHook for RingResults {
+    #[inline]
+    fn get(&mut self) -> Result<any_pointer::Builder<'_>> {
+        // SAFETY: these are the call's only results, lent out by `&mut self`.
+        Ok(unsafe { incoming::results(number(self) as u32) })
+    }
+
+    fn set_pipeline(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn allow_cancellation(&self) {}
+
+    fn tail_call(self: Box<Self>, request: Box<dyn RequestHook>) -> Promise<(), Error> {
+        tail_call(self, request)
+    }
+
+    fn direct_tail_call(self: Box<Self>, request: Box<dyn RequestHook>) -> (Promise<(), Error>, Box<dyn PipelineHook>) {
+        direct_tail_call(self, request)
+    }
+}
+
+/// Answers with the answer of another call.
+pub fn tail_call(mut results: Box<dyn ResultsHook>, request: Box<dyn RequestHook>) -> Promise<(), Error> {
+    Promise::from_future(async move {
+        let response = request.send().promise.await?;
+        results.get()?.set_as(response.hook.get()?)
+    })
+}
+
+/// The same; the answer cannot be pipelined on.
+pub fn direct_tail_call(
+    results: Box<dyn ResultsHook>,
+    request: Box<dyn RequestHook>,
+) -> (Promise<(), Error>, Box<dyn PipelineHook>) {
+    let broken = Broken(Error::unimplemented("calls on promises of a tail call: await the answer first".into()));
+    (tail_call(results, request), Box::new(broken))
+}

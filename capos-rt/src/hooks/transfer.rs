@@ -1,0 +1,104 @@
+//! Capabilities on their way: from capnp's table to descriptors, and from received handles to capnp's table.
+use super::builder::MessageBuilder;
+use super::capability;
+use super::{LOCAL_BRAND, PROMISE_BRAND, RING_BRAND, local, reach};
+use crate::arena::Range;
+use crate::call::{HEAD_BYTES, USUAL_DESCRIPTORS};
+use crate::ring::{self, Ring};
+use alloc::format;
+use capnp::private::capability::ClientHook;
+use capnp::private::layout::CapTable;
+use capnp::{Error, Result};
+use capos_abi::handle::{Handle, NULL};
+use capos_abi::message::{CapDescriptor, MAX_CAPS, mode};
+
+const DESCRIPTOR_BYTES: u32 = size_of::<CapDescriptor>() as u32;
+
+/// Where a message lies that is ready to be sent.
+pub struct Outgoing {
+    /// Capabilities.
+    pub caps: u8,
+    /// Offset of the first descriptor, as entries name it.
+    pub offset: u32,
+    /// Bytes of descriptors and segment.
+    pub bytes: u32,
+}
+
+/// Writes the descriptors of the capabilities that the message contains in front of it.
+///
+/// The message is one segment that starts behind the head of `range`.
+#[inline]
+pub fn describe(message: &mut MessageBuilder, table: &CapTable, range: Range) -> Result<Outgoing> {
+    if table.is_empty() {
+        let offset = Ring::message_offset(range) + HEAD_BYTES;
+        return Ok(Outgoing { caps: 0, offset, bytes: message.words() * 8 });
+    }
+    describe_caps(message, table, range)
+}
+
+#[inline(never)]
+fn describe_caps(message: &mut MessageBuilder, table: &CapTable, range: Range) -> Result<Outgoing> {
+    let mut handles = [NULL; MAX_CAPS];
+    let mut count = 0;
+    reach::capabilities(message.segment_mut(), &mut |index| {
+        let place = handles.get_mut(count).ok_or_else(too_many)?;
+        *place = handle_of(table.get(index as usize).and_then(Option::as_ref).map(|hook| &**hook))?;
+        count += 1;
+        Ok(count as u32 - 1)
+    })?;
+    let (count, segment_bytes) = (count as u32, message.words() * 8);
+    let start = HEAD_BYTES.saturating_sub(count * DESCRIPTOR_BYTES);
+    let base = ring::with(|ring| ring.message(range)).wrapping_byte_add(start as usize);
+    if count > USUAL_DESCRIPTORS {
+        shift(message, count * DESCRIPTOR_BYTES - HEAD_BYTES, range)?;
+    }
+    for (index, &handle) in handles[..count as usize].iter().enumerate() {
+        // SAFETY: the descriptors lie in the range, in front of the segment.
+        unsafe { base.cast::<CapDescriptor>().add(index).write(CapDescriptor { handle, mode: mode::COPY }) };
+    }
+    let bytes = count * DESCRIPTOR_BYTES + segment_bytes;
+    Ok(Outgoing { caps: count as u8, offset: Ring::message_offset(range) + start, bytes })
+}
+
+/// Moves a segment up in its range. Pointers in it are relative, so they stay right.
+fn shift(message: &mut MessageBuilder, bytes: u32, range: Range) -> Result<()> {
+    if HEAD_BYTES + bytes + message.words() * 8 > range.bytes {
+        return Err(Error::overloaded("the message leaves no room for its capabilities".into()));
+    }
+    let words = message.segment_mut();
+    // SAFETY: source and target lie in the range (checked above), which belongs to this message.
+    unsafe { words.as_mut_ptr().byte_add(bytes as usize).copy_from(words.as_ptr(), words.len()) };
+    Ok(())
+}
+
+#[cold]
+fn too_many() -> Error {
+    Error::failed(format!("the message carries more than {MAX_CAPS} capabilities"))
+}
+
+/// The handle that stands for a capability in a message.
+fn handle_of(hook: Option<&dyn ClientHook>) -> Result<Handle> {
+    let Some(hook) = hook else { return Ok(NULL) };
+    match hook.get_brand() {
+        RING_BRAND => Ok(hook.get_ptr() as Handle),
+        LOCAL_BRAND => local::origin(hook.get_ptr() as u32),
+        PROMISE_BRAND => match hook.get_resolved() {
+            Some(resolved) => handle_of(Some(&*resolved)),
+            None => Err(Error::failed("a capability of an answer that has not come yet cannot be sent: await the answer first".into())),
+        },
+        _ => Err(Error::unimplemented("a capability of another transport cannot be sent over the ring".into())),
+    }
+}
+
+/// Reads received handles into a capability table, which then holds them.
+///
+/// # Safety
+/// `base` points at `count` handles that the kernel has just given to this process.
+#[inline(never)]
+pub unsafe fn receive(base: *const u64, count: usize, table: &mut CapTable) {
+    for index in 0..count {
+        // SAFETY: promised by the caller.
+        let handle = unsafe { base.add(index).read() };
+        table.push((handle != NULL).then(|| capability::adopt(handle)));
+    }
+}

@@ -1,0 +1,310 @@
+//! Calls received by this thread: from the delivery in a pool's slot to the RETURN that frees the slot.
+//!
+//! The parameters are read where they were delivered. The answer leaves when the method has ended and has dropped its
+//! parameters and results: until then the slot belongs to it.
+use crate::arena::Range;
+use crate::call::{HEAD_BYTES, copy, larger_range, start_in};
+use crate::errors;
+use crate::executor::{WakeCell, Wakes};
+use crate::hooks::builder::MessageBuilder;
+use crate::hooks::params::RingParams;
+use crate::hooks::reader::MessageReader;
+use crate::hooks::results::RingResults;
+use crate::hooks::tag::tag;
+use crate::hooks::transfer;
+use crate::object::Dispatch;
+use crate::ring::{self, SCRATCH_BYTES};
+use crate::runtime::{RUNTIME, class};
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use capnp::capability::{Params, Promise, Results};
+use capnp::private::layout::CapTable;
+use capnp::traits::{Imbue, ImbueMut};
+use capnp::{Error, Result, any_pointer};
+use capos_abi::message::{CapDescriptor, DeliveryHeader};
+use capos_abi::ring::{Completion, Submission, flag, op};
+use capos_abi::status;
+use core::cell::{Cell, RefCell, UnsafeCell};
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+/// Bits of [`Incoming`]'s hooks in use.
+pub mod live {
+    /// The parameters.
+    pub const PARAMS: u8 = 1;
+    /// The results.
+    pub const RESULTS: u8 = 2;
+}
+
+/// Bytes of an exception's text at most; it travels in the scratch range.
+const EXCEPTION_TEXT_BYTES: usize = 600;
+/// A token's bits in the `user_data` of a RETURN.
+const TOKEN_MASK: u64 = (1 << 56) - 1;
+
+/// A received call.
+pub struct Incoming {
+    token: Cell<u64>,
+    result_bytes: Cell<u32>,
+    live: Cell<u8>,
+    outcome: RefCell<Option<Result<()>>>,
+    task: Cell<Option<Promise<(), Error>>>,
+    wake: WakeCell,
+    params: MessageReader,
+    received: UnsafeCell<CapTable>,
+    range: Cell<Option<Range>>,
+    results: UnsafeCell<MessageBuilder>,
+    sent: UnsafeCell<CapTable>,
+}
+
+impl Default for Incoming {
+    fn default() -> Self {
+        Self {
+            token: Cell::new(0),
+            result_bytes: Cell::new(0),
+            live: Cell::new(0),
+            outcome: RefCell::new(None),
+            task: Cell::new(None),
+            wake: WakeCell::default(),
+            params: MessageReader::new(),
+            received: UnsafeCell::new(Vec::new()),
+            range: Cell::new(None),
+            results: UnsafeCell::new(MessageBuilder::new()),
+            sent: UnsafeCell::new(Vec::new()),
+        }
+    }
+}
+
+#[inline]
+fn get(index: u32) -> &'static Incoming {
+    RUNTIME.incoming.get(index)
+}
+
+/// Starts to serve a delivered call; `select` finds the object by granted interface and key. Returns the record.
+///
+/// # Safety
+/// `base` is the pool's slot that the delivery names, and nothing writes it before the call is answered.
+pub unsafe fn accept(base: *const u64, delivery: &Completion, select: impl FnOnce(u64, u64) -> Option<Rc<dyn Dispatch>>) -> u32 {
+    // SAFETY: every delivery starts with its header.
+    let header = unsafe { base.cast::<DeliveryHeader>().read() };
+    let index = RUNTIME.incoming.take();
+    let incoming = get(index);
+    incoming.token.set(delivery.value);
+    incoming.result_bytes.set(header.result_bytes);
+    incoming.live.set(live::PARAMS | live::RESULTS);
+    let caps = usize::from(header.caps);
+    // SAFETY: behind the header follow the handles, then the segment; the caller keeps the slot as it is. The record was free.
+    unsafe {
+        let handles = base.byte_add(size_of::<DeliveryHeader>());
+        incoming.params.start(handles.add(caps), header.segment_bytes / 8);
+        if caps != 0 {
+            transfer::receive(handles, caps, &mut *incoming.received.get());
+        }
+    }
+    reserve_results(incoming);
+    let (params, results) = (Params::new(tag::<RingParams>(index.into())), Results::new(tag::<RingResults>(index.into())));
+    match select(header.granted_interface, header.key) {
+        Some(object) => {
+            incoming.task.set(Some(object.dispatch(header.called_interface, header.method, params, results).promise));
+            poll(index);
+        }
+        None => {
+            drop((params, results));
+            settle(index, Err(Error::disconnected("this object is not served any more".into())));
+        }
+    }
+    index
+}
+
+/// The place of the result is there before the method runs: `Results::get` cannot fail.
+#[inline]
+fn reserve_results(incoming: &Incoming) {
+    let range = ring::with(|ring| ring.arena.take_usual());
+    incoming.range.set(range);
+    // SAFETY: the record was free; nobody else uses its results.
+    let results = unsafe { &mut *incoming.results.get() };
+    match range {
+        Some(range) => start_in(results, range),
+        None => results.start_on_heap(),
+    }
+}
+
+/// The parameters' root pointer.
+///
+/// # Safety
+/// The caller holds the parameters of this call while the reader lives.
+#[inline]
+pub unsafe fn params<'a>(index: u32) -> Result<any_pointer::Reader<'a>> {
+    let incoming = get(index);
+    let mut root = incoming.params.root()?;
+    // SAFETY: the table does not change while the parameters are held.
+    root.imbue(unsafe { &*incoming.received.get() });
+    Ok(root)
+}
+
+/// The results' root pointer.
+///
+/// # Safety
+/// The caller holds the results of this call and lends them out while the builder lives.
+#[inline]
+pub unsafe fn results<'a>(index: u32) -> any_pointer::Builder<'a> {
+    let incoming = get(index);
+    // SAFETY: promised by the caller: nobody else uses them.
+    let (results, sent) = unsafe { (&mut *incoming.results.get(), &mut *incoming.sent.get()) };
+    let mut root = results.root();
+    root.imbue_mut(sent);
+    root
+}
+
+/// The method has dropped its parameters or its results.
+#[inline]
+pub fn dropped(index: u32, bit: u8) {
+    let incoming = get(index);
+    incoming.live.set(incoming.live.get() & !bit);
+    if bit == live::PARAMS {
+        // SAFETY: the holder of the parameters is gone.
+        let received = unsafe { &mut *incoming.received.get() };
+        if !received.is_empty() {
+            received.clear();
+        }
+    }
+    answer_if_over(index, incoming);
+}
+
+/// Runs the method as far as it gets.
+#[inline]
+pub fn poll(index: u32) {
+    let incoming = get(index);
+    let Some(mut promise) = incoming.task.take() else { return };
+    let waker = incoming.wake.waker(Wakes::Incoming, index);
+    match Pin::new(&mut promise).poll(&mut Context::from_waker(&waker)) {
+        Poll::Pending => incoming.task.set(Some(promise)),
+        Poll::Ready(outcome) => {
+            drop(promise);
+            settle(index, outcome);
+        }
+    }
+}
+
+/// The caller has gone: the method is dropped where it stands.
+pub fn cancel(index: u32, token: u64) {
+    let incoming = get(index);
+    if incoming.token.get() == token
+        && let Some(promise) = incoming.task.take()
+    {
+        drop(promise);
+        settle(index, Err(Error::disconnected("cancelled by the caller".into())));
+    }
+}
+
+fn settle(index: u32, outcome: Result<()>) {
+    let incoming = get(index);
+    *incoming.outcome.borrow_mut() = Some(outcome);
+    answer_if_over(index, incoming);
+}
+
+#[inline]
+fn answer_if_over(index: u32, incoming: &'static Incoming) {
+    if incoming.live.get() != 0 {
+        return;
+    }
+    let Some(outcome) = incoming.outcome.borrow_mut().take() else { return };
+    let token = incoming.token.replace(u64::MAX);
+    if let Err(error) = outcome.and_then(|()| give_back(incoming, token)) {
+        give_back_error(token, &error);
+    }
+    if let Some(range) = incoming.range.take() {
+        ring::with(|ring| ring.arena.give(range));
+    }
+    // SAFETY: nobody holds the results any more.
+    let (results, sent) = unsafe { (&mut *incoming.results.get(), &mut *incoming.sent.get()) };
+    if results.has_spilled() {
+        *results = MessageBuilder::new();
+    }
+    if !sent.is_empty() {
+        sent.clear();
+    }
+    RUNTIME.incoming.give(index);
+}
+
+/// Puts the RETURN with the results into the ring.
+#[inline]
+fn give_back(incoming: &Incoming, token: u64) -> Result<()> {
+    // SAFETY: nobody holds the results any more.
+    let (results, sent) = unsafe { (&mut *incoming.results.get(), &mut *incoming.sent.get()) };
+    if results.has_spilled() || sent.len() as u32 > crate::call::USUAL_DESCRIPTORS {
+        gather(incoming, results, sent)?;
+    }
+    let range = incoming.range.take().ok_or_else(no_room)?;
+    let outgoing = transfer::describe(results, sent, range).inspect_err(|_| incoming.range.set(Some(range)))?;
+    let caps = u32::from(outgoing.caps);
+    let bytes = outgoing.bytes - caps * (size_of::<CapDescriptor>() as u32 - 8);
+    if bytes > incoming.result_bytes.get() {
+        incoming.range.set(Some(range));
+        return Err(Error::overloaded(format!("the result has {bytes} bytes, the caller accepts {}", incoming.result_bytes.get())));
+    }
+    ring::with(|ring| {
+        let entry = Submission {
+            op: op::RETURN,
+            caps: outgoing.caps,
+            flags: flag::QUIET,
+            user_data: class::RETURN | token & TOKEN_MASK,
+            message_offset: outgoing.offset,
+            message_bytes: outgoing.bytes,
+            arg: token,
+            ..Submission::default()
+        };
+        crate::raw::push_quiet(ring, entry);
+        RUNTIME.returning.borrow_mut().push_back((ring.position(), range));
+    });
+    Ok(())
+}
+
+/// Makes the results one piece.
+#[cold]
+fn gather(incoming: &Incoming, results: &mut MessageBuilder, sent: &mut CapTable) -> Result<()> {
+    let range = match larger_range(results, sent, HEAD_BYTES)? {
+        Some(range) => range,
+        None => {
+            ring::with(|ring| ring.enter(0, 0));
+            RUNTIME.settle_returned();
+            larger_range(results, sent, HEAD_BYTES)?.ok_or_else(no_room)?
+        }
+    };
+    copy(results, sent, range)?;
+    if let Some(old) = incoming.range.replace(Some(range)) {
+        ring::with(|ring| ring.arena.give(old));
+    }
+    Ok(())
+}
+
+#[cold]
+fn no_room() -> Error {
+    Error::overloaded("the server's message arena is full".into())
+}
+
+/// Answers with an exception, through the scratch range and at once.
+#[cold]
+fn give_back_error(token: u64, error: &Error) {
+    ring::with(|ring| {
+        let mut message = MessageBuilder::new();
+        // SAFETY: no blocking operation is running, so nobody uses the scratch range.
+        unsafe { message.start(ring.scratch(), SCRATCH_BYTES / 8) };
+        errors::to_exception(error, message.root(), EXCEPTION_TEXT_BYTES);
+        ring.run(Submission {
+            op: op::RETURN,
+            flags: flag::EXCEPTION,
+            message_bytes: message.words() * 8,
+            arg: token,
+            ..Submission::default()
+        });
+    });
+}
+
+/// A RETURN has failed. If the call is still open, it is answered with the reason.
+#[cold]
+pub fn refused(completion: &Completion) {
+    if completion.status != status::CALLER_GONE {
+        give_back_error(completion.user_data & TOKEN_MASK, &errors::from_status(completion.status, completion.value));
+    }
+}

@@ -1,0 +1,135 @@
+//! Objects of this thread: servers that are called locally, or over the endpoint on which they were minted.
+use crate::errors;
+use crate::handles::release_unreferenced;
+use crate::raw::{self, Message};
+use crate::runtime::RUNTIME;
+use alloc::rc::Rc;
+use capnp::capability::{DispatchCallResult, FromServer, Params, Results};
+use capnp::{Error, Result, any_pointer};
+use capnp::traits::HasTypeId;
+use capos_abi::handle::{Handle, NULL};
+use capos_abi::interface::endpoint_server;
+use core::cell::{Cell, RefCell};
+
+/// Keys below this are minted by the endpoint's owner; those of objects in this file have a generation above.
+pub const FIRST_OWN_KEY: u64 = 1 << 32;
+
+/// What can be called: `capnp::capability::Server` as a trait object.
+pub trait Dispatch {
+    /// Calls a method of an interface.
+    fn dispatch(
+        &self,
+        interface: u64,
+        method: u16,
+        params: Params<any_pointer::Owned>,
+        results: Results<any_pointer::Owned>,
+    ) -> DispatchCallResult;
+}
+
+impl<S: capnp::capability::Server + Clone> Dispatch for S {
+    fn dispatch(
+        &self,
+        interface: u64,
+        method: u16,
+        params: Params<any_pointer::Owned>,
+        results: Results<any_pointer::Owned>,
+    ) -> DispatchCallResult {
+        self.clone().dispatch_call(interface, method, params, results)
+    }
+}
+
+/// What calls for a server of `C`.
+pub fn dispatcher<C: FromServer<S>, S>(server: Rc<S>) -> Rc<dyn Dispatch> {
+    Rc::new(C::from_server(server))
+}
+
+/// An object.
+#[derive(Default)]
+pub struct Object {
+    server: RefCell<Option<Rc<dyn Dispatch>>>,
+    interface: Cell<u64>,
+    generation: Cell<u32>,
+    /// Capabilities of this thread that stand for it.
+    references: Cell<u32>,
+    /// Origin of what was passed out; 0: nothing was.
+    origin: Cell<Handle>,
+}
+
+/// Makes an object of a server, with one reference.
+pub fn create<C: FromServer<S> + HasTypeId, S>(server: Rc<S>) -> u32 {
+    let index = RUNTIME.objects.take();
+    let object = RUNTIME.objects.get(index);
+    *object.server.borrow_mut() = Some(dispatcher::<C, S>(server));
+    object.interface.set(C::TYPE_ID);
+    object.generation.set(object.generation.get() % u32::MAX + 1);
+    object.references.set(1);
+    index
+}
+
+/// The server of an object.
+pub fn server(index: u32) -> Option<Rc<dyn Dispatch>> {
+    RUNTIME.objects.get(index).server.borrow().clone()
+}
+
+/// The server of the object that was minted with this interface and key.
+pub fn find(interface: u64, key: u64) -> Option<Rc<dyn Dispatch>> {
+    let object = by_key(key)?;
+    (object.interface.get() == interface).then(|| object.server.borrow().clone())?
+}
+
+fn by_key(key: u64) -> Option<&'static Object> {
+    RUNTIME.objects.find(key as u32).filter(|object| u64::from(object.generation.get()) == key >> 32)
+}
+
+/// Adds a reference.
+pub fn add_reference(index: u32) {
+    let references = &RUNTIME.objects.get(index).references;
+    references.set(references.get() + 1);
+}
+
+/// Takes a reference away. The object ends if nothing of it was passed out.
+pub fn drop_reference(index: u32) {
+    let object = RUNTIME.objects.get(index);
+    object.references.set(object.references.get() - 1);
+    end_if_unused(index, object);
+}
+
+fn end_if_unused(index: u32, object: &Object) {
+    if object.references.get() != 0 || object.origin.get() != NULL {
+        return;
+    }
+    let server = object.server.borrow_mut().take();
+    RUNTIME.objects.give(index);
+    drop(server); // user code: the record is already free
+}
+
+/// The origin from which copies are passed out, minted at the first time on the endpoint that this thread serves.
+pub fn origin(index: u32) -> Result<Handle> {
+    let object = RUNTIME.objects.get(index);
+    if object.origin.get() == NULL {
+        let key = u64::from(object.generation.get()) << 32 | u64::from(index);
+        object.origin.set(mint(object.interface.get(), key)?);
+    }
+    Ok(object.origin.get())
+}
+
+fn mint(interface: u64, key: u64) -> Result<Handle> {
+    let endpoint = RUNTIME.endpoint.get();
+    if endpoint == NULL {
+        return Err(Error::failed("an object can be passed out only by a thread that serves an endpoint".into()));
+    }
+    use endpoint_server::mint::{METHOD, params, results};
+    let message = Message::new(params::SHAPE).set(params::INTERFACE_ID, interface).set(params::KEY, key);
+    let reply = raw::call(endpoint, endpoint_server::ID, METHOD, &message, 1).map_err(errors::from_failure)?;
+    Ok(reply.capability(results::OBJECT))
+}
+
+/// Nothing that was passed out is left: the object ends, unless this thread still uses it or has passed it out again.
+pub fn unreferenced(key: u64) {
+    let Some(object) = by_key(key) else { return };
+    let origin = object.origin.get();
+    if origin != NULL && release_unreferenced(origin) {
+        object.origin.set(NULL);
+        end_if_unused(key as u32, object);
+    }
+}

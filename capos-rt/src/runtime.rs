@@ -1,0 +1,161 @@
+//! What one thread's asynchronous runtime consists of, and the way of every completion to the record it belongs to.
+use crate::call::{self, Call};
+use crate::executor::{Mailbox, Task, WakeCell};
+use crate::handles::Handles;
+use crate::incoming::Incoming;
+use crate::object::Object;
+use crate::receiver::{self, Receiver};
+use crate::ring::{self, IGNORED, Ring};
+use crate::slab::Slab;
+use crate::wait::{self, Waiting};
+use crate::arena::Range;
+use alloc::collections::VecDeque;
+use capos_abi::handle::{Handle, NULL};
+use capos_abi::ring::{COMPLETION_ENTRIES, Completion, RECEIVE_HEADROOM};
+use capos_abi::status;
+use core::cell::{Cell, RefCell};
+
+/// Completions that asynchronous operations may have reserved or unread; the rest is left to blocking operations.
+const COMPLETION_BUDGET: u32 = COMPLETION_ENTRIES - RECEIVE_HEADROOM;
+
+/// Whose completion it is: bits 56 to 62 of `user_data`; the low bits say which.
+pub mod class {
+    /// A call made by this thread.
+    pub const CALL: u64 = 1 << 56;
+    /// A WAIT.
+    pub const WAIT: u64 = 2 << 56;
+    /// A RECV.
+    pub const RECEIVE: u64 = 3 << 56;
+    /// A failed RETURN; the low bits are the call's token.
+    pub const RETURN: u64 = 4 << 56;
+    /// The WAIT for other threads' wakes.
+    pub const MAILBOX: u64 = 5 << 56;
+    /// The bits of a class.
+    pub const MASK: u64 = 0x7f << 56;
+}
+
+/// One thread's runtime.
+pub struct Runtime {
+    /// Calls made.
+    pub calls: Slab<Call>,
+    /// WAITs.
+    pub waits: Slab<Waiting>,
+    /// Calls received.
+    pub incoming: Slab<Incoming>,
+    /// Endpoints served.
+    pub receivers: Slab<Receiver>,
+    /// Objects served or passed around in this thread.
+    pub objects: Slab<Object>,
+    /// Futures that run.
+    pub tasks: Slab<Task>,
+    /// Handles held.
+    pub handles: Handles,
+    /// Futures to be polled.
+    pub ready: RefCell<VecDeque<&'static WakeCell>>,
+    /// Completions of RECVs that nobody has looked at.
+    pub arrivals: RefCell<VecDeque<Completion>>,
+    /// Calls that wait for room in the ring or its arena.
+    pub backlog: RefCell<VecDeque<u32>>,
+    /// Ranges whose RETURN has not started; with the position behind it.
+    pub returning: RefCell<VecDeque<(u32, Range)>>,
+    /// The endpoint on which objects are minted when they are passed out; 0: none.
+    pub endpoint: Cell<Handle>,
+    /// Where other threads leave wakes.
+    pub mailbox: Cell<Option<&'static Mailbox>>,
+    /// Calls in the ring that are not answered.
+    pub calls_in_flight: Cell<u32>,
+    reserved: Cell<u32>,
+}
+
+/// The calling thread's runtime.
+#[thread_local]
+pub static RUNTIME: Runtime = Runtime {
+    calls: Slab::new(),
+    waits: Slab::new(),
+    incoming: Slab::new(),
+    receivers: Slab::new(),
+    objects: Slab::new(),
+    tasks: Slab::new(),
+    handles: Handles::new(),
+    ready: RefCell::new(VecDeque::new()),
+    arrivals: RefCell::new(VecDeque::new()),
+    backlog: RefCell::new(VecDeque::new()),
+    returning: RefCell::new(VecDeque::new()),
+    endpoint: Cell::new(NULL),
+    mailbox: Cell::new(None),
+    calls_in_flight: Cell::new(0),
+    reserved: Cell::new(0),
+};
+
+impl Runtime {
+    /// Sets completions aside for an asynchronous operation; false if there are too few.
+    #[inline]
+    pub fn reserve(&self, completions: u32) -> bool {
+        let fits = self.reserved.get() + completions <= COMPLETION_BUDGET;
+        if fits {
+            self.reserved.set(self.reserved.get() + completions);
+        }
+        fits
+    }
+
+    /// Gives completions back that were set aside.
+    #[inline]
+    pub fn unreserve(&self, completions: u32) {
+        self.reserved.set(self.reserved.get() - completions);
+    }
+
+    /// Brings every completion to its record. No code of the program runs; what it is to see is queued.
+    /// Returns whether there was any.
+    pub fn drain(&self) -> bool {
+        let mut any = false;
+        while let Some(completion) = ring::with(Ring::next) {
+            any = true;
+            self.route(&completion);
+        }
+        self.settle_returned();
+        if !self.backlog.borrow().is_empty() {
+            call::retry_backlog();
+        }
+        any
+    }
+
+    #[inline]
+    fn route(&self, completion: &Completion) {
+        let index = completion.user_data as u32;
+        match completion.user_data & class::MASK {
+            class::CALL => call::finish(index, completion),
+            class::WAIT => wait::finish(index, completion),
+            class::RECEIVE => self.arrivals.borrow_mut().push_back(*completion),
+            class::RETURN => receiver::answer_refused(completion),
+            class::MAILBOX => {
+                self.unreserve(1);
+                ring::with(|ring| ring.give_tag(completion.tag));
+                if let Some(mailbox) = self.mailbox.get() {
+                    mailbox.empty(completion.status == status::OK);
+                }
+            }
+            IGNORED => {}
+            _ => debug_assert!(false, "a completion of no operation: {completion:?}"),
+        }
+    }
+
+    /// Frees the ranges of answers that the kernel has taken.
+    #[inline]
+    pub fn settle_returned(&self) {
+        if self.returning.borrow().is_empty() {
+            return;
+        }
+        ring::with(|ring| {
+            let started = ring.started();
+            let mut returning = self.returning.borrow_mut();
+            while let Some(&(position, range)) = returning.front() {
+                if started.wrapping_sub(position) as i32 >= 0 {
+                    returning.pop_front();
+                    ring.arena.give(range);
+                } else {
+                    break;
+                }
+            }
+        });
+    }
+}
