@@ -100,7 +100,15 @@ mod tests {
         prop_oneof![
             any::<char>().prop_map(Key::Char),
             prop::char::range('A', 'Z').prop_map(Key::Control),
-            prop::sample::select(vec![Key::Backspace, Key::Delete, Key::Left, Key::Right, Key::Home, Key::End, Key::Tab]),
+            prop::sample::select(vec![
+                Key::Backspace,
+                Key::Delete,
+                Key::Left,
+                Key::Right,
+                Key::Home,
+                Key::End,
+                Key::Tab
+            ]),
         ]
     }
 

@@ -101,8 +101,14 @@ mod tests {
                         Err(_) => row.truncate(column),
                     }
                 }
-                c if column == row.len() => { row.push(c); column += 1 }
-                c => { row[column] = c; column += 1 }
+                c if column == row.len() => {
+                    row.push(c);
+                    column += 1
+                }
+                c => {
+                    row[column] = c;
+                    column += 1
+                }
             }
         }
         (row.into_iter().collect(), column)

@@ -100,9 +100,7 @@ impl Store {
 /// 1 to 32 lower-case letters, digits, `-`, `_`; a letter first.
 fn is_name(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
-    (1..=MAX_NAME_BYTES).contains(&name.len())
-        && name.as_bytes()[0].is_ascii_lowercase()
-        && name.bytes().all(allowed)
+    (1..=MAX_NAME_BYTES).contains(&name.len()) && name.as_bytes()[0].is_ascii_lowercase() && name.bytes().all(allowed)
 }
 
 #[cfg(test)]

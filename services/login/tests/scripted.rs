@@ -66,8 +66,19 @@ impl Accounts for OneAccount {
 #[test]
 fn the_first_boot_sets_the_operator_up() {
     let person = Script::new(&[
-        "ada", "short", "long enough", "long enuff", "long enough", "long enough", // set-up
-        "ada", "wrong", "ada", "wrong again", "", "ada", "long enough",
+        "ada",
+        "short",
+        "long enough",
+        "long enuff",
+        "long enough",
+        "long enough", // set-up
+        "ada",
+        "wrong",
+        "ada",
+        "wrong again",
+        "",
+        "ada",
+        "long enough",
     ]);
     assert_eq!(block_on(admit(&person, &OneAccount::default())).as_deref(), Ok("ada"));
     let expected = "\
@@ -100,7 +111,8 @@ password:
 
 #[test]
 fn giving_up_starts_over_and_bad_names_are_explained() {
-    let person = Script::new(&["^C", "Bad", "long enough", "long enough", "ada", "^C", "ada", "long enough", "long enough"]);
+    let person =
+        Script::new(&["^C", "Bad", "long enough", "long enough", "ada", "^C", "ada", "long enough", "long enough"]);
     assert_eq!(block_on(admit(&person, &OneAccount::default())), Err("the script is over"));
     let seen = person.seen.borrow();
     assert!(seen.contains("starts with a letter"));

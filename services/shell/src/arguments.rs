@@ -93,7 +93,12 @@ fn fill_record(
     Ok(())
 }
 
-fn fill_list(mut target: dynamic_list::Builder<'_>, element: Type, path: &str, values: &[Value]) -> Result<(), Problem> {
+fn fill_list(
+    mut target: dynamic_list::Builder<'_>,
+    element: Type,
+    path: &str,
+    values: &[Value],
+) -> Result<(), Problem> {
     for (index, value) in (0u32..).zip(values) {
         let path = format!("{path}[{index}]");
         match (element.which(), value) {

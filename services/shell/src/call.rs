@@ -64,7 +64,8 @@ impl Answer {
     /// The results as text. Capabilities are kept under `wanted`, or under numbers.
     pub fn show(&self, held: &mut Held, wanted: Option<&str>) -> Result<String, String> {
         let root: Root<'_> = self.response.get().and_then(|p| p.get_as()).map_err(|e| failure(&e))?;
-        let single = crate::signature::fields(self.results).into_iter().filter(|&f| interface_of(f).is_some()).count() == 1;
+        let single =
+            crate::signature::fields(self.results).into_iter().filter(|&f| interface_of(f).is_some()).count() == 1;
         let mut keep = |field, capability: Capability| match wanted {
             None => held.insert_numbered(capability),
             Some(name) => {

@@ -31,12 +31,7 @@ pub const MANUALS: &[Manual] = &[
         summary: "gives a capability up",
         detail: "What others got from it stays theirs.",
     },
-    Manual {
-        name: "help",
-        usage: "help [command]",
-        summary: "lists the commands or explains one",
-        detail: "",
-    },
+    Manual { name: "help", usage: "help [command]", summary: "lists the commands or explains one", detail: "" },
     Manual { name: "history", usage: "history", summary: "lists the lines typed so far", detail: "" },
     Manual {
         name: "inspect",
@@ -132,9 +127,10 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 /// The manual of a command; the error lists all.
 pub fn manual(name: &str) -> Result<&'static Manual, String> {
-    MANUALS.iter().find(|m| m.name == name).ok_or_else(|| {
-        format!("there is no command \"{name}\". Commands: {}", names().collect::<Vec<_>>().join(", "))
-    })
+    MANUALS
+        .iter()
+        .find(|m| m.name == name)
+        .ok_or_else(|| format!("there is no command \"{name}\". Commands: {}", names().collect::<Vec<_>>().join(", ")))
 }
 
 /// The command on a line.
@@ -176,7 +172,12 @@ fn call(items: Vec<Item>, usage: &str) -> Result<Command, String> {
         Item::Field(name, value) => Ok((name, value)),
         Item::Plain(_) => Err(format!("arguments are written field=value. Write: {usage}")),
     });
-    Ok(Command::Call { name: name.to_owned(), method: method.to_owned(), fields: fields.collect::<Result<_, _>>()?, tail })
+    Ok(Command::Call {
+        name: name.to_owned(),
+        method: method.to_owned(),
+        fields: fields.collect::<Result<_, _>>()?,
+        tail,
+    })
 }
 
 fn spawn(items: Vec<Item>, usage: &str) -> Result<Command, String> {
@@ -218,11 +219,15 @@ mod tests {
 
     #[test]
     fn reads_calls_and_spawns() {
-        let Ok(Command::Call { name, method, fields, tail }) = read("call @info.observe seconds=3 as x &") else { panic!() };
+        let Ok(Command::Call { name, method, fields, tail }) = read("call @info.observe seconds=3 as x &") else {
+            panic!()
+        };
         assert_eq!((name.as_str(), method.as_str()), ("info", "observe"));
         assert_eq!(fields, [("seconds".to_owned(), Value::Word("3".to_owned()))]);
         assert_eq!(tail, Tail { keep: Some("x".into()), background: true });
-        let Ok(Command::Spawn { program, arguments, grants, tail }) = read("spawn hello you stdout=@output") else { panic!() };
+        let Ok(Command::Spawn { program, arguments, grants, tail }) = read("spawn hello you stdout=@output") else {
+            panic!()
+        };
         assert_eq!((program.as_str(), arguments), ("hello", vec!["you".to_owned()]));
         assert_eq!(grants, [("stdout".to_owned(), "output".to_owned())]);
         assert_eq!(tail, Tail::default());

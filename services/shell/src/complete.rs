@@ -37,7 +37,10 @@ fn candidates(head: &str, word: &str, held: &Held) -> Vec<String> {
         (None, _) => commands::names().map(str::to_owned).collect(),
         (Some(&command), Some(name)) => match name.split_once('.') {
             Some((name, _)) => methods(held, name).map(|m| format!("@{name}.{m}")).collect(),
-            None => held.names().map(|n| if command == "call" && words.len() == 1 { format!("@{n}.") } else { format!("@{n}") }).collect(),
+            None => held
+                .names()
+                .map(|n| if command == "call" && words.len() == 1 { format!("@{n}.") } else { format!("@{n}") })
+                .collect(),
         },
         (Some(&"help"), None) => commands::names().map(str::to_owned).collect(),
         (Some(&"call"), None) if words.len() > 1 && !head.ends_with('=') => field_names(held, words[1]),

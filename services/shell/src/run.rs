@@ -53,8 +53,10 @@ fn history<H>(session: &Session<H>) -> String {
 }
 
 fn caps(held: &Held) -> String {
-    let rows: Vec<_> =
-        held.iter().map(|(name, c)| vec![format!("@{name}"), interface_name(c.interface), summary(c.interface)]).collect();
+    let rows: Vec<_> = held
+        .iter()
+        .map(|(name, c)| vec![format!("@{name}"), interface_name(c.interface), summary(c.interface)])
+        .collect();
     show::aligned(&rows)
 }
 
@@ -70,9 +72,9 @@ fn inspect_capability(held: &Held, name: &str) -> Result<String, String> {
 }
 
 fn inspect_interface(name: &str) -> Result<String, String> {
-    table::by_name(name).map(describe).ok_or_else(|| {
-        format!("there is no interface \"{name}\". For a capability that you hold write: inspect @name")
-    })
+    table::by_name(name)
+        .map(describe)
+        .ok_or_else(|| format!("there is no interface \"{name}\". For a capability that you hold write: inspect @name"))
 }
 
 fn describe(interface: &'static Interface) -> String {
@@ -215,7 +217,8 @@ async fn shutdown<H>(session: &Session<H>, code: u8) -> Result<String, String> {
 fn first<H, C: FromClientHook + HasTypeId>(session: &Session<H>) -> Result<C, String> {
     let held = session.held.borrow();
     let found = held.iter().find(|(_, capability)| capability.offers(C::TYPE_ID));
-    let (_, capability) = found.ok_or_else(|| format!("you hold no {}, which this takes", interface_name(C::TYPE_ID)))?;
+    let (_, capability) =
+        found.ok_or_else(|| format!("you hold no {}, which this takes", interface_name(C::TYPE_ID)))?;
     Ok(typed(capability))
 }
 

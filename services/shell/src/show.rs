@@ -20,11 +20,7 @@ impl<'a> FromPointerReader<'a> for Root<'a> {
 }
 
 /// Shows a result struct of this type. `keep` takes each capability in it and says its name.
-pub fn results(
-    root: &Root<'_>,
-    ty: Type,
-    keep: &mut dyn FnMut(Field, Capability) -> String,
-) -> capnp::Result<String> {
+pub fn results(root: &Root<'_>, ty: Type, keep: &mut dyn FnMut(Field, Capability) -> String) -> capnp::Result<String> {
     let TypeVariant::Struct(raw) = ty.which() else { return Ok(String::new()) };
     let schema = StructSchema::new(raw);
     let reader = dynamic_struct::Reader::new(root.0, schema);

@@ -74,7 +74,11 @@ impl system_info::Server for Info {
         Ok(())
     }
 
-    async fn motd(self: Rc<Self>, _: system_info::MotdParams, mut results: system_info::MotdResults) -> capnp::Result<()> {
+    async fn motd(
+        self: Rc<Self>,
+        _: system_info::MotdParams,
+        mut results: system_info::MotdResults,
+    ) -> capnp::Result<()> {
         results.get().set_text("one\ntwo");
         Ok(())
     }
@@ -97,7 +101,11 @@ impl system_info::Server for Info {
 struct Services;
 
 impl supervisor::Server for Services {
-    async fn list(self: Rc<Self>, _: supervisor::ListParams, mut results: supervisor::ListResults) -> capnp::Result<()> {
+    async fn list(
+        self: Rc<Self>,
+        _: supervisor::ListParams,
+        mut results: supervisor::ListResults,
+    ) -> capnp::Result<()> {
         let mut services = results.get().init_services(2);
         services.reborrow().get(0).set_name("uart");
         services.reborrow().get(1).set_name("sysinfo");
@@ -111,7 +119,11 @@ struct Screen;
 impl terminal_output::Server for Screen {}
 
 impl terminal::Server for Screen {
-    async fn output(self: Rc<Self>, _: terminal::OutputParams, mut results: terminal::OutputResults) -> capnp::Result<()> {
+    async fn output(
+        self: Rc<Self>,
+        _: terminal::OutputParams,
+        mut results: terminal::OutputResults,
+    ) -> capnp::Result<()> {
         results.get().set_output(capnp_rpc::new_client(Screen));
         Ok(())
     }
@@ -184,7 +196,8 @@ error: there is no @nothing. You hold @info, @supervisor, @terminal.
 
 #[test]
 fn capabilities_in_results_are_kept() {
-    let seen = typed(&["call @terminal.output", "call @terminal.output as out", "inspect @out", "drop @1", "inspect @1"]);
+    let seen =
+        typed(&["call @terminal.output", "call @terminal.output as out", "inspect @out", "drop @1", "inspect @1"]);
     assert!(seen.contains("output = @1 (TerminalOutput)\n"), "{seen}");
     assert!(seen.contains("output = @out (TerminalOutput)\n"), "{seen}");
     assert!(seen.contains("@out is a TerminalOutput (0x"), "{seen}");
@@ -194,7 +207,10 @@ fn capabilities_in_results_are_kept() {
 #[test]
 fn inspect_shows_methods_docs_and_where_they_come_from() {
     let seen = typed(&["inspect @terminal", "inspect SystemInfo"]);
-    assert!(seen.contains("  readLine (prompt :Text, initial :Text, echo :Bool = true, hooks :Bool) -> (line :Text, "), "{seen}");
+    assert!(
+        seen.contains("  readLine (prompt :Text, initial :Text, echo :Bool = true, hooks :Bool) -> (line :Text, "),
+        "{seen}"
+    );
     assert!(seen.contains("from TerminalOutput:\n  write (text :Text) -> ()\n      Shows the text;"), "{seen}");
     assert!(seen.contains("observe (seconds :UInt32 = 5) -> (samples :UInt32, "), "{seen}");
 }
@@ -220,7 +236,8 @@ fn background_jobs_report_when_they_end() {
 
 #[test]
 fn a_program_gets_exactly_what_is_named() {
-    let (seen, host) = screen([Input::Line("spawn info one stdout=@terminal".into()), Input::Line("spawn info x=@y".into())]);
+    let (seen, host) =
+        screen([Input::Line("spawn info one stdout=@terminal".into()), Input::Line("spawn info x=@y".into())]);
     assert_eq!(*host.spawned.borrow(), [format!("info [\"one\"] [\"stdout:0x{:x}\"]", terminal::Client::TYPE_ID)]);
     assert!(seen.contains("error: no processes here\n"), "{seen}");
     assert!(seen.contains("error: there is no @y."), "{seen}");
