@@ -1,0 +1,78 @@
+//! What a slot of a handle table holds.
+use crate::endpoint::Endpoint;
+use crate::ledger::Ledger;
+use crate::memory::MemoryObject;
+use crate::notification::Notification;
+use crate::process::Process;
+use crate::slab::Id;
+use crate::thread::Thread;
+use capos_abi::interface;
+
+/// A kernel object, or an object served behind an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Object {
+    /// An account.
+    Ledger(Id<Ledger>),
+    /// A process.
+    Process(Id<Process>),
+    /// A thread.
+    Thread(Id<Thread>),
+    /// The address space of a process.
+    VirtualMemory(Id<Process>),
+    /// Shared memory.
+    Memory(Id<MemoryObject>),
+    /// An endpoint itself, to receive from.
+    Endpoint(Id<Endpoint>),
+    /// An object served behind an endpoint.
+    Served(Served),
+    /// Sticky bits.
+    Notification(Id<Notification>),
+    /// The monotonic clock.
+    Clock,
+    /// All interrupt lines.
+    InterruptLines,
+    /// One interrupt line.
+    Interrupt(u8),
+    /// A range of I/O ports: first and number.
+    IoPorts(u16, u32),
+    /// The kernel's log.
+    KernelLog,
+    /// Random bytes.
+    Entropy,
+    /// The machine.
+    System,
+    /// Nothing.
+    Null,
+}
+
+/// An object that a process serves: (interface, key) behind an endpoint. The interface stands in the capability.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// Where calls wait.
+    pub endpoint: Id<Endpoint>,
+    /// Chosen by the minter.
+    pub key: u64,
+    /// The process that minted it, if it ends with that process.
+    pub minter: Option<Id<Process>>,
+}
+
+/// An object and the interface that was granted on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capability {
+    /// What it refers to.
+    pub object: Object,
+    /// Interface granted.
+    pub interface: u64,
+}
+
+impl Capability {
+    /// A capability.
+    pub fn new(object: Object, interface: u64) -> Self {
+        Self { object, interface }
+    }
+
+    /// Whether the granted interface is `called` or extends it.
+    pub fn offers(&self, called: u64) -> bool {
+        self.interface == called || interface::EXTENDS.contains(&(self.interface, called))
+    }
+}

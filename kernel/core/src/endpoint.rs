@@ -1,0 +1,50 @@
+//! Endpoints: queued calls and those who receive them.
+use crate::handle::SlotRef;
+use crate::ledger::Ledger;
+use crate::record::Waiter;
+use crate::slab::Id;
+use alloc::vec::Vec;
+
+/// Bytes of a message that an endpoint accepts at most, unless its maker asked for less.
+pub const MAX_MESSAGE_BYTES: u32 = capos_abi::ring::MAX_MESSAGE_BYTES;
+
+/// One endpoint. The queue's links stand in the callers' pending records.
+pub struct Endpoint {
+    /// Slots that refer to it or to objects behind it, and running RECVs.
+    pub references: u32,
+    /// Who pays for it.
+    pub ledger: Id<Ledger>,
+    /// Bytes of a call's message at most.
+    pub max_message_bytes: u32,
+    /// Slots through which calls can be received; without any, calls are stale.
+    pub owners: u32,
+    /// Call that has waited longest.
+    pub first: Option<Waiter>,
+    /// Call that came last.
+    pub last: Option<Waiter>,
+    /// Running RECVs; the next one to try stands first.
+    pub receivers: Vec<Waiter>,
+    /// Origins whose minters are to be told that nothing refers to them any more.
+    pub unreferenced: Vec<SlotRef>,
+}
+
+impl Endpoint {
+    /// An endpoint without server.
+    pub fn new(ledger: Id<Ledger>, max_message_bytes: u32) -> Self {
+        Self {
+            references: 0,
+            ledger,
+            max_message_bytes,
+            owners: 0,
+            first: None,
+            last: None,
+            receivers: Vec::new(),
+            unreferenced: Vec::new(),
+        }
+    }
+
+    /// Forgets a RECV that has ended.
+    pub fn remove_receiver(&mut self, receiver: Waiter) {
+        self.receivers.retain(|r| *r != receiver);
+    }
+}

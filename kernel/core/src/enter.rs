@@ -1,0 +1,165 @@
+//! `cap_enter` and `exit`: runs the submissions of the calling thread's ring, then goes on or blocks.
+use crate::operation::{Refusal, Step};
+use crate::platform::Platform;
+use crate::record::Waiter;
+use crate::slab::Id;
+use crate::thread::{State, Thread};
+use crate::{Kernel, Next};
+use capos_abi::ring::{COMPLETION_ENTRIES, Completion, Submission, flag, kind};
+use capos_abi::status;
+
+/// Queued calls that one `cap_enter` takes from endpoints at most.
+pub const MAX_PULLED_CALLS: u32 = 16;
+
+impl<P: Platform> Kernel<P> {
+    /// System call `cap_enter` of the current thread.
+    pub fn enter(&mut self, processor: usize, min_complete: u32, deadline: u64) -> Next {
+        self.inside = Some(processor);
+        let Some(thread) = self.runnable(processor) else { return self.settle(processor) };
+        let head = self.platform.completion_head(self.threads[thread].ring.area);
+        self.threads[thread].ring.see_completion_head(head);
+        if self.threads[thread].ring.earliest_deadline().is_some() {
+            let now = self.platform.now();
+            self.expire_records(thread, now);
+        }
+        self.drain(processor, thread);
+        if self.threads.get(thread).is_none_or(|t| t.state != State::Running(processor)) {
+            return self.settle(processor);
+        }
+        self.pull(thread);
+        let unread = self.threads[thread].ring.unread();
+        let wanted = min_complete.min(COMPLETION_ENTRIES);
+        if unread >= wanted || (deadline != 0 && deadline <= self.platform.now()) {
+            self.platform.set_result(thread.index(), u64::from(unread));
+            self.update_timer(thread, 0);
+        } else {
+            self.threads[thread].state = State::Blocked(wanted);
+            self.update_timer(thread, deadline);
+        }
+        self.settle(processor)
+    }
+
+    /// System call `exit` of the current thread.
+    pub fn exit(&mut self, processor: usize, code: i32) -> Next {
+        self.inside = Some(processor);
+        if let Some(thread) = self.runnable(processor) {
+            self.end_thread(thread, code);
+        }
+        self.settle(processor)
+    }
+
+    /// The current thread, unless its process is being ended.
+    pub(crate) fn runnable(&mut self, processor: usize) -> Option<Id<Thread>> {
+        self.stop_if_ending(processor);
+        self.current(processor).filter(|&t| self.threads.get(t).is_some_and(|t| t.state == State::Running(processor)))
+    }
+
+    /// Starts submissions in order until none is left or the next one has no place for its completion.
+    fn drain(&mut self, processor: usize, thread: Id<Thread>) {
+        let area = self.threads[thread].ring.area;
+        let tail = self.platform.submission_tail(area);
+        let pending = self.threads[thread].ring.pending_submissions(tail);
+        for _ in 0..pending {
+            let ring = &mut self.threads[thread].ring;
+            if !ring.reserve(1) {
+                break;
+            }
+            let submission = self.platform.submission(area, ring.submission_head);
+            ring.submission_head = ring.submission_head.wrapping_add(1);
+            let result = self.operate(thread, &submission);
+            // The entry may have ended its own thread or process.
+            let Some(entry) = self.threads.get(thread).filter(|t| t.state == State::Running(processor)) else { return };
+            debug_assert_eq!(entry.ring.area, area);
+            self.finish_entry(thread, &submission, result);
+        }
+        let head = self.threads[thread].ring.submission_head;
+        self.platform.publish_submission_head(area, head);
+    }
+
+    fn finish_entry(&mut self, thread: Id<Thread>, submission: &Submission, result: Result<Step, Refusal>) {
+        let mut completion =
+            Completion { user_data: submission.user_data, tag: submission.tag, kind: kind::DONE, ..Completion::default() };
+        match result {
+            Ok(Step::Pending) => return,
+            Ok(Step::Done(_)) if submission.flags & flag::QUIET != 0 => return self.threads[thread].ring.unreserve(1),
+            Ok(Step::Done(done)) => {
+                completion.bytes = done.bytes;
+                completion.caps = done.caps;
+                completion.value = done.value;
+            }
+            Err(refusal) => {
+                completion.status = refusal.status;
+                completion.value = refusal.value;
+            }
+        }
+        self.threads[thread].ring.post(&mut self.platform, &completion);
+    }
+
+    /// Takes queued calls into the free slots of the thread's pools, and notices of unreferenced origins.
+    fn pull(&mut self, thread: Id<Thread>) {
+        if !self.threads[thread].receives {
+            return;
+        }
+        let mut budget = MAX_PULLED_CALLS;
+        for tag in self.threads[thread].ring.tags() {
+            let receiver = Waiter { thread, tag };
+            while budget > 0 && self.pull_one(receiver) {
+                budget -= 1;
+            }
+        }
+    }
+
+    /// Posts a completion into its reserved place, and wakes the thread if it has waited for it.
+    pub(crate) fn complete(&mut self, thread: Id<Thread>, completion: &Completion) {
+        let entry = &mut self.threads[thread];
+        entry.ring.post(&mut self.platform, completion);
+        if let State::Blocked(wanted) = entry.state
+            && entry.ring.unread() >= wanted
+        {
+            self.unblock(thread);
+        }
+    }
+
+    /// Ends a blocked thread's `cap_enter`.
+    fn unblock(&mut self, thread: Id<Thread>) {
+        let entry = &mut self.threads[thread];
+        entry.enter_deadline = 0;
+        let unread = entry.ring.unread();
+        self.platform.set_result(thread.index(), u64::from(unread));
+        self.wake(thread);
+    }
+
+    /// A deadline of this thread's ring may have passed.
+    pub(crate) fn expire(&mut self, thread: Id<Thread>, now: u64) {
+        self.expire_records(thread, now);
+        let Some(entry) = self.threads.get(thread) else { return };
+        let deadline = entry.enter_deadline;
+        if matches!(entry.state, State::Blocked(_)) && deadline != 0 && deadline <= now {
+            self.unblock(thread);
+            self.update_timer(thread, 0);
+        } else {
+            self.update_timer(thread, deadline);
+        }
+    }
+
+    fn expire_records(&mut self, thread: Id<Thread>, now: u64) {
+        for tag in self.threads[thread].ring.tags() {
+            let deadline = self.threads[thread].ring.record(tag).deadline();
+            if deadline != 0 && deadline <= now {
+                self.abort(Waiter { thread, tag }, status::DEADLINE);
+            }
+        }
+    }
+
+    /// Arms the thread's timer for the earliest of its pending deadlines and that of its `cap_enter` (0 = none).
+    fn update_timer(&mut self, thread: Id<Thread>, enter_deadline: u64) {
+        let entry = &mut self.threads[thread];
+        entry.enter_deadline = enter_deadline;
+        let enter = (enter_deadline != 0).then_some(enter_deadline);
+        let earliest = [enter, entry.ring.earliest_deadline()].into_iter().flatten().min();
+        if earliest.is_some() || entry.timer_set {
+            entry.timer_set = earliest.is_some();
+            self.timers.set(thread.index(), earliest);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Handle tables: the capabilities that a process holds.
+//!
+//! A slot is also the node of the grant tree (see [`crate::grant`]). Free slots are reused first-in-first-out and their
+//! generation counts up, so that a stale handle names nothing.
+use crate::capability::Capability;
+use crate::grant::Links;
+use crate::process::Process;
+use crate::slab::{Id, OutOfHeap};
+use alloc::vec::Vec;
+use capos_abi::handle::{Handle, INDEX_BITS};
+
+/// Slots in one table at most.
+pub const MAX_SLOTS: u32 = 1 << 20;
+
+/// A slot in some process's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotRef {
+    /// Whose table.
+    pub process: Id<Process>,
+    /// Which slot.
+    pub index: u32,
+}
+
+/// One slot.
+pub struct Slot {
+    generation: u32,
+    next_free: u32,
+    capability: Option<Capability>,
+    /// Position in the grant tree.
+    pub links: Links,
+    /// The origin has lost its last derived capability, and its minter has not been told.
+    pub unreferenced: bool,
+}
+
+const NONE: u32 = u32::MAX;
+
+/// The handle table of a process.
+pub struct HandleTable {
+    slots: Vec<Slot>,
+    oldest_free: u32,
+    newest_free: u32,
+    used: u32,
+    reserved: u32,
+}
+
+impl HandleTable {
+    /// An empty table.
+    pub const fn new() -> Self {
+        Self { slots: Vec::new(), oldest_free: NONE, newest_free: NONE, used: 0, reserved: 0 }
+    }
+
+    /// Slots in use.
+    pub fn used(&self) -> u32 {
+        self.used
+    }
+
+    /// Makes sure that `count` more capabilities can be inserted.
+    pub fn reserve(&mut self, count: u32) -> Result<(), OutOfHeap> {
+        let free = self.slots.len() - self.used as usize;
+        let wanted = (self.reserved + count) as usize;
+        if wanted > free {
+            let more = wanted - free;
+            if self.slots.len() + more > MAX_SLOTS as usize || self.slots.try_reserve(more).is_err() {
+                return Err(OutOfHeap);
+            }
+            (0..more).for_each(|_| self.add_free_slot());
+        }
+        self.reserved += count;
+        Ok(())
+    }
+
+    /// Gives back what [`Self::reserve`] set aside.
+    pub fn unreserve(&mut self, count: u32) {
+        self.reserved -= count;
+    }
+
+    /// Puts a capability into a slot that was reserved.
+    pub fn insert_reserved(&mut self, capability: Capability, links: Links) -> u32 {
+        self.reserved -= 1;
+        self.used += 1;
+        let index = self.oldest_free;
+        let slot = self.slot_mut(index).expect("a reserved slot is free");
+        let next = core::mem::replace(&mut slot.next_free, NONE);
+        slot.capability = Some(capability);
+        slot.links = links;
+        slot.unreferenced = false;
+        self.oldest_free = next;
+        if next == NONE {
+            self.newest_free = NONE;
+        }
+        index
+    }
+
+    /// Empties a slot. Its links must have been taken out of the grant tree.
+    pub fn remove(&mut self, index: u32) -> Option<Capability> {
+        let slot = self.slot_mut(index)?;
+        let capability = slot.capability.take()?;
+        slot.generation = slot.generation.wrapping_add(1).max(1);
+        self.used -= 1;
+        self.append_free(index);
+        Some(capability)
+    }
+
+    /// Index of the slot that a handle names.
+    pub fn index_of(&self, handle: Handle) -> Option<u32> {
+        let slot = self.slots.get(handle as u32 as usize)?;
+        (slot.capability.is_some() && u64::from(slot.generation) == handle >> INDEX_BITS).then_some(handle as u32)
+    }
+
+    /// The capability that a handle names.
+    pub fn get(&self, handle: Handle) -> Option<&Capability> {
+        self.slots.get(handle as u32 as usize).filter(|s| u64::from(s.generation) == handle >> INDEX_BITS)?.capability.as_ref()
+    }
+
+    /// The handle of a slot in use.
+    pub fn handle_of(&self, index: u32) -> Handle {
+        self.slots.get(index as usize).map_or(0, |s| u64::from(s.generation) << INDEX_BITS | u64::from(index))
+    }
+
+    /// The slot at this index.
+    pub fn slot(&self, index: u32) -> Option<&Slot> {
+        self.slots.get(index as usize)
+    }
+
+    /// The slot at this index.
+    pub fn slot_mut(&mut self, index: u32) -> Option<&mut Slot> {
+        self.slots.get_mut(index as usize)
+    }
+
+    /// Number of slots, free ones included.
+    pub fn len(&self) -> u32 {
+        self.slots.len() as u32
+    }
+
+    fn add_free_slot(&mut self) {
+        let index = self.slots.len() as u32;
+        self.slots.push(Slot {
+            generation: 1,
+            next_free: NONE,
+            capability: None,
+            links: Links::ROOT,
+            unreferenced: false,
+        });
+        self.append_free(index);
+    }
+
+    fn append_free(&mut self, index: u32) {
+        let newest = core::mem::replace(&mut self.newest_free, index);
+        match self.slot_mut(newest) {
+            Some(slot) => slot.next_free = index,
+            None => self.oldest_free = index,
+        }
+        if let Some(slot) = self.slot_mut(index) {
+            slot.next_free = NONE;
+        }
+    }
+}
+
+impl Slot {
+    /// What it holds.
+    pub fn capability(&self) -> Option<&Capability> {
+        self.capability.as_ref()
+    }
+}

@@ -1,0 +1,173 @@
+//! The state of the kernel, and the doors through which the machine enters it.
+use crate::capability::{Capability, Object};
+use crate::endpoint::Endpoint;
+use crate::frame::FrameAllocator;
+use crate::handle::SlotRef;
+use crate::ledger::{Ledger, Resource};
+use crate::log::Log;
+use crate::memory::MemoryObject;
+use crate::notification::Notification;
+use crate::operation::Refusal;
+use crate::platform::Platform;
+use crate::process::Process;
+use crate::schedule::{Next, Scheduler};
+use crate::slab::{Id, Slab};
+use crate::thread::Thread;
+use crate::timer::TimerQueue;
+use crate::{grant, object::InterruptTable};
+
+/// The kernel heap is too small to start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfMemory;
+
+/// Everything the kernel knows. One lock guards it.
+pub struct Kernel<P> {
+    /// The machine.
+    pub platform: P,
+    /// Free memory.
+    pub frames: FrameAllocator,
+    /// The processor that is inside the kernel.
+    pub(crate) inside: Option<usize>,
+    pub(crate) ledgers: Slab<Ledger>,
+    pub(crate) processes: Slab<Process>,
+    pub(crate) threads: Slab<Thread>,
+    pub(crate) endpoints: Slab<Endpoint>,
+    pub(crate) memory: Slab<MemoryObject>,
+    pub(crate) notifications: Slab<Notification>,
+    pub(crate) scheduler: Scheduler,
+    pub(crate) timers: TimerQueue,
+    pub(crate) interrupts: InterruptTable,
+    pub(crate) log: Log,
+}
+
+impl<P: Platform> Kernel<P> {
+    /// A kernel without processes.
+    pub fn new(platform: P, frames: FrameAllocator) -> Result<Self, OutOfMemory> {
+        Ok(Self {
+            platform,
+            frames,
+            inside: None,
+            ledgers: Slab::new(),
+            processes: Slab::new(),
+            threads: Slab::new(),
+            endpoints: Slab::new(),
+            memory: Slab::new(),
+            notifications: Slab::new(),
+            scheduler: Scheduler::new(),
+            timers: TimerQueue::new(),
+            interrupts: InterruptTable::default(),
+            log: Log::new().ok_or(OutOfMemory)?,
+        })
+    }
+
+    /// This processor's timer fired.
+    pub fn timer(&mut self, processor: usize) -> Next {
+        self.inside = Some(processor);
+        let now = self.platform.now();
+        self.timer_fired(processor);
+        while let Some(index) = self.timers.pop_expired(now) {
+            if let Some(thread) = self.threads.id_at(index) {
+                self.expire(thread, now);
+            }
+        }
+        if self.runnable(processor).is_some() {
+            self.rotate(processor, now);
+        }
+        self.settle(processor)
+    }
+
+    /// Another processor asked this one to look again at what it runs.
+    pub fn reschedule(&mut self, processor: usize) -> Next {
+        self.inside = Some(processor);
+        self.settle(processor)
+    }
+
+    /// Appends a line of the kernel's own to the log, and to the console while the kernel owns it.
+    pub fn log_line(&mut self, text: &str) {
+        self.append_log("kernel", text);
+    }
+
+    // Grants: every change of a handle table goes through these.
+
+    /// Pays for `count` more handles of a process and sets their slots aside.
+    pub(crate) fn reserve_handles(&mut self, process: Id<Process>, count: u32) -> Result<(), Refusal> {
+        let process = &mut self.processes[process];
+        let ledger = &mut self.ledgers[process.ledger];
+        ledger.charge(Resource::Handles, u64::from(count))?;
+        process.handles.reserve(count).inspect_err(|_| ledger.refund(Resource::Handles, u64::from(count)))?;
+        Ok(())
+    }
+
+    /// Gives reserved handles back.
+    pub(crate) fn unreserve_handles(&mut self, process: Id<Process>, count: u32) {
+        let process = &mut self.processes[process];
+        process.handles.unreserve(count);
+        self.ledgers[process.ledger].refund(Resource::Handles, u64::from(count));
+    }
+
+    /// Puts a new capability, derived from none, into a reserved slot.
+    pub(crate) fn insert_root(&mut self, process: Id<Process>, capability: Capability) -> SlotRef {
+        self.retain(capability.object);
+        let handles = &mut self.processes[process].handles;
+        let index = handles.insert_reserved(capability, grant::Links::ROOT);
+        SlotRef { process, index }
+    }
+
+    /// Puts a capability derived from the one in `parent` into a reserved slot of `process`.
+    pub(crate) fn insert_derived(&mut self, parent: SlotRef, process: Id<Process>, capability: Capability) -> SlotRef {
+        let child = self.insert_root(process, capability);
+        let links = grant::insert_child(&mut self.processes, parent, child);
+        if let Some(slot) = self.processes[process].handles.slot_mut(child.index) {
+            slot.links = links;
+        }
+        child
+    }
+
+    /// The handle of a slot.
+    pub(crate) fn handle_of(&self, slot: SlotRef) -> u64 {
+        self.processes[slot.process].handles.handle_of(slot.index)
+    }
+
+    /// Empties a slot: its descendants fall to its parent, and the object goes with its last reference.
+    pub(crate) fn release_slot(&mut self, slot: SlotRef) {
+        let process = &self.processes[slot.process];
+        let ledger = process.ledger;
+        if process.handles.slot(slot.index).is_none_or(|s| s.capability().is_none()) {
+            return;
+        }
+        self.withdraw_notice(slot);
+        let lonely_root = grant::unlink(&mut self.processes, slot);
+        let removed = self.processes[slot.process].handles.remove(slot.index);
+        self.ledgers[ledger].refund(Resource::Handles, 1);
+        if let Some(root) = lonely_root {
+            self.origin_unreferenced(root);
+        }
+        if let Some(capability) = removed {
+            self.release(capability.object);
+        }
+    }
+
+    /// Counts a reference to an object.
+    pub(crate) fn retain(&mut self, object: Object) {
+        match object {
+            Object::Ledger(id) => self.ledgers[id].references += 1,
+            Object::Process(id) | Object::VirtualMemory(id) => self.processes[id].references += 1,
+            Object::Thread(id) => self.threads[id].references += 1,
+            Object::Memory(id) => self.memory[id].references += 1,
+            Object::Endpoint(id) => {
+                self.endpoints[id].references += 1;
+                self.endpoints[id].owners += 1;
+            }
+            Object::Served(served) => self.endpoints[served.endpoint].references += 1,
+            Object::Notification(id) => self.notifications[id].references += 1,
+            Object::Interrupt(line) => self.interrupts.retain(line),
+            Object::Clock
+            | Object::InterruptLines
+            | Object::IoPorts(..)
+            | Object::KernelLog
+            | Object::Entropy
+            | Object::System
+            | Object::Null => {}
+        }
+    }
+}

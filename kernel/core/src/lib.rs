@@ -1,0 +1,55 @@
+//! The kernel's decisions, as one safe state machine.
+//!
+//! 1. **The interface is the permission.** A slot of a handle table holds an object and the interface granted; there are no
+//!    other rights.
+//! 2. **Decode, then invoke.** An entry is checked whole before anything changes; what has started cannot fail.
+//! 3. **Everything is charged before it is used** to a ledger that the caller holds; what runs out is an error value.
+//! 4. **A blocked operation is a record, never a stack.** The kernel runs each entry to its end.
+//!
+//! The kernel calls this very code under its lock; the host runs it over a [`Platform`] of plain vectors.
+//! Read in this order: [`platform`], [`slab`], `handle`, `grant`, `ledger`, `ring`, `record`, `enter`, `operation`, `object`, `life`.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod capability;
+mod elf;
+mod endpoint;
+mod enter;
+pub mod frame;
+mod grant;
+mod handle;
+mod init;
+mod kernel;
+mod ledger;
+mod life;
+mod log;
+pub mod memory;
+mod message;
+mod notification;
+mod object;
+mod operation;
+pub mod package;
+pub mod platform;
+mod process;
+mod range;
+mod record;
+mod ring;
+mod schedule;
+pub mod slab;
+mod thread;
+mod timer;
+mod trap;
+
+
+pub use kernel::{Kernel, OutOfMemory};
+pub use init::StartError;
+pub use platform::Platform;
+pub use schedule::Next;
+pub use trap::{Fault, FaultAccess, FaultKind};
+
+/// Processors that the kernel can use.
+pub const MAX_PROCESSORS: usize = 64;
+/// Threads in the whole system.
+pub const MAX_THREADS: u32 = 4096;

@@ -1,0 +1,70 @@
+//! Memory objects, and what a mapping allows.
+use crate::frame::{Frame, FRAME_BYTES};
+use crate::ledger::Ledger;
+use crate::slab::Id;
+use alloc::vec::Vec;
+use capos_abi::interface::virtual_memory::access as abi;
+
+/// What a page may be used for. Nothing is writable and executable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// No access.
+    None,
+    /// Reading.
+    Read,
+    /// Reading and writing.
+    ReadWrite,
+    /// Reading and execution.
+    ReadExecute,
+}
+
+impl Access {
+    /// From the schema's `Access`.
+    pub fn from_abi(value: u64) -> Option<Self> {
+        Some(match u16::try_from(value).ok()? {
+            abi::NONE => Self::None,
+            abi::READ => Self::Read,
+            abi::READ_WRITE => Self::ReadWrite,
+            abi::READ_EXECUTE => Self::ReadExecute,
+            _ => return None,
+        })
+    }
+}
+
+/// Bytes of a memory object at most.
+pub const MAX_OBJECT_BYTES: u64 = 4 << 30;
+
+/// Where a memory object's content lies.
+pub enum Backing {
+    /// Frames of its own; `None` where nobody has touched a page yet.
+    Anonymous(Vec<Option<Frame>>),
+    /// Part of the boot package: consecutive frames that are never freed.
+    Boot(Frame),
+}
+
+/// Memory that several processes can map.
+pub struct MemoryObject {
+    /// Slots and mappings that refer to it.
+    pub references: u32,
+    /// Who pays; boot memory is paid by nobody.
+    pub ledger: Option<Id<Ledger>>,
+    /// Bytes of content.
+    pub bytes: u64,
+    /// Where it lies.
+    pub backing: Backing,
+}
+
+impl MemoryObject {
+    /// Pages that can be mapped.
+    pub fn pages(&self) -> u64 {
+        self.bytes.div_ceil(FRAME_BYTES)
+    }
+
+    /// The frame of a page, if it has one already.
+    pub fn frame(&self, page: u64) -> Option<Frame> {
+        match &self.backing {
+            Backing::Anonymous(frames) => frames.get(page as usize).copied().flatten(),
+            Backing::Boot(first) => (page < self.pages()).then(|| first.offset(page)),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Notifications: sticky bits and those who wait for them.
+use crate::ledger::Ledger;
+use crate::record::Waiter;
+use crate::slab::Id;
+use alloc::vec::Vec;
+
+/// 64 bits that stay set until taken.
+#[derive(Default)]
+pub struct Bits {
+    set: u64,
+    waiters: Vec<(Waiter, u64)>,
+}
+
+impl Bits {
+    /// Sets bits.
+    pub fn set(&mut self, bits: u64) {
+        self.set |= bits;
+    }
+
+    /// Takes those of `wanted` that are set.
+    pub fn take(&mut self, wanted: u64) -> u64 {
+        let taken = self.set & wanted;
+        self.set &= !taken;
+        taken
+    }
+
+    /// Adds a waiter for any of `wanted`; false if the heap is full.
+    #[must_use]
+    pub fn wait(&mut self, waiter: Waiter, wanted: u64) -> bool {
+        let room = self.waiters.try_reserve(1).is_ok();
+        if room {
+            self.waiters.push((waiter, wanted));
+        }
+        room
+    }
+
+    /// The longest waiting one whose bits are set, with the bits it takes.
+    pub fn pop_satisfied(&mut self) -> Option<(Waiter, u64)> {
+        let at = self.waiters.iter().position(|(_, wanted)| self.set & wanted != 0)?;
+        let (waiter, wanted) = self.waiters.remove(at);
+        Some((waiter, self.take(wanted)))
+    }
+
+    /// Forgets a waiter.
+    pub fn remove(&mut self, waiter: Waiter) {
+        self.waiters.retain(|(w, _)| *w != waiter);
+    }
+}
+
+/// A notification object.
+pub struct Notification {
+    /// Slots and interrupts that refer to it.
+    pub references: u32,
+    /// Who pays for it.
+    pub ledger: Id<Ledger>,
+    /// Its bits.
+    pub bits: Bits,
+}

@@ -1,0 +1,49 @@
+//! `Endpoint` and `EndpointServer`: minting the objects that calls go to.
+use super::KernelCall;
+use crate::Kernel;
+use crate::capability::{Capability, Object, Served};
+use crate::endpoint::Endpoint;
+use crate::message::Params;
+use crate::operation::{Refusal, Step};
+use crate::platform::Platform;
+use crate::slab::Id;
+use capos_abi::interface::{endpoint, endpoint_server};
+use capos_abi::status;
+
+impl<P: Platform> Kernel<P> {
+    pub(super) fn endpoint(&mut self, id: Id<Endpoint>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+        match (call.entry.interface, call.entry.method) {
+            (endpoint_server::ID, endpoint_server::mint::METHOD) => {
+                use endpoint_server::mint;
+                let (interface, key) = (params.get(mint::params::INTERFACE_ID), params.get(mint::params::KEY));
+                let minter = Some(call.process());
+                call.check_room(mint::results::SHAPE, 1, 0)?;
+                let object = self.minted(call, interface, Served { endpoint: id, key, minter })?;
+                self.answer_new(call, mint::results::SHAPE, mint::results::OBJECT, object)
+            }
+            (endpoint::ID, endpoint::mint_durable::METHOD) => {
+                use endpoint::mint_durable;
+                let (interface, key) =
+                    (params.get(mint_durable::params::INTERFACE_ID), params.get(mint_durable::params::KEY));
+                call.check_room(mint_durable::results::SHAPE, 1, 0)?;
+                let object = self.minted(call, interface, Served { endpoint: id, key, minter: None })?;
+                self.answer_new(call, mint_durable::results::SHAPE, mint_durable::results::OBJECT, object)
+            }
+            (endpoint::ID, endpoint::server::METHOD) => {
+                use endpoint::server::results;
+                let server = Capability::new(Object::Endpoint(id), endpoint_server::ID);
+                self.answer_derived(call, results::SHAPE, results::SERVER, server)
+            }
+            _ => Err(status::UNIMPLEMENTED.into()),
+        }
+    }
+
+    /// A served object's capability, with a handle reserved for it.
+    fn minted(&mut self, call: &KernelCall<'_>, interface: u64, served: Served) -> Result<Capability, Refusal> {
+        if interface == 0 {
+            return Err(status::BAD_ARGUMENT.into());
+        }
+        self.reserve_handles(call.process(), 1)?;
+        Ok(Capability::new(Object::Served(served), interface))
+    }
+}

@@ -1,0 +1,311 @@
+//! `Ledger`: makes the objects that it pays for.
+use super::KernelCall;
+use crate::Kernel;
+use crate::capability::{Capability, Object};
+use crate::endpoint::{self, Endpoint};
+use crate::frame::FRAME_BYTES;
+use crate::ledger::{Amounts, Ledger, Resource};
+use crate::memory::{Backing, MAX_OBJECT_BYTES, MemoryObject};
+use crate::message::{Params, Reply};
+use crate::notification::{Bits, Notification};
+use crate::operation::{Refusal, Step};
+use crate::platform::{Platform, Registers, RingArea};
+use crate::process::{NAME_BYTES, Process};
+use crate::range::Kind;
+use crate::ring::Ring;
+use crate::slab::{Id, OutOfHeap};
+use crate::thread::{State, Thread};
+use alloc::vec::Vec;
+use capos_abi::interface::ledger::{
+    create_endpoint, create_ledger, create_memory_object, create_notification, create_process, create_thread, inspect,
+};
+use capos_abi::interface::{self, endpoint as endpoint_interface};
+use capos_abi::ring::{MAX_AREA_BYTES, MIN_AREA_BYTES};
+use capos_abi::status;
+
+impl<P: Platform> Kernel<P> {
+    pub(super) fn ledger(&mut self, id: Id<Ledger>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+        match call.entry.method {
+            create_ledger::METHOD => self.create_ledger(id, call, params),
+            create_process::METHOD => self.create_process(id, call, params),
+            create_thread::METHOD => self.create_thread(id, call, params),
+            create_endpoint::METHOD => self.create_endpoint(id, call, params),
+            create_memory_object::METHOD => self.create_memory_object(id, call, params),
+            create_notification::METHOD => self.create_notification(id, call),
+            inspect::METHOD => self.inspect_ledger(id, call),
+            _ => Err(status::UNIMPLEMENTED.into()),
+        }
+    }
+
+    fn create_ledger(&mut self, id: Id<Ledger>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+        use create_ledger::{params as p, results};
+        call.check_room(results::SHAPE, 1, 0)?;
+        let limits = Amounts([params.get(p::FRAMES), params.get(p::HANDLES), params.get(p::OBJECTS), params.get(p::THREADS)]);
+        self.charge_object(id, call.process())?;
+        let made = Ledger::child(&mut self.ledgers, id, limits).map_err(Refusal::from);
+        // The child's own reference to its parent takes the place of the object's.
+        let made = made.inspect(|_| self.ledgers[id].references -= 1);
+        match made.and_then(|child| Ok(self.ledgers.insert(child)?)) {
+            Ok(child) => {
+                let capability = Capability::new(Object::Ledger(child), interface::ledger::ID);
+                self.answer_new(call, results::SHAPE, results::LEDGER, capability)
+            }
+            Err(refusal) => {
+                self.uncharge_object(id, call.process());
+                Err(refusal)
+            }
+        }
+    }
+
+    fn create_process(&mut self, id: Id<Ledger>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+        use create_process::{params as p, results};
+        let mut name = [0; NAME_BYTES + 1];
+        let name = params.text(p::NAME, &mut name)?;
+        call.check_room(results::SHAPE, 2, 0)?;
+        self.reserve_handles(call.process(), 1)?;
+        let made = self.charge_object(id, call.process()).and_then(|()| {
+            self.new_process(id, name).inspect_err(|_| self.uncharge_object(id, call.process()))
+        });
+        let process = made.inspect_err(|_| self.unreserve_handles(call.process(), 1))?;
+        let first = self.insert_root(call.process(), Capability::new(Object::Process(process), interface::process::ID));
+        let second =
+            self.insert_root(call.process(), Capability::new(Object::VirtualMemory(process), interface::virtual_memory::ID));
+        let mut reply = Reply::new(results::SHAPE);
+        reply.set_capability(results::PROCESS, 0);
+        reply.set_capability(results::MEMORY, 1);
+        self.answer_with(call, &reply, &[self.handle_of(first), self.handle_of(second)], &[])
+    }
+
+    /// A process whose object was charged.
+    pub(crate) fn new_process(&mut self, ledger: Id<Ledger>, name: &str) -> Result<Id<Process>, Refusal> {
+        let space = self.platform.create_space(&mut self.frames)?;
+        let made = self.processes.insert(Process::new(ledger, space, name));
+        made.map_err(|heap| {
+            self.platform.destroy_space(space, &mut self.frames);
+            heap.into()
+        })
+    }
+
+    fn create_thread(&mut self, id: Id<Ledger>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+        use create_thread::{params as p, results};
+        let (_, target) = self.sent_slot(call, params, p::PROCESS)?;
+        let (Object::Process(process), true) = (target.object, target.offers(interface::process::ID)) else {
+            return Err(status::BAD_ARGUMENT.into());
+        };
+        let ring_bytes = params.get(p::RING_BYTES) as u32;
+        if !ring_bytes.is_power_of_two() || !(MIN_AREA_BYTES..=MAX_AREA_BYTES).contains(&ring_bytes) {
+            return Err(status::BAD_ARGUMENT.into());
+        }
+        let registers = Registers {
+            entry: params.get(p::ENTRY),
+            stack_pointer: params.get(p::STACK_POINTER),
+            thread_pointer: params.get(p::THREAD_POINTER),
+            argument: params.get(p::ARGUMENT),
+            ring_address: 0,
+        };
+        if [registers.entry, registers.stack_pointer, registers.thread_pointer].iter().any(|a| *a > crate::range::LAST_ADDRESS) {
+            return Err(status::BAD_ARGUMENT.into());
+        }
+        call.check_room(results::SHAPE, 1, 0)?;
+        self.reserve_handles(call.process(), 1)?;
+        let made = self.new_thread(id, process, registers, ring_bytes);
+        let thread = made.inspect_err(|_| self.unreserve_handles(call.process(), 1))?;
+        let slot = self.insert_root(call.process(), Capability::new(Object::Thread(thread), interface::thread::ID));
+        let mut reply = Reply::new(results::SHAPE);
+        reply.set_capability(results::THREAD, 0);
+        reply.set(results::RING_ADDRESS, self.threads[thread].ring_address);
+        self.answer_with(call, &reply, &[self.handle_of(slot)], &[])
+    }
+
+    /// A thread with its ring mapped; it runs when its process does.
+    pub(crate) fn new_thread(
+        &mut self,
+        ledger: Id<Ledger>,
+        process: Id<Process>,
+        registers: Registers,
+        ring_bytes: u32,
+    ) -> Result<Id<Thread>, Refusal> {
+        if !self.processes[process].is_alive() {
+            return Err(status::BAD_STATE.into());
+        }
+        self.processes[process].threads.try_reserve(1).map_err(|_| OutOfHeap)?;
+        let pages = u64::from(ring_bytes) / FRAME_BYTES;
+        self.ledgers[ledger].charge(Resource::Threads, 1)?;
+        let charged = self.ledgers[ledger].charge(Resource::Frames, pages).map_err(Refusal::from);
+        let made = charged.and_then(|()| {
+            self.place_thread(ledger, process, registers, ring_bytes)
+                .inspect_err(|_| self.ledgers[ledger].refund(Resource::Frames, pages))
+        });
+        made.inspect_err(|_| self.ledgers[ledger].refund(Resource::Threads, 1))
+    }
+
+    /// Makes the thread that was charged: ring frames, mapping, context.
+    fn place_thread(
+        &mut self,
+        ledger: Id<Ledger>,
+        process: Id<Process>,
+        mut registers: Registers,
+        ring_bytes: u32,
+    ) -> Result<Id<Thread>, Refusal> {
+        let pages = u64::from(ring_bytes) / FRAME_BYTES;
+        self.processes[process].ranges.prepare()?;
+        let address = self.processes[process].ranges.gap(u64::from(ring_bytes)).ok_or(OutOfHeap)?;
+        registers.ring_address = address;
+        let frame = self.frames.allocate_contiguous(pages)?;
+        let area = RingArea { frame, bytes: ring_bytes };
+        let made = self.map_ring(process, address, area).and_then(|()| self.store_thread(ledger, process, registers, area));
+        if made.is_err() {
+            if let Some(space) = self.processes[process].space {
+                self.unmap_pages(space, address, pages);
+            }
+            self.frames.free_contiguous(frame, pages);
+        }
+        made
+    }
+
+    fn map_ring(&mut self, process: Id<Process>, address: u64, area: RingArea) -> Result<(), Refusal> {
+        for page in 0..u64::from(area.bytes) / FRAME_BYTES {
+            let frame = area.frame.offset(page);
+            self.platform.zero_frame(frame);
+            if !self.map_page(process, address + page * FRAME_BYTES, frame, crate::memory::Access::ReadWrite) {
+                return Err(OutOfHeap.into());
+            }
+        }
+        self.platform.init_ring(area);
+        Ok(())
+    }
+
+    fn store_thread(
+        &mut self,
+        ledger: Id<Ledger>,
+        process: Id<Process>,
+        registers: Registers,
+        area: RingArea,
+    ) -> Result<Id<Thread>, Refusal> {
+        let processor = self.quietest_processor();
+        let thread = self.threads.insert(Thread {
+            references: 1,
+            process,
+            ledger,
+            state: State::Created,
+            ring: Ring::new(area),
+            ring_address: registers.ring_address,
+            bits: Bits::default(),
+            enter_deadline: 0,
+            timer_set: false,
+            receives: false,
+            processor,
+            next_ready: None,
+            code: 0,
+            waiters: Vec::new(),
+        })?;
+        let index = thread.index();
+        let fits = index < crate::MAX_THREADS && self.timers.prepare(index as usize + 1);
+        if !fits || !self.platform.create_context(index, &registers) {
+            self.threads.remove(thread);
+            return Err(OutOfHeap.into());
+        }
+        self.ledgers[ledger].references += 1;
+        let entry = &mut self.processes[process];
+        entry.ranges.set(registers.ring_address, registers.ring_address + u64::from(area.bytes), Kind::Ring);
+        entry.threads.push(thread);
+        if entry.state == crate::process::State::Running {
+            self.wake(thread);
+        }
+        Ok(thread)
+    }
+
+    fn create_endpoint(&mut self, id: Id<Ledger>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+        use create_endpoint::{params as p, results};
+        let max_message_bytes = params.get(p::MAX_MESSAGE_BYTES) as u32;
+        if max_message_bytes > endpoint::MAX_MESSAGE_BYTES {
+            return Err(status::BAD_ARGUMENT.into());
+        }
+        call.check_room(results::SHAPE, 1, 0)?;
+        self.charge_object(id, call.process())?;
+        match self.endpoints.insert(Endpoint::new(id, max_message_bytes)) {
+            Ok(made) => {
+                let capability = Capability::new(Object::Endpoint(made), endpoint_interface::ID);
+                self.answer_new(call, results::SHAPE, results::ENDPOINT, capability)
+            }
+            Err(heap) => {
+                self.uncharge_object(id, call.process());
+                Err(heap.into())
+            }
+        }
+    }
+
+    fn create_memory_object(&mut self, id: Id<Ledger>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+        use create_memory_object::{params as p, results};
+        let bytes = params.get(p::BYTES);
+        if bytes == 0 || bytes > MAX_OBJECT_BYTES {
+            return Err(status::BAD_ARGUMENT.into());
+        }
+        call.check_room(results::SHAPE, 1, 0)?;
+        let pages = bytes.div_ceil(FRAME_BYTES);
+        let mut frames = Vec::new();
+        frames.try_reserve_exact(pages as usize).map_err(|_| OutOfHeap)?;
+        self.charge_object(id, call.process())?;
+        let made = self.charge_frames(id, pages).and_then(|()| {
+            frames.resize(pages as usize, None);
+            let object =
+                MemoryObject { references: 0, ledger: Some(id), bytes, backing: Backing::Anonymous(frames) };
+            self.memory.insert(object).map_err(|heap| {
+                self.refund_frames(id, pages);
+                Refusal::from(heap)
+            })
+        });
+        let made = made.inspect_err(|_| self.uncharge_object(id, call.process()))?;
+        let capability = Capability::new(Object::Memory(made), interface::memory_object::ID);
+        self.answer_new(call, results::SHAPE, results::MEMORY, capability)
+    }
+
+    /// Charges memory to a ledger and reserves it on the machine.
+    pub(crate) fn charge_frames(&mut self, ledger: Id<Ledger>, pages: u64) -> Result<(), Refusal> {
+        self.ledgers[ledger].charge(Resource::Frames, pages)?;
+        self.frames.reserve(pages).map_err(|_| {
+            self.ledgers[ledger].refund(Resource::Frames, pages);
+            let remaining = self.frames.available();
+            crate::ledger::Exhausted { resource: status::resource::MACHINE_FRAMES, remaining }.into()
+        })
+    }
+
+    /// Takes back what [`Self::charge_frames`] did, for pages that were never touched.
+    pub(crate) fn refund_frames(&mut self, ledger: Id<Ledger>, pages: u64) {
+        self.frames.unreserve(pages);
+        self.ledgers[ledger].refund(Resource::Frames, pages);
+    }
+
+    fn create_notification(&mut self, id: Id<Ledger>, call: &KernelCall<'_>) -> Result<Step, Refusal> {
+        use create_notification::results;
+        call.check_room(results::SHAPE, 1, 0)?;
+        self.charge_object(id, call.process())?;
+        match self.notifications.insert(Notification { references: 0, ledger: id, bits: Bits::default() }) {
+            Ok(made) => {
+                let capability = Capability::new(Object::Notification(made), interface::notification::ID);
+                self.answer_new(call, results::SHAPE, results::NOTIFICATION, capability)
+            }
+            Err(heap) => {
+                self.uncharge_object(id, call.process());
+                Err(heap.into())
+            }
+        }
+    }
+
+    fn inspect_ledger(&mut self, id: Id<Ledger>, call: &KernelCall<'_>) -> Result<Step, Refusal> {
+        use inspect::results::*;
+        call.check_room(SHAPE, 0, 0)?;
+        let (used, limits) = (*self.ledgers[id].used(), *self.ledgers[id].limits());
+        let mut reply = Reply::new(SHAPE);
+        for (resource, used_field, limit_field) in [
+            (Resource::Frames, FRAMES_USED, FRAMES_LIMIT),
+            (Resource::Handles, HANDLES_USED, HANDLES_LIMIT),
+            (Resource::Objects, OBJECTS_USED, OBJECTS_LIMIT),
+            (Resource::Threads, THREADS_USED, THREADS_LIMIT),
+        ] {
+            reply.set(used_field, used.of(resource));
+            reply.set(limit_field, limits.of(resource));
+        }
+        self.answer(call, &reply)
+    }
+}

@@ -1,0 +1,30 @@
+//! `MemoryReader` and `MemoryObject`: memory to map.
+use super::KernelCall;
+use crate::Kernel;
+use crate::capability::{Capability, Object};
+use crate::memory::MemoryObject;
+use crate::message::Reply;
+use crate::operation::{Refusal, Step};
+use crate::platform::Platform;
+use crate::slab::Id;
+use capos_abi::interface::{memory_object, memory_reader};
+use capos_abi::status;
+
+impl<P: Platform> Kernel<P> {
+    pub(super) fn memory_object(&mut self, id: Id<MemoryObject>, call: &KernelCall<'_>) -> Result<Step, Refusal> {
+        match (call.entry.interface, call.entry.method) {
+            (memory_reader::ID, memory_reader::size::METHOD) => {
+                use memory_reader::size::results;
+                call.check_room(results::SHAPE, 0, 0)?;
+                let mut reply = Reply::new(results::SHAPE);
+                reply.set(results::BYTES, self.memory[id].bytes);
+                self.answer(call, &reply)
+            }
+            (memory_object::ID, memory_object::reader::METHOD) => {
+                use memory_object::reader::results;
+                self.answer_derived(call, results::SHAPE, results::READER, Capability::new(Object::Memory(id), memory_reader::ID))
+            }
+            _ => Err(status::UNIMPLEMENTED.into()),
+        }
+    }
+}

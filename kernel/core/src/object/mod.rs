@@ -1,0 +1,191 @@
+//! The kernel's objects, one file each: methods decode their parameters, then act.
+mod clock;
+mod endpoint;
+mod entropy;
+mod interrupt;
+mod io_ports;
+mod kernel_log;
+mod ledger;
+mod memory_object;
+mod notification;
+mod null;
+mod process;
+mod system_control;
+mod thread;
+mod virtual_memory;
+
+pub use interrupt::InterruptTable;
+
+use crate::Kernel;
+use crate::capability::{Capability, Object};
+use crate::handle::SlotRef;
+use crate::ledger::{Ledger, Resource};
+use crate::message::{MAX_PARAM_WORDS, Params, Reply, fixed_words};
+use crate::operation::{Done, Refusal, Step};
+use crate::platform::Platform;
+use crate::process::Process;
+use crate::record::{ArenaRange, SentCaps};
+use crate::slab::Id;
+use crate::thread::Thread;
+use capos_abi::layout::{Pointer, Shape};
+use capos_abi::ring::Submission;
+use capos_abi::status;
+
+/// Parameters this short are read into a small buffer, which costs less to clear.
+const SHORT_PARAM_WORDS: usize = 8;
+
+/// A call to a kernel object.
+pub struct KernelCall<'a> {
+    /// The calling thread.
+    pub thread: Id<Thread>,
+    /// The slot of the capability that was called.
+    pub slot: SlotRef,
+    /// What it holds.
+    pub capability: Capability,
+    /// The entry.
+    pub entry: &'a Submission,
+    /// Parameters.
+    pub segment: ArenaRange,
+    /// Where the result goes.
+    pub result: ArenaRange,
+}
+
+impl KernelCall<'_> {
+    /// The calling process.
+    pub fn process(&self) -> Id<Process> {
+        self.slot.process
+    }
+
+    /// Checks that a result of this shape, with this many capabilities and bytes of Data or Text, fits where it goes.
+    fn check_room(&self, shape: Shape, caps: u8, blob_bytes: usize) -> Result<(), Refusal> {
+        if caps > self.entry.caps >> 4 {
+            return Err(status::NOT_ACCEPTED.into());
+        }
+        let bytes = usize::from(caps) * 8 + fixed_words(shape) * 8 + blob_bytes.next_multiple_of(8);
+        if bytes > self.result.bytes as usize {
+            return Err(Refusal { status: status::TOO_BIG, value: bytes as u64 });
+        }
+        Ok(())
+    }
+}
+
+/// The words of a buffer that is at least as long as the segment.
+fn prefix(buffer: &mut [u64], words: usize) -> &mut [u64] {
+    buffer.get_mut(..words).unwrap_or_default()
+}
+
+impl<P: Platform> Kernel<P> {
+    /// Runs a method of a kernel object.
+    pub(crate) fn call_kernel(&mut self, call: &KernelCall<'_>) -> Result<Step, Refusal> {
+        if !call.capability.offers(call.entry.interface) {
+            return Err(status::WRONG_INTERFACE.into());
+        }
+        let words = call.segment.bytes as usize / 8;
+        if words <= SHORT_PARAM_WORDS {
+            self.read_and_call(call, prefix(&mut [0; SHORT_PARAM_WORDS], words))
+        } else if words <= MAX_PARAM_WORDS {
+            self.read_and_call(call, prefix(&mut [0; MAX_PARAM_WORDS], words))
+        } else {
+            Err(status::BAD_MESSAGE.into())
+        }
+    }
+
+    fn read_and_call(&mut self, call: &KernelCall<'_>, words: &mut [u64]) -> Result<Step, Refusal> {
+        self.platform.read_arena(self.threads[call.thread].ring.area, call.segment.offset, words);
+        self.call_method(call, &Params::new(words)?)
+    }
+
+    fn call_method(&mut self, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+        match call.capability.object {
+            Object::Null => self.null(call),
+            Object::Clock => self.clock(call),
+            Object::Notification(id) => self.notification(id, call, params),
+            Object::Memory(id) => self.memory_object(id, call),
+            Object::VirtualMemory(id) => self.virtual_memory(id, call, params),
+            Object::Process(id) => self.process(id, call, params),
+            Object::Thread(id) => self.thread(id, call),
+            Object::Ledger(id) => self.ledger(id, call, params),
+            Object::Endpoint(id) => self.endpoint(id, call, params),
+            Object::InterruptLines => self.interrupt_lines(call, params),
+            Object::Interrupt(line) => self.interrupt_line(line, call, params),
+            Object::IoPorts(first, count) => self.io_ports(first, count, call, params),
+            Object::KernelLog => self.kernel_log(call, params),
+            Object::Entropy => self.entropy(call, params),
+            Object::System => self.system_control(call, params),
+            Object::Served(_) => Err(status::WRONG_INTERFACE.into()),
+        }
+    }
+
+    /// The slot of a capability among the parameters; a null one is refused.
+    fn sent_slot(&self, call: &KernelCall<'_>, params: &Params<'_>, field: Pointer) -> Result<(SlotRef, Capability), Refusal> {
+        let caps: SentCaps = self.sent_caps(call.thread, call.segment, call.entry.caps & 15)?;
+        let index = params.capability(field)?.ok_or(status::BAD_ARGUMENT)?;
+        let handle = *caps.as_slice().get(index).ok_or(status::BAD_MESSAGE)?;
+        let handles = &self.processes[call.process()].handles;
+        let slot = handles.index_of(handle).ok_or(status::BAD_ARGUMENT)?;
+        let capability = *handles.get(handle).ok_or(status::BAD_ARGUMENT)?;
+        Ok((SlotRef { process: call.process(), index: slot }, capability))
+    }
+
+    /// Writes a result without capabilities. The room for it was checked.
+    fn answer(&mut self, call: &KernelCall<'_>, reply: &Reply) -> Result<Step, Refusal> {
+        self.answer_with(call, reply, &[], &[])
+    }
+
+    /// Writes a result: handles, the fixed part, and the bytes of its Data or Text.
+    fn answer_with(&mut self, call: &KernelCall<'_>, reply: &Reply, handles: &[u64], blob: &[u8]) -> Result<Step, Refusal> {
+        let area = self.threads[call.thread].ring.area;
+        let mut at = call.result.offset;
+        if !handles.is_empty() {
+            self.platform.write_arena(area, at, handles);
+            at += handles.len() as u32 * 8;
+        }
+        self.platform.write_arena(area, at, reply.words());
+        at += reply.words().len() as u32 * 8;
+        for chunk in blob.chunks(8) {
+            let mut word = [0; 8];
+            for (to, from) in word.iter_mut().zip(chunk) {
+                *to = *from;
+            }
+            self.platform.write_arena(area, at, &[u64::from_le_bytes(word)]);
+            at += 8;
+        }
+        Ok(Step::Done(Done { bytes: at - call.result.offset, caps: handles.len() as u8, value: 0 }))
+    }
+
+    /// Answers with one capability, derived from the one that was called; its room is checked here.
+    fn answer_derived(&mut self, call: &KernelCall<'_>, shape: Shape, field: Pointer, capability: Capability) -> Result<Step, Refusal> {
+        call.check_room(shape, 1, 0)?;
+        self.reserve_handles(call.process(), 1)?;
+        let slot = self.insert_derived(call.slot, call.process(), capability);
+        let mut reply = Reply::new(shape);
+        reply.set_capability(field, 0);
+        self.answer_with(call, &reply, &[self.handle_of(slot)], &[])
+    }
+
+    /// Answers with one capability to a new object, whose room was checked and whose handle is reserved.
+    fn answer_new(&mut self, call: &KernelCall<'_>, shape: Shape, field: Pointer, capability: Capability) -> Result<Step, Refusal> {
+        let slot = self.insert_root(call.process(), capability);
+        let mut reply = Reply::new(shape);
+        reply.set_capability(field, 0);
+        self.answer_with(call, &reply, &[self.handle_of(slot)], &[])
+    }
+
+    /// Charges one new object and its handle.
+    fn charge_object(&mut self, ledger: Id<Ledger>, holder: Id<Process>) -> Result<(), Refusal> {
+        self.ledgers[ledger].charge(Resource::Objects, 1)?;
+        if let Err(refusal) = self.reserve_handles(holder, 1) {
+            self.ledgers[ledger].refund(Resource::Objects, 1);
+            return Err(refusal);
+        }
+        self.ledgers[ledger].references += 1;
+        Ok(())
+    }
+
+    /// Takes back what [`Self::charge_object`] charged.
+    fn uncharge_object(&mut self, ledger: Id<Ledger>, holder: Id<Process>) {
+        self.unreserve_handles(holder, 1);
+        self.ledgers[ledger].refund(Resource::Objects, 1);
+        self.ledgers[ledger].references -= 1;
+    }
+}

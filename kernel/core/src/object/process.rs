@@ -1,0 +1,132 @@
+//! `Process`: filling, starting, ending and watching a process.
+use super::KernelCall;
+use crate::Kernel;
+use crate::capability::Object;
+use crate::message::{Params, Reply};
+use crate::operation::{Refusal, Step};
+use crate::platform::Platform;
+use crate::process::{Outcome, Process, State};
+use crate::record::{MethodTarget, Waiter};
+use crate::slab::{Id, OutOfHeap};
+use crate::thread::State as ThreadState;
+use capos_abi::interface::process::{exit, grant, inspect, kill, outcome, start, state, wait};
+use capos_abi::status;
+
+impl<P: Platform> Kernel<P> {
+    pub(super) fn process(&mut self, id: Id<Process>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+        match call.entry.method {
+            grant::METHOD => self.grant_to_process(id, call, params),
+            start::METHOD => self.start_process(id, call),
+            kill::METHOD => {
+                call.check_room(kill::results::SHAPE, 0, 0)?;
+                let step = self.answer(call, &Reply::new(kill::results::SHAPE));
+                self.end_process(id, Outcome::Killed);
+                step
+            }
+            exit::METHOD => {
+                call.check_room(exit::results::SHAPE, 0, 0)?;
+                let step = self.answer(call, &Reply::new(exit::results::SHAPE));
+                self.end_process(id, Outcome::Exited(params.get(exit::params::CODE) as u32 as i32));
+                step
+            }
+            wait::METHOD => self.wait_for_process(id, call),
+            inspect::METHOD => self.inspect_process(id, call),
+            _ => Err(status::UNIMPLEMENTED.into()),
+        }
+    }
+
+    fn grant_to_process(&mut self, id: Id<Process>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+        let (slot, capability) = self.sent_slot(call, params, grant::params::CAPABILITY)?;
+        call.check_room(grant::results::SHAPE, 0, 0)?;
+        if !self.processes[id].is_alive() {
+            return Err(status::BAD_STATE.into());
+        }
+        self.reserve_handles(id, 1)?;
+        let copy = self.insert_derived(slot, id, capability);
+        let mut reply = Reply::new(grant::results::SHAPE);
+        reply.set(grant::results::HANDLE, self.handle_of(copy));
+        self.answer(call, &reply)
+    }
+
+    fn start_process(&mut self, id: Id<Process>, call: &KernelCall<'_>) -> Result<Step, Refusal> {
+        call.check_room(start::results::SHAPE, 0, 0)?;
+        if self.processes[id].state != State::Created || self.processes[id].threads.is_empty() {
+            return Err(status::BAD_STATE.into());
+        }
+        self.begin_process(id);
+        self.answer(call, &Reply::new(start::results::SHAPE))
+    }
+
+    /// Lets the threads of a filled process run.
+    pub(crate) fn begin_process(&mut self, id: Id<Process>) {
+        self.processes[id].state = State::Running;
+        for i in 0..self.processes[id].threads.len() {
+            if let Some(&thread) = self.processes[id].threads.get(i)
+                && self.threads[thread].state == ThreadState::Created
+            {
+                self.wake(thread);
+            }
+        }
+    }
+
+    fn wait_for_process(&mut self, id: Id<Process>, call: &KernelCall<'_>) -> Result<Step, Refusal> {
+        call.check_room(wait::results::SHAPE, 0, 0)?;
+        if let State::Ended(outcome) = self.processes[id].state {
+            return self.answer(call, &wait_reply(outcome));
+        }
+        self.check_pending_method(call)?;
+        self.processes[id].waiters.try_reserve(1).map_err(|_| OutOfHeap)?;
+        self.processes[id].waiters.push(Waiter { thread: call.thread, tag: call.entry.tag });
+        self.retain(Object::Process(id));
+        self.start_method(call, MethodTarget::Process(id))
+    }
+
+    /// Answers a `wait`.
+    pub(crate) fn answer_wait(&mut self, waiter: Waiter, outcome: Outcome) {
+        self.finish_method(waiter, &wait_reply(outcome));
+    }
+
+    fn inspect_process(&mut self, id: Id<Process>, call: &KernelCall<'_>) -> Result<Step, Refusal> {
+        use inspect::results;
+        let process = &self.processes[id];
+        let mut name = [0; crate::process::NAME_BYTES + 1];
+        let text = process.name().as_bytes();
+        name.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+        let name = name.get(..=text.len()).unwrap_or_default();
+        call.check_room(results::SHAPE, 0, name.len())?;
+        let mut reply = Reply::new(results::SHAPE);
+        reply.set(results::ID, u64::from(id.index()));
+        reply.set(results::STATE, u64::from(abi_state(process.state)));
+        reply.set(results::THREADS, process.threads.len() as u64);
+        reply.set(results::HANDLES, u64::from(process.handles.used()));
+        reply.set_blob(results::NAME, name.len());
+        self.answer_with(call, &reply, &[], name)
+    }
+}
+
+fn abi_state(current: State) -> u16 {
+    match current {
+        State::Created => state::CREATED,
+        State::Running | State::Ending(_) => state::RUNNING,
+        State::Ended(_) => state::ENDED,
+    }
+}
+
+fn wait_reply(ended: Outcome) -> Reply {
+    use wait::results;
+    let mut reply = Reply::new(results::SHAPE);
+    match ended {
+        Outcome::Exited(code) => {
+            reply.set(results::OUTCOME, u64::from(outcome::EXITED));
+            reply.set(results::CODE, code as u32 as u64);
+        }
+        Outcome::Killed => reply.set(results::OUTCOME, u64::from(outcome::KILLED)),
+        Outcome::Faulted(fault) => {
+            reply.set(results::OUTCOME, u64::from(outcome::FAULTED));
+            reply.set(results::FAULT, u64::from(fault.kind as u16));
+            reply.set(results::ADDRESS, fault.address);
+            reply.set(results::INSTRUCTION, fault.instruction);
+        }
+    }
+    reply
+}

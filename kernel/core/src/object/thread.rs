@@ -1,0 +1,75 @@
+//! `Thread`: waiting for a thread's end.
+use super::KernelCall;
+use crate::Kernel;
+use crate::capability::Object;
+use crate::message::Reply;
+use crate::operation::{Refusal, Step};
+use crate::platform::Platform;
+use crate::record::{MethodRecord, MethodTarget, Record, Waiter};
+use crate::slab::{Id, OutOfHeap};
+use crate::thread::{State, Thread};
+use capos_abi::interface::thread::join;
+use capos_abi::ring::{Completion, kind};
+use capos_abi::status;
+
+impl<P: Platform> Kernel<P> {
+    pub(super) fn thread(&mut self, id: Id<Thread>, call: &KernelCall<'_>) -> Result<Step, Refusal> {
+        if call.entry.method != join::METHOD {
+            return Err(status::UNIMPLEMENTED.into());
+        }
+        call.check_room(join::results::SHAPE, 0, 0)?;
+        if self.threads[id].state == State::Ended {
+            let reply = join_reply(self.threads[id].code);
+            return self.answer(call, &reply);
+        }
+        self.check_pending_method(call)?;
+        self.threads[id].waiters.try_reserve(1).map_err(|_| OutOfHeap)?;
+        self.threads[id].waiters.push(Waiter { thread: call.thread, tag: call.entry.tag });
+        self.retain(Object::Thread(id));
+        self.start_method(call, MethodTarget::Thread(id))
+    }
+
+    /// Answers a `join`.
+    pub(crate) fn answer_join(&mut self, waiter: Waiter, code: i32) {
+        self.finish_method(waiter, &join_reply(code));
+    }
+
+    /// Checks that a method which answers later has a tag to wait under.
+    pub(super) fn check_pending_method(&mut self, call: &KernelCall<'_>) -> Result<(), Refusal> {
+        let ring = &mut self.threads[call.thread].ring;
+        if !ring.is_free(call.entry.tag) {
+            return Err(status::BAD_TAG.into());
+        }
+        if ring.prepare(call.entry.tag) { Ok(()) } else { Err(OutOfHeap.into()) }
+    }
+
+    /// Leaves a record of a method that answers later.
+    pub(super) fn start_method(&mut self, call: &KernelCall<'_>, target: MethodTarget) -> Result<Step, Refusal> {
+        let record =
+            MethodRecord { user_data: call.entry.user_data, target, result: call.result, deadline: call.entry.deadline };
+        self.threads[call.thread].ring.start(call.entry.tag, Record::Method(record));
+        Ok(Step::Pending)
+    }
+
+    /// Writes the result of a method that waited, and completes it.
+    pub(super) fn finish_method(&mut self, waiter: Waiter, reply: &Reply) {
+        let Record::Method(method) = self.threads[waiter.thread].ring.finish(waiter.tag) else { return };
+        let area = self.threads[waiter.thread].ring.area;
+        self.platform.write_arena(area, method.result.offset, reply.words());
+        let completion = Completion {
+            user_data: method.user_data,
+            bytes: reply.words().len() as u32 * 8,
+            kind: kind::DONE,
+            tag: waiter.tag,
+            ..Completion::default()
+        };
+        self.complete(waiter.thread, &completion);
+        self.release_target(method.target);
+    }
+}
+
+fn join_reply(code: i32) -> Reply {
+    let mut reply = Reply::new(join::results::SHAPE);
+    reply.set(join::results::CODE, code as u32 as u64);
+    reply
+}

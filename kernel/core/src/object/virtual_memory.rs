@@ -1,0 +1,191 @@
+//! `VirtualMemory`: the addresses of a process.
+use super::KernelCall;
+use crate::Kernel;
+use crate::capability::Object;
+use crate::frame::FRAME_BYTES;
+use crate::memory::Access;
+use crate::message::{Params, Reply};
+use crate::operation::{Refusal, Step};
+use crate::platform::Platform;
+use crate::process::Process;
+use crate::range::{FIRST_ADDRESS, Kind, LAST_ADDRESS, Range};
+use crate::slab::{Id, OutOfHeap};
+use alloc::vec::Vec;
+use capos_abi::interface::virtual_memory::{commit, decommit, map, protect, reserve, unmap};
+use capos_abi::interface::{memory_object, memory_reader};
+use capos_abi::layout::{Scalar, Shape};
+use capos_abi::status;
+
+impl<P: Platform> Kernel<P> {
+    pub(super) fn virtual_memory(&mut self, id: Id<Process>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+        if self.processes[id].space.is_none() {
+            return Err(status::STALE.into());
+        }
+        match call.entry.method {
+            reserve::METHOD => self.reserve_addresses(id, call, params),
+            commit::METHOD => self.commit_memory(id, call, params),
+            decommit::METHOD => self.decommit_memory(id, call, params),
+            protect::METHOD => self.protect_memory(id, call, params),
+            map::METHOD => self.map_object(id, call, params),
+            unmap::METHOD => self.unmap_memory(id, call, params),
+            _ => Err(status::UNIMPLEMENTED.into()),
+        }
+    }
+
+    fn reserve_addresses(&mut self, id: Id<Process>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+        use reserve::{params as p, results};
+        call.check_room(results::SHAPE, 0, 0)?;
+        let (start, end) = self.place(id, params.get(p::ADDRESS), params.get(p::BYTES), |_| false)?;
+        self.processes[id].ranges.prepare()?;
+        self.processes[id].ranges.set(start, end, Kind::Reserved);
+        self.answer_address(call, results::SHAPE, results::ADDRESS, start)
+    }
+
+    fn commit_memory(&mut self, id: Id<Process>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+        use commit::{params as p, results};
+        call.check_room(results::SHAPE, 0, 0)?;
+        let (start, end) = span(params.get(p::ADDRESS), params.get(p::BYTES))?;
+        let access = Access::from_abi(params.get(p::ACCESS)).ok_or(status::BAD_ARGUMENT)?;
+        self.require(id, start, end, |kind| *kind == Kind::Reserved)?;
+        self.processes[id].ranges.prepare()?;
+        self.charge_frames(self.processes[id].ledger, (end - start) / FRAME_BYTES)?;
+        self.processes[id].ranges.set(start, end, Kind::Committed(access));
+        self.answer(call, &Reply::new(results::SHAPE))
+    }
+
+    fn decommit_memory(&mut self, id: Id<Process>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+        use decommit::{params as p, results};
+        call.check_room(results::SHAPE, 0, 0)?;
+        let (start, end) = span(params.get(p::ADDRESS), params.get(p::BYTES))?;
+        let parts = self.parts(id, start, end, |kind| matches!(kind, Kind::Committed(_) | Kind::Reserved))?;
+        self.processes[id].ranges.prepare()?;
+        self.processes[id].ranges.set(start, end, Kind::Reserved);
+        parts.iter().for_each(|part| self.free_range(id, part));
+        self.answer(call, &Reply::new(results::SHAPE))
+    }
+
+    fn protect_memory(&mut self, id: Id<Process>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+        use protect::{params as p, results};
+        call.check_room(results::SHAPE, 0, 0)?;
+        let (start, end) = span(params.get(p::ADDRESS), params.get(p::BYTES))?;
+        let wanted = Access::from_abi(params.get(p::ACCESS)).ok_or(status::BAD_ARGUMENT)?;
+        let parts = self.parts(id, start, end, |kind| match kind {
+            Kind::Committed(_) => true,
+            Kind::Mapped { writable, .. } => *writable || wanted != Access::ReadWrite,
+            Kind::Reserved | Kind::Ring => false,
+        })?;
+        for part in parts {
+            self.processes[id].ranges.prepare()?;
+            let kind = match part.kind {
+                Kind::Mapped { object, offset, writable, .. } => Kind::Mapped { object, offset, access: wanted, writable },
+                _ => Kind::Committed(wanted),
+            };
+            self.split_mapping(id, &part);
+            self.processes[id].ranges.set(part.start, part.end, kind);
+            self.protect_pages(id, &part, wanted);
+        }
+        self.answer(call, &Reply::new(results::SHAPE))
+    }
+
+    /// Each range of a mapping holds a reference to its object: splitting one adds a reference for each new piece.
+    fn split_mapping(&mut self, id: Id<Process>, part: &Range) {
+        let Some(whole) = self.processes[id].ranges.find(part.start).copied() else { return };
+        if let Kind::Mapped { object, .. } = whole.kind {
+            let pieces = u32::from(whole.start < part.start) + u32::from(whole.end > part.end);
+            (0..pieces).for_each(|_| self.retain(Object::Memory(object)));
+        }
+    }
+
+    fn protect_pages(&mut self, id: Id<Process>, part: &Range, access: Access) {
+        let Some(space) = self.processes[id].space else { return };
+        (0..part.pages()).for_each(|page| self.platform.protect(space, part.start + page * FRAME_BYTES, access));
+        self.platform.flush(space, part.start, part.pages());
+    }
+
+    fn map_object(&mut self, id: Id<Process>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+        use map::{params as p, results};
+        call.check_room(results::SHAPE, 0, 0)?;
+        let (_, source) = self.sent_slot(call, params, p::OBJECT)?;
+        let (Object::Memory(object), true) = (source.object, source.offers(memory_reader::ID)) else {
+            return Err(status::BAD_ARGUMENT.into());
+        };
+        let access = Access::from_abi(params.get(p::ACCESS)).ok_or(status::BAD_ARGUMENT)?;
+        let writable = source.offers(memory_object::ID);
+        if access == Access::ReadWrite && !writable {
+            return Err(status::WRONG_INTERFACE.into());
+        }
+        let (offset, bytes) = (params.get(p::OFFSET), params.get(p::BYTES));
+        let last = offset.checked_add(bytes).ok_or(status::BAD_ARGUMENT)?;
+        if offset % FRAME_BYTES != 0 || last > self.memory[object].pages() * FRAME_BYTES {
+            return Err(status::BAD_ARGUMENT.into());
+        }
+        let (start, end) = self.place(id, params.get(p::ADDRESS), bytes, |kind| *kind == Kind::Reserved)?;
+        self.processes[id].ranges.prepare()?;
+        self.retain(Object::Memory(object));
+        self.processes[id].ranges.set(start, end, Kind::Mapped { object, offset, access, writable });
+        self.answer_address(call, results::SHAPE, results::ADDRESS, start)
+    }
+
+    fn unmap_memory(&mut self, id: Id<Process>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+        use unmap::{params as p, results};
+        call.check_room(results::SHAPE, 0, 0)?;
+        let (start, end) = span(params.get(p::ADDRESS), params.get(p::BYTES))?;
+        let parts = self.parts(id, start, end, |kind| *kind != Kind::Ring)?;
+        for part in parts {
+            self.processes[id].ranges.prepare()?;
+            self.split_mapping(id, &part);
+            self.processes[id].ranges.remove(part.start, part.end);
+            self.free_range(id, &part);
+        }
+        self.answer(call, &Reply::new(results::SHAPE))
+    }
+
+    /// Where a range of addresses goes: the ones asked for, if they are free or of a kind that may be replaced, or a gap.
+    fn place(&self, id: Id<Process>, address: u64, bytes: u64, replaceable: impl Fn(&Kind) -> bool) -> Result<(u64, u64), Refusal> {
+        let ranges = &self.processes[id].ranges;
+        if address == 0 {
+            let (_, bytes) = span(FIRST_ADDRESS, bytes).map(|(start, end)| (start, end - start))?;
+            let start = ranges.gap(bytes).ok_or(status::BAD_ARGUMENT)?;
+            return Ok((start, start + bytes));
+        }
+        let (start, end) = span(address, bytes)?;
+        if ranges.is_vacant(start, end) || ranges.covered(start, end, replaceable).is_some() {
+            Ok((start, end))
+        } else {
+            Err(status::BAD_STATE.into())
+        }
+    }
+
+    fn require(&self, id: Id<Process>, start: u64, end: u64, condition: impl Fn(&Kind) -> bool) -> Result<(), Refusal> {
+        let covered = self.processes[id].ranges.covered(start, end, condition).is_some();
+        if covered { Ok(()) } else { Err(status::BAD_STATE.into()) }
+    }
+
+    /// The parts of ranges within `start..end`, all of which satisfy the condition.
+    fn parts(&self, id: Id<Process>, start: u64, end: u64, condition: impl Fn(&Kind) -> bool) -> Result<Vec<Range>, Refusal> {
+        let covered = self.processes[id].ranges.covered(start, end, condition).ok_or(status::BAD_STATE)?;
+        let mut parts = Vec::new();
+        for part in covered {
+            parts.try_reserve(1).map_err(|_| OutOfHeap)?;
+            parts.push(part);
+        }
+        Ok(parts)
+    }
+
+    fn answer_address(&mut self, call: &KernelCall<'_>, shape: Shape, field: Scalar, address: u64) -> Result<Step, Refusal> {
+        let mut reply = Reply::new(shape);
+        reply.set(field, address);
+        self.answer(call, &reply)
+    }
+}
+
+/// The page-aligned addresses `address..address + bytes`, if a process may use them.
+fn span(address: u64, bytes: u64) -> Result<(u64, u64), Refusal> {
+    let end = address.checked_add(bytes).ok_or(status::BAD_ARGUMENT)?;
+    let aligned = (address | bytes) % FRAME_BYTES == 0;
+    if aligned && bytes > 0 && address >= FIRST_ADDRESS && end <= LAST_ADDRESS {
+        Ok((address, end))
+    } else {
+        Err(status::BAD_ARGUMENT.into())
+    }
+}

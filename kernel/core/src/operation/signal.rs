@@ -1,0 +1,50 @@
+//! SIGNAL: sets bits of a notification and completes the WAITs that they satisfy.
+use super::{Done, Refusal, Step};
+use crate::Kernel;
+use crate::capability::Object;
+use crate::notification::Notification;
+use crate::platform::Platform;
+use crate::record::{Record, Waiter};
+use crate::slab::Id;
+use crate::thread::Thread;
+use capos_abi::ring::{Completion, Submission, flag, kind};
+use capos_abi::status;
+
+impl<P: Platform> Kernel<P> {
+    pub(super) fn signal(&mut self, thread: Id<Thread>, entry: &Submission) -> Result<Step, Refusal> {
+        Self::check_flags(entry, flag::QUIET)?;
+        let handles = &self.processes[self.threads[thread].process].handles;
+        match handles.get(entry.handle).ok_or(status::STALE)?.object {
+            Object::Notification(id) => self.notify(id, entry.arg),
+            Object::Thread(id) => self.notify_thread(id, entry.arg),
+            _ => return Err(status::WRONG_INTERFACE.into()),
+        }
+        Ok(Step::Done(Done::default()))
+    }
+
+    /// Sets bits of a notification object.
+    pub(crate) fn notify(&mut self, id: Id<Notification>, bits: u64) {
+        self.notifications[id].bits.set(bits);
+        while let Some((waiter, taken)) = self.notifications.get_mut(id).and_then(|n| n.bits.pop_satisfied()) {
+            self.complete_wait(waiter, taken);
+        }
+    }
+
+    /// Sets bits of a thread's own notification.
+    fn notify_thread(&mut self, id: Id<Thread>, bits: u64) {
+        self.threads[id].bits.set(bits);
+        while let Some((waiter, taken)) = self.threads.get_mut(id).and_then(|t| t.bits.pop_satisfied()) {
+            self.complete_wait(waiter, taken);
+        }
+    }
+
+    fn complete_wait(&mut self, waiter: Waiter, taken: u64) {
+        let Record::Wait(wait) = self.threads[waiter.thread].ring.finish(waiter.tag) else { return };
+        let completion =
+            Completion { user_data: wait.user_data, kind: kind::DONE, tag: waiter.tag, value: taken, ..Completion::default() };
+        self.complete(waiter.thread, &completion);
+        if let Some(id) = wait.notification {
+            self.release(Object::Notification(id));
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! WAIT: takes bits of a notification, now or when they are set.
+use super::{Done, Refusal, Step};
+use crate::Kernel;
+use crate::capability::Object;
+use crate::notification::{Bits, Notification};
+use crate::platform::Platform;
+use crate::record::{Record, WaitRecord, Waiter};
+use crate::slab::{Id, OutOfHeap};
+use crate::thread::Thread;
+use capos_abi::ring::Submission;
+use capos_abi::status;
+
+impl<P: Platform> Kernel<P> {
+    pub(super) fn wait(&mut self, thread: Id<Thread>, entry: &Submission) -> Result<Step, Refusal> {
+        Self::check_flags(entry, 0)?;
+        let notification = self.wait_target(thread, entry.handle)?;
+        if entry.arg == 0 && entry.deadline == 0 {
+            return Err(status::BAD_ARGUMENT.into());
+        }
+        self.check_tag(thread, entry.tag)?;
+        let bits = self.bits_mut(thread, notification);
+        let taken = bits.take(entry.arg);
+        if taken != 0 {
+            return Ok(Step::Done(Done { value: taken, ..Done::default() }));
+        }
+        if !bits.wait(Waiter { thread, tag: entry.tag }, entry.arg) {
+            return Err(OutOfHeap.into());
+        }
+        if let Some(id) = notification {
+            self.retain(Object::Notification(id));
+        }
+        let record = WaitRecord { user_data: entry.user_data, notification, deadline: entry.deadline };
+        self.threads[thread].ring.start(entry.tag, Record::Wait(record));
+        Ok(Step::Pending)
+    }
+
+    fn wait_target(&self, thread: Id<Thread>, handle: u64) -> Result<Option<Id<Notification>>, Refusal> {
+        if handle == 0 {
+            return Ok(None);
+        }
+        let handles = &self.processes[self.threads[thread].process].handles;
+        match handles.get(handle).ok_or(status::STALE)?.object {
+            Object::Notification(id) => Ok(Some(id)),
+            _ => Err(status::WRONG_INTERFACE.into()),
+        }
+    }
+
+    fn bits_mut(&mut self, thread: Id<Thread>, notification: Option<Id<Notification>>) -> &mut Bits {
+        match notification {
+            None => &mut self.threads[thread].bits,
+            Some(id) => &mut self.notifications[id].bits,
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Processes: an address space, a handle table, threads, and who pays.
+use crate::handle::HandleTable;
+use crate::ledger::Ledger;
+use crate::platform::Space;
+use crate::range::RangeMap;
+use crate::record::Waiter;
+use crate::slab::Id;
+use crate::thread::Thread;
+use crate::trap::Fault;
+use alloc::vec::Vec;
+
+/// Bytes of a process's name at most.
+pub const NAME_BYTES: usize = 32;
+
+/// What a process is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Being filled by its spawner.
+    Created,
+    /// Its threads may run.
+    Running,
+    /// Its threads are being stopped; `Outcome` is what it will have ended with.
+    Ending(Outcome),
+    /// Nothing of it is left but this.
+    Ended(Outcome),
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// By itself.
+    Exited(i32),
+    /// By the holder of its capability.
+    Killed,
+    /// By a fault that nobody handles.
+    Faulted(Fault),
+}
+
+/// One process.
+pub struct Process {
+    /// Slots that refer to it, plus one while it has not ended.
+    pub references: u32,
+    /// What it is doing.
+    pub state: State,
+    /// Who pays for it.
+    pub ledger: Id<Ledger>,
+    /// Its capabilities.
+    pub handles: HandleTable,
+    /// Its page tables; gone once it has ended.
+    pub space: Option<Space>,
+    /// Frames charged for its page tables.
+    pub table_frames: u64,
+    /// What its addresses stand for.
+    pub ranges: RangeMap,
+    /// Its threads that have not ended.
+    pub threads: Vec<Id<Thread>>,
+    /// Exit code of the thread that ended last.
+    pub last_code: i32,
+    /// Calls of `wait`.
+    pub waiters: Vec<Waiter>,
+    name: [u8; NAME_BYTES],
+    name_bytes: u8,
+}
+
+impl Process {
+    /// A process without threads.
+    pub fn new(ledger: Id<Ledger>, space: Space, name: &str) -> Self {
+        let mut process = Self {
+            references: 1,
+            state: State::Created,
+            ledger,
+            handles: HandleTable::new(),
+            space: Some(space),
+            table_frames: 0,
+            ranges: RangeMap::new(),
+            threads: Vec::new(),
+            last_code: 0,
+            waiters: Vec::new(),
+            name: [0; NAME_BYTES],
+            name_bytes: 0,
+        };
+        for (to, from) in process.name.iter_mut().zip(name.bytes()) {
+            *to = from;
+            process.name_bytes += 1;
+        }
+        process
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        core::str::from_utf8(self.name.get(..usize::from(self.name_bytes)).unwrap_or_default()).unwrap_or("?")
+    }
+
+    /// Its name, padded with zero bytes.
+    pub fn name_bytes(&self) -> &[u8; NAME_BYTES] {
+        &self.name
+    }
+
+    /// Whether it has not begun to end.
+    pub fn is_alive(&self) -> bool {
+        matches!(self.state, State::Created | State::Running)
+    }
+}

@@ -1,0 +1,165 @@
+//! The address-range map of a process: what its addresses stand for.
+use crate::memory::{Access, MemoryObject};
+use crate::slab::{Id, OutOfHeap};
+use alloc::vec::Vec;
+
+/// First address that a process can use.
+pub const FIRST_ADDRESS: u64 = 0x1_0000;
+/// Behind the last address that a process can use.
+pub const LAST_ADDRESS: u64 = 0x7fff_ffff_f000;
+/// Where addresses are looked for that nobody asked for in particular.
+const FIRST_CHOSEN: u64 = 0x1_0000_0000;
+/// Ranges in one map at most.
+pub const MAX_RANGES: usize = 65_536;
+
+/// What a range stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Set aside, without access.
+    Reserved,
+    /// Private zeroed memory, filled at first touch.
+    Committed(Access),
+    /// Part of a memory object, from byte `offset` on.
+    Mapped {
+        /// The object.
+        object: Id<MemoryObject>,
+        /// Byte offset of the range's start in the object.
+        offset: u64,
+        /// What the mapping allows now.
+        access: Access,
+        /// Whether the mapper held the writable interface.
+        writable: bool,
+    },
+    /// A thread's ring area; goes with the thread.
+    Ring,
+}
+
+/// Neighbouring addresses that stand for the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// First address.
+    pub start: u64,
+    /// Behind the last address.
+    pub end: u64,
+    /// What it stands for.
+    pub kind: Kind,
+}
+
+impl Range {
+    /// The part of this range within `start..end`.
+    fn clip(&self, start: u64, end: u64) -> Self {
+        let mut clipped = Self { start: self.start.max(start), end: self.end.min(end), ..*self };
+        if let Kind::Mapped { offset, .. } = &mut clipped.kind {
+            *offset += clipped.start - self.start;
+        }
+        clipped
+    }
+
+    /// Number of pages.
+    pub fn pages(&self) -> u64 {
+        (self.end - self.start) / capos_abi::PAGE_BYTES
+    }
+}
+
+/// All ranges of a process, sorted, without overlaps.
+pub struct RangeMap {
+    ranges: Vec<Range>,
+}
+
+impl RangeMap {
+    /// A map without ranges.
+    pub const fn new() -> Self {
+        Self { ranges: Vec::new() }
+    }
+
+    /// The range that an address lies in.
+    pub fn find(&self, address: u64) -> Option<&Range> {
+        let at = self.ranges.partition_point(|r| r.end <= address);
+        self.ranges.get(at).filter(|r| r.start <= address)
+    }
+
+    /// Where `bytes` would fit; `None` if there is no gap.
+    pub fn gap(&self, bytes: u64) -> Option<u64> {
+        let mut candidate = FIRST_CHOSEN;
+        let first = self.ranges.partition_point(|r| r.end <= FIRST_CHOSEN);
+        for range in self.ranges.get(first..)? {
+            if range.start.saturating_sub(candidate) >= bytes {
+                return Some(candidate);
+            }
+            candidate = candidate.max(range.end);
+        }
+        (candidate.checked_add(bytes)? <= LAST_ADDRESS).then_some(candidate)
+    }
+
+    /// Whether nothing lies within these addresses.
+    pub fn is_vacant(&self, start: u64, end: u64) -> bool {
+        let at = self.ranges.partition_point(|r| r.end <= start);
+        self.ranges.get(at).is_none_or(|r| r.start >= end)
+    }
+
+    /// The parts of ranges within `start..end`, if they cover it without a hole and all satisfy `condition`.
+    pub fn covered(&self, start: u64, end: u64, condition: impl Fn(&Kind) -> bool) -> Option<impl Iterator<Item = Range>> {
+        let first = self.ranges.partition_point(|r| r.end <= start);
+        let inside = self.ranges.get(first..)?;
+        let inside = inside.get(..inside.partition_point(|r| r.start < end))?;
+        let mut next = start;
+        for range in inside {
+            if range.start > next || !condition(&range.kind) {
+                return None;
+            }
+            next = range.end;
+        }
+        (next >= end).then(|| inside.iter().map(move |r| r.clip(start, end)))
+    }
+
+    /// Makes room for one [`Self::set`] or [`Self::remove`].
+    pub fn prepare(&mut self) -> Result<(), OutOfHeap> {
+        if self.ranges.len() + 2 > MAX_RANGES {
+            return Err(OutOfHeap);
+        }
+        self.ranges.try_reserve(2).map_err(|_| OutOfHeap)
+    }
+
+    /// Lets `start..end` stand for `kind`, whatever was there. [`Self::prepare`] came before.
+    pub fn set(&mut self, start: u64, end: u64, kind: Kind) {
+        self.replace(start, end, Some(Range { start, end, kind }));
+    }
+
+    /// Lets `start..end` stand for nothing. [`Self::prepare`] came before.
+    pub fn remove(&mut self, start: u64, end: u64) {
+        self.replace(start, end, None);
+    }
+
+    /// Takes any range out, to empty the map.
+    pub fn pop(&mut self) -> Option<Range> {
+        self.ranges.pop()
+    }
+
+    fn replace(&mut self, start: u64, end: u64, with: Option<Range>) {
+        let first = self.ranges.partition_point(|r| r.end <= start);
+        let behind = self.ranges.partition_point(|r| r.start < end);
+        let head = self.ranges.get(first).filter(|r| r.start < start).map(|r| r.clip(r.start, start));
+        let tail = behind.checked_sub(1).and_then(|i| self.ranges.get(i)).filter(|r| r.end > end).map(|r| r.clip(end, r.end));
+        self.ranges.splice(first..behind.max(first), [head, with, tail].into_iter().flatten());
+        self.merge_around(first);
+    }
+
+    /// Joins equal neighbours near `at`, so that the map stays as short as it can be.
+    fn merge_around(&mut self, at: usize) {
+        for i in (at.saturating_sub(1)..at + 3).rev() {
+            let (Some(a), Some(b)) = (self.ranges.get(i), self.ranges.get(i + 1)) else { continue };
+            let same = match (a.kind, b.kind) {
+                (Kind::Reserved, Kind::Reserved) => true,
+                (Kind::Committed(x), Kind::Committed(y)) => x == y,
+                _ => false,
+            };
+            if same && a.end == b.start {
+                let end = b.end;
+                self.ranges.remove(i + 1);
+                if let Some(a) = self.ranges.get_mut(i) {
+                    a.end = end;
+                }
+            }
+        }
+    }
+}

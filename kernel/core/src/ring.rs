@@ -1,0 +1,136 @@
+//! A ring as the kernel sees it: its own positions, reservations and pending records. The memory lies behind [`Platform`].
+use crate::platform::{Platform, RingArea};
+use crate::record::{ArenaRange, Record};
+use alloc::vec::Vec;
+use capos_abi::ring::{ARENA_OFFSET, COMPLETION_ENTRIES, Completion, PENDING_RECORDS, SUBMISSION_ENTRIES};
+
+/// The kernel's side of a ring.
+pub struct Ring {
+    /// The shared memory.
+    pub area: RingArea,
+    /// Next submission to start.
+    pub submission_head: u32,
+    /// Next place for a completion.
+    pub completion_tail: u32,
+    completion_head: u32,
+    reserved: u32,
+    records: Vec<Record>,
+    with_deadline: u32,
+}
+
+impl Ring {
+    /// A fresh ring.
+    pub fn new(area: RingArea) -> Self {
+        Self { area, submission_head: 0, completion_tail: 0, completion_head: 0, reserved: 0, records: Vec::new(), with_deadline: 0 }
+    }
+
+    /// Submissions waiting to start, given the tail that the user shows. A tail too far ahead counts as none.
+    pub fn pending_submissions(&self, tail: u32) -> u32 {
+        let pending = tail.wrapping_sub(self.submission_head);
+        if pending > SUBMISSION_ENTRIES { 0 } else { pending }
+    }
+
+    /// Takes note of the completion head that the user shows. One that makes no sense counts as a full queue.
+    pub fn see_completion_head(&mut self, head: u32) {
+        let unread = self.completion_tail.wrapping_sub(head);
+        self.completion_head = if unread > COMPLETION_ENTRIES { self.completion_tail.wrapping_sub(COMPLETION_ENTRIES) } else { head };
+    }
+
+    /// Completions that the user has not read, as far as the kernel knows.
+    pub fn unread(&self) -> u32 {
+        self.completion_tail.wrapping_sub(self.completion_head)
+    }
+
+    /// Places for completions that are neither unread nor reserved.
+    pub fn free_completions(&self) -> u32 {
+        COMPLETION_ENTRIES.saturating_sub(self.unread() + self.reserved)
+    }
+
+    /// Sets places aside for completions to come.
+    #[must_use]
+    pub fn reserve(&mut self, count: u32) -> bool {
+        let fits = self.free_completions() >= count;
+        if fits {
+            self.reserved += count;
+        }
+        fits
+    }
+
+    /// Gives a place back that will not be used.
+    pub fn unreserve(&mut self, count: u32) {
+        self.reserved -= count;
+    }
+
+    /// Posts a completion into a reserved place.
+    pub fn post(&mut self, platform: &mut impl Platform, completion: &Completion) {
+        self.reserved -= 1;
+        platform.post(self.area, self.completion_tail, completion);
+        self.completion_tail = self.completion_tail.wrapping_add(1);
+        platform.publish_completion_tail(self.area, self.completion_tail);
+    }
+
+    /// Bytes of the arena.
+    pub fn arena_bytes(&self) -> u32 {
+        self.area.bytes - ARENA_OFFSET
+    }
+
+    /// The range, if it is aligned and lies within the arena.
+    pub fn range(&self, offset: u32, bytes: u32) -> Option<ArenaRange> {
+        let end = offset.checked_add(bytes)?;
+        ((offset | bytes) % 8 == 0 && end <= self.arena_bytes()).then_some(ArenaRange { offset, bytes })
+    }
+
+    /// Whether this tag exists and is free.
+    pub fn is_free(&self, tag: u16) -> bool {
+        usize::from(tag) < PENDING_RECORDS && matches!(self.records.get(usize::from(tag)), None | Some(Record::Free))
+    }
+
+    /// The record under this tag.
+    pub fn record(&self, tag: u16) -> &Record {
+        self.records.get(usize::from(tag)).unwrap_or(&Record::Free)
+    }
+
+    /// The record under this tag, if it is in use.
+    pub fn record_mut(&mut self, tag: u16) -> Option<&mut Record> {
+        self.records.get_mut(usize::from(tag))
+    }
+
+    /// Makes sure that [`Self::start`] with this tag will not need the heap.
+    #[must_use]
+    pub fn prepare(&mut self, tag: u16) -> bool {
+        let missing = (usize::from(tag) + 1).saturating_sub(self.records.len());
+        if self.records.try_reserve(missing).is_err() {
+            return false;
+        }
+        (0..missing).for_each(|_| self.records.push(Record::Free));
+        true
+    }
+
+    /// Stores a record under a tag that was prepared.
+    pub fn start(&mut self, tag: u16, record: Record) {
+        self.with_deadline += u32::from(record.deadline() != 0);
+        if let Some(place) = self.records.get_mut(usize::from(tag)) {
+            *place = record;
+        }
+    }
+
+    /// Takes the record out; the tag is free again.
+    pub fn finish(&mut self, tag: u16) -> Record {
+        let record = self.records.get_mut(usize::from(tag)).map_or(Record::Free, |r| core::mem::replace(r, Record::Free));
+        self.with_deadline -= u32::from(record.deadline() != 0);
+        record
+    }
+
+    /// Tags in use, or once in use.
+    pub fn tags(&self) -> core::ops::Range<u16> {
+        0..self.records.len() as u16
+    }
+
+    /// The earliest deadline of a pending operation.
+    pub fn earliest_deadline(&self) -> Option<u64> {
+        if self.with_deadline == 0 {
+            return None;
+        }
+        self.records.iter().map(Record::deadline).filter(|&d| d != 0).min()
+    }
+}

@@ -1,0 +1,166 @@
+//! Faults of programs: memory filled at first touch, or the end of the process.
+use crate::frame::{Frame, FRAME_BYTES};
+use crate::ledger::Resource;
+use crate::memory::{Access, Backing};
+use crate::platform::Platform;
+use crate::process::{Outcome, Process};
+use crate::range::Kind;
+use crate::slab::Id;
+use crate::{Kernel, Next};
+use capos_abi::interface::process::fault as abi;
+
+/// What kind of fault it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum FaultKind {
+    /// Read where it may not.
+    Read = abi::READ,
+    /// Wrote where it may not.
+    Write = abi::WRITE,
+    /// Executed where it may not.
+    Execute = abi::EXECUTE,
+    /// Divided by zero or overflowed.
+    Divide = abi::DIVIDE,
+    /// No such instruction.
+    InvalidInstruction = abi::INVALID_INSTRUCTION,
+    /// A privileged instruction or a non-canonical address.
+    Protection = abi::PROTECTION,
+    /// A breakpoint.
+    Breakpoint = abi::BREAKPOINT,
+    /// Misaligned access.
+    Alignment = abi::ALIGNMENT,
+    /// Floating point exception.
+    FloatingPoint = abi::FLOATING_POINT,
+    /// Anything else.
+    Other = abi::OTHER,
+}
+
+/// A fault, as the crash record keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What kind.
+    pub kind: FaultKind,
+    /// Address accessed, for memory faults.
+    pub address: u64,
+    /// Instruction.
+    pub instruction: u64,
+}
+
+/// How memory was accessed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultAccess {
+    /// Reading.
+    Read,
+    /// Writing.
+    Write,
+    /// Execution.
+    Execute,
+}
+
+impl FaultAccess {
+    fn is_allowed(self, access: Access) -> bool {
+        match self {
+            Self::Read => access != Access::None,
+            Self::Write => access == Access::ReadWrite,
+            Self::Execute => access == Access::ReadExecute,
+        }
+    }
+
+    fn kind(self) -> FaultKind {
+        match self {
+            Self::Read => FaultKind::Read,
+            Self::Write => FaultKind::Write,
+            Self::Execute => FaultKind::Execute,
+        }
+    }
+}
+
+impl<P: Platform> Kernel<P> {
+    /// The current thread touched a page that is not mapped so. `present`: something is mapped there.
+    pub fn page_fault(&mut self, processor: usize, address: u64, access: FaultAccess, present: bool, instruction: u64) -> Next {
+        self.inside = Some(processor);
+        let filled = self.runnable(processor).is_some_and(|thread| {
+            let process = self.threads[thread].process;
+            !present && self.fill(process, address & !(FRAME_BYTES - 1), access)
+        });
+        if filled { self.settle(processor) } else { self.fault(processor, Fault { kind: access.kind(), address, instruction }) }
+    }
+
+    /// The current thread did what it may not: its process ends.
+    pub fn fault(&mut self, processor: usize, fault: Fault) -> Next {
+        self.inside = Some(processor);
+        if let Some(thread) = self.runnable(processor) {
+            let process = self.threads[thread].process;
+            self.log_fault(process, &fault);
+            self.end_process(process, Outcome::Faulted(fault));
+        }
+        self.settle(processor)
+    }
+
+    fn log_fault(&mut self, process: Id<Process>, fault: &Fault) {
+        use core::fmt::Write;
+        let mut line = crate::log::Line::new();
+        let name = self.processes[process].name();
+        let _ = write!(line, "{name} faulted: {:?} at {:#x}, instruction {:#x}", fault.kind, fault.address, fault.instruction);
+        self.log_line(line.as_str());
+    }
+
+    /// Maps the page that a first touch asks for, if the range there allows the access.
+    fn fill(&mut self, process: Id<Process>, page: u64, access: FaultAccess) -> bool {
+        let Some(range) = self.processes[process].ranges.find(page).copied() else { return false };
+        let (allowed, frame) = match range.kind {
+            Kind::Reserved | Kind::Ring => return false,
+            Kind::Committed(allowed) => (allowed, None),
+            Kind::Mapped { object, offset, access: allowed, .. } => {
+                (allowed, Some((object, (offset + page - range.start) / FRAME_BYTES)))
+            }
+        };
+        if !access.is_allowed(allowed) {
+            return false;
+        }
+        let frame = match frame {
+            None => self.zeroed_reserved_frame(),
+            Some((object, index)) => self.object_frame(object, index),
+        };
+        let Some(frame) = frame else { return false };
+        let mapped = self.map_page(process, page, frame, allowed);
+        if !mapped && matches!(range.kind, Kind::Committed(_)) {
+            self.frames.free(frame);
+            let _ = self.frames.reserve(1);
+        }
+        mapped
+    }
+
+    /// Maps one page and charges the page tables that it took.
+    pub(crate) fn map_page(&mut self, process: Id<Process>, page: u64, frame: Frame, access: Access) -> bool {
+        let entry = &self.processes[process];
+        let Some(space) = entry.space else { return false };
+        let Ok(tables) = self.platform.map(space, &mut self.frames, page, frame, access) else { return false };
+        // Page tables are charged when they appear; a ledger that is full by then keeps the debt visible at its limit.
+        let _ = self.ledgers[entry.ledger].charge(Resource::Frames, tables).map(|()| self.processes[process].table_frames += tables);
+        true
+    }
+
+    /// A zeroed frame out of those that were reserved when memory was committed.
+    pub(crate) fn zeroed_reserved_frame(&mut self) -> Option<Frame> {
+        let frame = self.frames.allocate_reserved()?;
+        self.platform.zero_frame(frame);
+        Some(frame)
+    }
+
+    /// The frame of a memory object's page, made now if nobody has touched it yet.
+    fn object_frame(&mut self, object: Id<crate::memory::MemoryObject>, index: u64) -> Option<Frame> {
+        if let Some(frame) = self.memory[object].frame(index) {
+            return Some(frame);
+        }
+        if index >= self.memory[object].pages() {
+            return None;
+        }
+        let frame = self.zeroed_reserved_frame()?;
+        match &mut self.memory[object].backing {
+            Backing::Anonymous(frames) => *frames.get_mut(index as usize)? = Some(frame),
+            Backing::Boot(_) => return None,
+        }
+        Some(frame)
+    }
+}
