@@ -4,10 +4,16 @@ use tests::Machine;
 
 #[test]
 fn the_standard_library_works() {
-    Machine::with("std").boot().completes();
+    on(1);
 }
 
 #[test]
 fn the_standard_library_works_on_four_processors() {
-    Machine::with("std").cpus(4).boot().completes();
+    on(4);
+}
+
+fn on(cpus: u32) {
+    let mut machine = Machine::with("std").cpus(cpus).boot();
+    machine.expect("std-check: complete");
+    machine.completes();
 }
