@@ -172,7 +172,7 @@ pub fn call(handle: Handle, interface: u64, method: u16, message: &Message, acce
     })
 }
 
-/// Queues a call for the next entry of the kernel, before which there must be no other; nobody sees its success.
+/// Queues a call of a kernel object for the next `cap_enter`; nobody sees its success. No other call may be made before that.
 pub fn post(handle: Handle, interface: u64, method: u16, message: &Message) {
     ring::with(|ring| {
         let entry = Submission {
@@ -183,6 +183,7 @@ pub fn post(handle: Handle, interface: u64, method: u16, message: &Message) {
             handle,
             interface,
             message_bytes: write(ring, message),
+            result_bytes: SCRATCH_BYTES,
             ..Submission::default()
         };
         push_quiet(ring, entry);
