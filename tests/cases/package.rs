@@ -19,32 +19,29 @@ fn a_package_of_noise() {
 
 #[test]
 fn a_package_of_another_version() {
-    refused(with_package("version", |package| package[8] += 1), "version 2");
+    refused(with_package("version", |package| package[8] += 1), "the boot package has version 2");
 }
 
 #[test]
 fn a_truncated_package() {
-    refused(with_package("truncated", |package| package.truncate(package.len() / 2)), "truncated");
+    refused(with_package("truncated", |package| package.truncate(package.len() / 2)), "the boot package is truncated");
 }
 
 #[test]
 fn a_package_cut_in_its_header() {
-    refused(with_package("header", |package| package.truncate(20)), "truncated");
+    refused(with_package("header", |package| package.truncate(20)), "is not a boot package");
 }
 
 #[test]
 fn a_package_with_one_bit_turned() {
-    let middle = |package: &mut Vec<u8>| package.len() / 2 / PAGE_BYTES * PAGE_BYTES;
-    let turn = |package: &mut Vec<u8>| {
-        let place = middle(package);
-        package[place] ^= 1;
-    };
-    refused(with_package("bit", turn), "checksum");
+    let turn = |package: &mut Vec<u8>| package[PAGE_BYTES] ^= 1;
+    refused(with_package("bit", turn), "its checksum does not match");
 }
 
 #[track_caller]
 fn refused(machine: Machine, sentence: &str) {
     let mut machine = machine.boot();
+    machine.expect("capOS cannot start: ");
     machine.expect(sentence);
     machine.ends_with(Exit::Refused);
 }
