@@ -50,6 +50,12 @@ impl Handles {
     }
 }
 
+impl Default for Handles {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// Releases an origin unless a capability derived from it exists.
 pub fn release_unreferenced(origin: Handle) -> bool {
     let entry = Submission { op: op::RELEASE, flags: flag::IF_UNREFERENCED, handle: origin, ..Submission::default() };

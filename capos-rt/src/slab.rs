@@ -47,3 +47,9 @@ impl<T: Default> Slab<T> {
         self.all.borrow().get(index as usize).copied()
     }
 }
+
+impl<T: Default> Default for Slab<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -114,6 +114,12 @@ impl MessageBuilder {
     }
 }
 
+impl Default for MessageBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 // SAFETY: segment 0 is the range given to `start`, the others are boxes that neither move nor shrink before the next start.
 // Offsets and intervals are not checked because only capnp's own builder code wrote this message.
 unsafe impl ReaderArena for MessageBuilder {

@@ -7,7 +7,7 @@ use crate::runtime::RUNTIME;
 use alloc::boxed::Box;
 use capnp::capability::{Promise, Request};
 use capnp::private::capability::{ClientHook, ParamsHook, ResultsHook};
-use capnp::{Error, MessageSize, any_pointer};
+use capnp::{Error, MessageSize, Result, any_pointer};
 use capos_abi::handle::Handle;
 
 /// Stands for a handle.
@@ -66,4 +66,14 @@ impl ClientHook for RingCapability {
     fn when_resolved(&self) -> Promise<(), Error> {
         Promise::ok(())
     }
+}
+
+/// The handle of a capability, which nobody of this thread holds any more. Refused if others stand for the same handle.
+pub fn detach(hook: Box<dyn ClientHook>) -> Result<Handle> {
+    let handle = handle(&*hook).ok_or_else(|| Error::failed("this capability is not a handle of this process".into()))?;
+    if !RUNTIME.handles.detach(handle) {
+        return Err(Error::failed("other clients of this thread hold the same handle".into()));
+    }
+    core::mem::forget(hook);
+    Ok(handle)
 }

@@ -54,6 +54,12 @@ impl MessageReader {
     }
 }
 
+impl Default for MessageReader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 // SAFETY: the one segment is what `start` was given; every offset and interval is checked against it.
 unsafe impl ReaderArena for MessageReader {
     #[inline]

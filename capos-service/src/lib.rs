@@ -1,0 +1,48 @@
+//! What programs are made of: take slots, serve objects, start other programs.
+//!
+//! ```ignore
+//! fn main() -> ExitCode {
+//!     capos_service::run(async |context| {
+//!         context.offer::<echo::Client, _>(Echo)?;
+//!         context.serve().await
+//!     })
+//! }
+//! ```
+//! [`Context`] holds what the program was given, [`Service`] serves an endpoint, [`spawn`] starts other programs.
+
+mod context;
+mod failure;
+mod service;
+mod slot;
+pub mod spawn;
+pub mod time;
+
+pub use capos_rt::executor::{block_on, spawn_local};
+pub use capos_rt::hooks::blocking::RingCall;
+pub use capos_rt::hooks::local::new_client;
+pub use context::Context;
+pub use failure::Failure;
+pub use service::Service;
+pub use slot::{export, handle, import, slot};
+pub use time::{deadline_in, sleep};
+
+use capnp::capability::FromClientHook;
+use schema::notification_capnp::notification;
+use std::process::ExitCode;
+
+/// Runs a program: its main function gets what the program was given. An error is printed as one sentence, with exit code 1.
+pub fn run(main: impl AsyncFnOnce(Context) -> Result<(), Failure>) -> ExitCode {
+    match block_on(main(Context::new())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{}", failure.text());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Waits for any of `bits` of a notification, and takes them.
+pub async fn wait(notification: &notification::Client, bits: u64) -> capnp::Result<u64> {
+    let handle = handle(notification.as_client_hook())?;
+    capos_rt::wait::notification(handle, bits, 0).await
+}

@@ -1,0 +1,42 @@
+//! Serving an endpoint: the objects that its owner minted are bound here; those that the program passes out are found by
+//! themselves.
+use crate::handle;
+use capnp::Result;
+use capnp::capability::{FromClientHook, FromServer};
+use capnp::traits::HasTypeId;
+use capos_rt::{object, receiver};
+use schema::endpoint_capnp::endpoint_server;
+use std::rc::Rc;
+
+/// Bytes of the longest message, as `createEndpoint` has it where nothing else was asked for.
+const MESSAGE_BYTES: u32 = 4096;
+
+/// An endpoint that this thread serves.
+pub struct Service {
+    receiver: u32,
+    /// Keeps the handle.
+    _endpoint: endpoint_server::Client,
+}
+
+impl Service {
+    /// Starts to receive with the thread's next wait. Objects that the thread passes out are minted on this endpoint.
+    pub fn new(endpoint: endpoint_server::Client) -> Result<Self> {
+        let receiver = receiver::open(handle(endpoint.as_client_hook())?, MESSAGE_BYTES)?;
+        Ok(Self { receiver, _endpoint: endpoint })
+    }
+
+    /// Serves the owner's objects of `C`, the one with this key or all, by `server`.
+    pub fn bind<C: FromServer<S> + HasTypeId, S>(&self, key: Option<u64>, server: impl Into<Rc<S>>) {
+        receiver::bind(self.receiver, C::TYPE_ID, key, object::dispatcher::<C, S>(server.into()));
+    }
+
+    /// Receives calls until [`Service::stop`].
+    pub async fn run(&self) -> Result<()> {
+        receiver::ended(self.receiver).await
+    }
+
+    /// Stops receiving. What was delivered is served to its end.
+    pub fn stop(&self) {
+        receiver::stop(self.receiver);
+    }
+}
