@@ -8,9 +8,11 @@ MAKEFLAGS += --no-print-directory
 export PATH := $(CURDIR)/build/toolchain/bin:$(CURDIR)/build/bin:$(PATH)
 export RUSTC_BOOTSTRAP := 1
 
-# Every folder with a program that runs on capOS. The name of the package is the name of the program.
-PROGRAM_FOLDERS := init $(wildcard drivers/* services/* demos/* tests/guests tests/guests/* bench/guests bench/guests/*)
-PROGRAMS := $(shell sed -s -n '0,/^name = /s/^name = "\(.*\)"/-p \1/p' $(wildcard $(addsuffix /Cargo.toml,$(PROGRAM_FOLDERS))))
+# The packages of the programs that run on capOS: the system's own, and those that only tests and benchmarks boot.
+packages = $(shell sed -s -n '0,/^name = /s/^name = "\(.*\)"/-p \1/p' $(wildcard $(addsuffix /Cargo.toml,$(1))))
+PROGRAMS := $(call packages,init drivers/* services/* demos/*)
+GUESTS := $(call packages,tests/guests/* bench/guests)
+GUEST_SYSTEMS = $(wildcard tests/manifests/*.cue bench/manifests/*.cue)
 
 KERNEL_CARGO := cargo --config targets/kernel.toml
 USER_CARGO := cargo --config targets/user.toml
@@ -22,7 +24,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: run
-run: build ## Install what is missing, build, and boot in QEMU to a login prompt on this terminal (Ctrl-A X ends it)
+run: system ## Install what is missing, build, and boot in QEMU to a login prompt on this terminal (Ctrl-A X ends it)
 	@$(CAPOS) run
 
 .PHONY: test
@@ -36,8 +38,11 @@ setup: ## Find or install the toolchain, QEMU and the other tools, and say what 
 	@tools/setup.sh
 
 .PHONY: build
-build: kernel programs ## Build the kernel, the programs and the boot packages
-	@$(CAPOS) package system.cue $(wildcard tests/manifests/*.cue bench/manifests/*.cue)
+build: system guests ## Build everything that a test or benchmark boots
+
+.PHONY: system
+system: kernel programs ## Build what `make run` boots: the kernel, the programs and the boot package
+	@$(CAPOS) package system.cue
 
 .PHONY: kernel
 kernel: setup
@@ -47,11 +52,16 @@ kernel: setup
 programs: setup
 	$(USER_CARGO) build --release --bins $(PROGRAMS) $(TO) build/programs
 
+.PHONY: guests
+guests: programs
+	$(USER_CARGO) build --release --bins $(GUESTS) $(TO) build/programs
+	@$(CAPOS) package $(GUEST_SYSTEMS)
+
 .PHONY: check
 check: setup ## Type-check everything quickly, for the host, the kernel and capOS
 	cargo check --all-targets
 	$(KERNEL_CARGO) check -p kernel
-	$(USER_CARGO) check $(PROGRAMS)
+	$(USER_CARGO) check $(PROGRAMS) $(GUESTS)
 
 .PHONY: lint
 lint: setup ## Check the formatting and deny every warning of clippy
@@ -59,7 +69,7 @@ lint: setup ## Check the formatting and deny every warning of clippy
 	cargo clippy -p tests --all-targets -- -D warnings
 	cargo clippy --all-targets -- -D warnings
 	$(KERNEL_CARGO) clippy --release -p kernel -- -D warnings
-	$(USER_CARGO) clippy --release $(PROGRAMS) -- -D warnings
+	$(USER_CARGO) clippy --release $(PROGRAMS) $(GUESTS) -- -D warnings
 
 .PHONY: fmt
 fmt: setup ## Format all code
