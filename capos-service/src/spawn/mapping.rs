@@ -1,0 +1,98 @@
+//! Memory objects mapped into the own address space for a while.
+
+use capnp::Error;
+use capos_abi::PAGE_BYTES;
+use schema::memory_object_capnp::memory_reader;
+use schema::virtual_memory_capnp::virtual_memory::{self, Access};
+
+/// A mapping. It stays until [`Mapping::unmap`].
+pub struct Mapping {
+    memory: virtual_memory::Client,
+    address: u64,
+    bytes: u64,
+}
+
+impl Mapping {
+    /// Maps the first `bytes` of an object somewhere.
+    pub async fn new(
+        memory: &virtual_memory::Client,
+        object: memory_reader::Client,
+        bytes: u64,
+        access: Access,
+    ) -> Result<Mapping, Error> {
+        let bytes = bytes.next_multiple_of(PAGE_BYTES);
+        let address = map(memory, object, Part { offset: 0, bytes, address: 0, access }).await?;
+        Ok(Mapping { memory: memory.clone(), address, bytes })
+    }
+
+    /// Copies from an offset. Others may write the memory meanwhile: every byte is read once.
+    ///
+    /// # Panics
+    /// If the range does not lie in the mapping.
+    pub fn copy(&self, offset: u64, to: &mut [u8]) {
+        assert!(offset <= self.bytes && to.len() as u64 <= self.bytes - offset, "within the mapping");
+        // SAFETY: the source lies in the mapping, which lasts; the destination is exclusively borrowed and elsewhere.
+        unsafe { std::ptr::copy_nonoverlapping(self.pointer().add(offset as usize), to.as_mut_ptr(), to.len()) }
+    }
+
+    /// The whole of it.
+    ///
+    /// # Safety
+    /// It was mapped writable, and nobody else uses the memory while the slice lives.
+    pub unsafe fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: the mapping lasts as long as the borrow, and is exclusive, as the caller promises.
+        unsafe { std::slice::from_raw_parts_mut(self.pointer().cast_mut(), self.bytes as usize) }
+    }
+
+    /// Gives the addresses back.
+    pub async fn unmap(self) -> Result<(), Error> {
+        let mut request = self.memory.unmap_request();
+        request.get().set_address(self.address);
+        request.get().set_bytes(self.bytes);
+        request.send().promise.await?;
+        Ok(())
+    }
+
+    fn pointer(&self) -> *const u8 {
+        std::ptr::with_exposed_provenance(self.address as usize)
+    }
+}
+
+/// A part of an object and the place to map it at; address 0 is any.
+pub struct Part {
+    /// Byte offset in the object.
+    pub offset: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// Where to.
+    pub address: u64,
+    /// What may be done with it.
+    pub access: Access,
+}
+
+/// Maps a part of an object into an address space; returns where.
+pub async fn map(memory: &virtual_memory::Client, object: memory_reader::Client, part: Part) -> Result<u64, Error> {
+    let mut request = memory.map_request();
+    let mut parameters = request.get();
+    parameters.set_object(object);
+    parameters.set_offset(part.offset);
+    parameters.set_bytes(part.bytes);
+    parameters.set_address(part.address);
+    parameters.set_access(part.access);
+    Ok(request.send().promise.await?.get()?.get_address())
+}
+
+/// Backs addresses with zeroed memory, at `address` or, if that is 0, anywhere, behind `guard_bytes` that cannot be
+/// accessed; returns where the memory starts.
+pub async fn zeroed(memory: &virtual_memory::Client, address: u64, guard_bytes: u64, bytes: u64) -> Result<u64, Error> {
+    let mut request = memory.reserve_request();
+    request.get().set_address(address);
+    request.get().set_bytes(guard_bytes + bytes);
+    let start = request.send().promise.await?.get()?.get_address() + guard_bytes;
+    let mut request = memory.commit_request();
+    request.get().set_address(start);
+    request.get().set_bytes(bytes);
+    request.get().set_access(Access::ReadWrite);
+    request.send().promise.await?;
+    Ok(start)
+}
