@@ -89,8 +89,10 @@ pub fn spawn(run: extern "C" fn(usize), argument: usize, stack_bytes: usize) -> 
 /// Waits until a thread has ended. A thread that is not known has ended before.
 pub fn join(id: Id) {
     let Some((record, handle)) = LIVE.lock().claim(id) else { return };
-    // A failure means that the thread cannot be waited for, and there is nobody to tell.
-    let _ = objects::join_thread(handle);
+    // It fails only while the kernel lacks memory for one that waits, and the record must outlive the thread.
+    while objects::join_thread(handle).is_err() {
+        yield_now();
+    }
     raw::release(handle);
     discard(record);
 }
