@@ -42,6 +42,9 @@ mod thread;
 mod timer;
 mod trap;
 
+#[cfg(test)]
+mod test;
+
 
 pub use kernel::{Kernel, OutOfMemory};
 pub use init::StartError;

@@ -1,0 +1,102 @@
+//! A dead peer is a normal event, and nothing of it stays behind.
+use super::calls::{call, pair, receive};
+use super::world::{Actor, PLENTY, World};
+use crate::capability::Object;
+use crate::process::Outcome;
+use capos_abi::interface::{endpoint_server, process};
+use capos_abi::ring::{Submission, kind, op};
+use capos_abi::status;
+
+fn kill(world: &mut World, actor: Actor) {
+    world.kernel.end_process(actor.process, Outcome::Killed);
+    world.settle();
+}
+
+#[test]
+fn a_server_that_dies_completes_what_was_delivered_and_ends_its_objects() {
+    let mut world = World::new();
+    let (server, own, client, object) = pair(&mut world);
+    world.run(server, receive(own));
+    world.run(client, call(object));
+    world.enter(server, 0);
+    world.run(client, Submission { tag: 2, user_data: 100, ..call(object) });
+    kill(&mut world, server);
+    let ended: Vec<_> = world.completions(client).iter().map(|c| (c.user_data, c.status)).collect();
+    assert!(ended.contains(&(99, status::SERVER_DIED)), "{ended:?}");
+    assert!(ended.iter().any(|e| *e == (100, status::STALE)), "{ended:?}");
+    let later = world.run(client, call(object));
+    assert_eq!(later[0].status, status::STALE);
+}
+
+#[test]
+fn a_caller_that_dies_leaves_the_server_a_notice() {
+    let mut world = World::new();
+    let (server, own, client, object) = pair(&mut world);
+    world.run(server, receive(own));
+    world.run(client, call(object));
+    world.enter(server, 0);
+    world.completions(server);
+    kill(&mut world, client);
+    world.enter(server, 0);
+    let kinds: Vec<u8> = world.completions(server).iter().map(|c| c.kind).collect();
+    assert_eq!(kinds, [kind::CANCEL_NOTICE, kind::UNREFERENCED]);
+}
+
+#[test]
+fn calls_to_a_durable_object_wait_for_the_next_server() {
+    let mut world = World::new();
+    let (server, own, client, _) = pair(&mut world);
+    let owner = world.actor("owner", PLENTY);
+    let held = world.copy(server, own, owner);
+    let (made, result) = world.call_kernel(owner, held, capos_abi::interface::endpoint::ID, 0, &[5, 5]);
+    assert_eq!(made.status, status::OK);
+    let object = world.copy(owner, result[0], client);
+    kill(&mut world, server);
+    assert!(world.run(client, call(object)).is_empty(), "the call waits");
+    let next = world.actor("server again", PLENTY);
+    let lent = world.copy(owner, held, next);
+    assert_eq!(world.run(next, receive(lent))[0].kind, kind::DELIVERY);
+}
+
+#[test]
+fn waiting_for_a_process_tells_how_it_ended() {
+    let mut world = World::new();
+    let (child, parent) = (world.actor("child", PLENTY), world.actor("parent", PLENTY));
+    let handle = world.give(parent, Object::Process(child.process), process::ID);
+    let wait = Submission {
+        op: op::CALL,
+        tag: 4,
+        handle,
+        interface: process::ID,
+        method: process::wait::METHOD,
+        result_offset: 1024,
+        result_bytes: 128,
+        ..Submission::default()
+    };
+    assert!(world.run(parent, wait).is_empty());
+    let own = world.give(child, Object::Process(child.process), process::ID);
+    world.write(child, 0, &[1 << 32, 7]);
+    let exit = Submission { handle: own, method: process::exit::METHOD, message_bytes: 16, ..wait };
+    world.submit(child, exit);
+    world.enter(child, 0);
+    let done = world.completions(parent);
+    assert_eq!(done[0].status, status::OK);
+    let results = process::wait::results::CODE;
+    let words = world.read(parent, 1024, 4);
+    assert_eq!(words[1 + usize::from(results.offset) / 8] >> (results.offset % 8 * 8) & 0xffff_ffff, 7);
+}
+
+#[test]
+fn nothing_stays_behind() {
+    let mut world = World::new();
+    let before = world.footprint();
+    for _ in 0..50 {
+        let (server, own, client, object) = pair(&mut world);
+        world.call_kernel(server, own, endpoint_server::ID, endpoint_server::mint::METHOD, &[9, 9]);
+        world.run(server, receive(own));
+        world.run(client, call(object));
+        kill(&mut world, client);
+        kill(&mut world, server);
+    }
+    assert_eq!(world.footprint(), before);
+}

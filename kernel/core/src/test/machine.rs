@@ -1,0 +1,136 @@
+//! A [`Platform`] of plain vectors.
+use crate::frame::{Frame, FrameAllocator, OutOfFrames};
+use crate::memory::Access;
+use crate::platform::{ContextIndex, Platform, Registers, RingArea, Space};
+use capos_abi::ring::{ARENA_OFFSET, COMPLETION_ENTRIES, Completion, SUBMISSION_ENTRIES, Submission};
+use std::collections::HashMap;
+
+/// What the user side of a ring has written and the kernel has published.
+pub struct RingMemory {
+    pub submissions: Vec<Submission>,
+    pub completions: Vec<Completion>,
+    pub submission_tail: u32,
+    pub completion_head: u32,
+    pub completion_tail: u32,
+    pub arena: Vec<u64>,
+}
+
+#[derive(Default)]
+pub struct Machine {
+    pub now: u64,
+    pub processors: usize,
+    pub rings: HashMap<u64, RingMemory>,
+    pub pages: HashMap<(u64, u64), (Frame, Access)>,
+    pub results: HashMap<ContextIndex, u64>,
+    pub interrupted: Vec<usize>,
+    pub console: String,
+}
+
+impl Machine {
+    fn ring(&self, area: RingArea) -> &RingMemory {
+        &self.rings[&area.frame.0]
+    }
+    pub fn ring_mut(&mut self, area: RingArea) -> &mut RingMemory {
+        self.rings.get_mut(&area.frame.0).expect("a ring area")
+    }
+}
+
+impl Platform for Machine {
+    fn processors(&self) -> usize {
+        self.processors
+    }
+    fn now(&self) -> u64 {
+        self.now
+    }
+    fn interrupt_processor(&mut self, processor: usize) {
+        self.interrupted.push(processor);
+    }
+    fn set_timer(&mut self, _: usize, _: u64) {}
+    fn create_context(&mut self, _: ContextIndex, _: &Registers) -> bool {
+        true
+    }
+    fn set_result(&mut self, context: ContextIndex, value: u64) {
+        self.results.insert(context, value);
+    }
+    fn create_space(&mut self, frames: &mut FrameAllocator) -> Result<Space, OutOfFrames> {
+        frames.allocate().map(Space)
+    }
+    fn destroy_space(&mut self, space: Space, frames: &mut FrameAllocator) {
+        assert!(!self.pages.keys().any(|(s, _)| *s == space.0.0), "pages are still mapped");
+        frames.free(space.0);
+    }
+    fn map(&mut self, space: Space, _: &mut FrameAllocator, address: u64, frame: Frame, access: Access) -> Result<u64, OutOfFrames> {
+        assert!(self.pages.insert((space.0.0, address), (frame, access)).is_none(), "mapped twice");
+        Ok(0)
+    }
+    fn unmap(&mut self, space: Space, address: u64) -> Option<Frame> {
+        self.pages.remove(&(space.0.0, address)).map(|(frame, _)| frame)
+    }
+    fn protect(&mut self, space: Space, address: u64, access: Access) {
+        if let Some(page) = self.pages.get_mut(&(space.0.0, address)) {
+            page.1 = access;
+        }
+    }
+    fn flush(&mut self, _: Space, _: u64, _: u64) {}
+    fn zero_frame(&mut self, _: Frame) {}
+    fn write_frames(&mut self, _: Frame, _: u64, _: &[u8]) {}
+    fn init_ring(&mut self, area: RingArea) {
+        let ring = RingMemory {
+            submissions: vec![Submission::default(); SUBMISSION_ENTRIES as usize],
+            completions: vec![Completion::default(); COMPLETION_ENTRIES as usize],
+            submission_tail: 0,
+            completion_head: 0,
+            completion_tail: 0,
+            arena: vec![0; (area.bytes - ARENA_OFFSET) as usize / 8],
+        };
+        self.rings.insert(area.frame.0, ring);
+    }
+    fn submission_tail(&self, area: RingArea) -> u32 {
+        self.ring(area).submission_tail
+    }
+    fn completion_head(&self, area: RingArea) -> u32 {
+        self.ring(area).completion_head
+    }
+    fn submission(&self, area: RingArea, position: u32) -> Submission {
+        self.ring(area).submissions[(position % SUBMISSION_ENTRIES) as usize]
+    }
+    fn post(&mut self, area: RingArea, position: u32, completion: &Completion) {
+        self.ring_mut(area).completions[(position % COMPLETION_ENTRIES) as usize] = *completion;
+    }
+    fn publish_submission_head(&mut self, _: RingArea, _: u32) {}
+    fn publish_completion_tail(&mut self, area: RingArea, position: u32) {
+        self.ring_mut(area).completion_tail = position;
+    }
+    fn read_arena(&self, area: RingArea, offset: u32, words: &mut [u64]) {
+        words.copy_from_slice(&self.ring(area).arena[offset as usize / 8..][..words.len()]);
+    }
+    fn write_arena(&mut self, area: RingArea, offset: u32, words: &[u64]) {
+        self.ring_mut(area).arena[offset as usize / 8..][..words.len()].copy_from_slice(words);
+    }
+    fn copy_arena(&mut self, from: RingArea, from_offset: u32, to: RingArea, to_offset: u32, bytes: u32) {
+        let words = self.ring(from).arena[from_offset as usize / 8..][..bytes as usize / 8].to_vec();
+        self.write_arena(to, to_offset, &words);
+    }
+    fn port_read(&mut self, port: u16) -> u8 {
+        port as u8
+    }
+    fn port_write(&mut self, _: u16, _: u8) {}
+    fn console_ports(&self) -> Option<(u16, u16)> {
+        Some((0x3f8, 8))
+    }
+    fn release_console(&mut self) {}
+    fn set_line_enabled(&mut self, _: u8, _: bool) {}
+    fn console_write(&mut self, text: &str) {
+        self.console.push_str(text);
+    }
+    fn entropy(&mut self, bytes: &mut [u8]) -> bool {
+        bytes.fill(0x5a);
+        true
+    }
+    fn shutdown(&mut self, code: u8) -> ! {
+        panic!("shutdown with code {code}")
+    }
+    fn reboot(&mut self) -> ! {
+        panic!("reboot")
+    }
+}

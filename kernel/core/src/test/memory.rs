@@ -1,0 +1,83 @@
+//! Address spaces: what is charged, filled, protected and given back.
+use super::world::{Actor, PLENTY, World};
+use crate::capability::Object;
+use crate::ledger::{Amounts, Resource};
+use crate::trap::FaultAccess;
+use crate::{Next, process};
+use capos_abi::interface::virtual_memory::{self, access, commit, decommit, protect, reserve};
+use capos_abi::status;
+
+const PAGE: u64 = 4096;
+
+fn space(world: &mut World, limits: Amounts) -> (Actor, u64) {
+    let actor = world.actor("a", limits);
+    let memory = world.give(actor, Object::VirtualMemory(actor.process), virtual_memory::ID);
+    (actor, memory)
+}
+
+fn vm(world: &mut World, (actor, memory): (Actor, u64), method: u16, data: &[u64]) -> (i32, Vec<u64>) {
+    let (done, words) = world.call_kernel(actor, memory, virtual_memory::ID, method, data);
+    (done.status, words)
+}
+
+fn touch(world: &mut World, actor: Actor, address: u64, how: FaultAccess) -> bool {
+    let crate::thread::State::Running(processor) = world.kernel.threads[actor.thread].state else { panic!("not running") };
+    matches!(world.kernel.page_fault(processor, address, how, false, 0), Next::Run { .. })
+}
+
+#[test]
+fn committed_memory_is_charged_at_once_and_filled_at_first_touch() {
+    let mut world = World::new();
+    let own = space(&mut world, PLENTY);
+    let (done, words) = vm(&mut world, own, reserve::METHOD, &[16 * PAGE]);
+    assert_eq!(done, status::OK);
+    let (address, ledger) = (words[1], world.kernel.processes[own.0.process].ledger);
+    let before = world.kernel.ledgers[ledger].used().of(Resource::Frames);
+    assert_eq!(vm(&mut world, own, commit::METHOD, &[address, 16 * PAGE, u64::from(access::READ_WRITE)]).0, status::OK);
+    assert_eq!(world.kernel.ledgers[ledger].used().of(Resource::Frames), before + 16);
+    assert!(touch(&mut world, own.0, address + 5, FaultAccess::Write));
+    assert_eq!(vm(&mut world, own, decommit::METHOD, &[address, 16 * PAGE]).0, status::OK);
+    assert_eq!(world.kernel.ledgers[ledger].used().of(Resource::Frames), before);
+}
+
+#[test]
+fn a_ledger_that_is_full_names_what_is_missing() {
+    let mut world = World::new();
+    let own = space(&mut world, Amounts([20, 100, 20, 4]));
+    let (_, words) = vm(&mut world, own, reserve::METHOD, &[64 * PAGE]);
+    let (actor, memory) = own;
+    let data = [words[1], 64 * PAGE, u64::from(access::READ)];
+    let (done, _) = world.call_kernel(actor, memory, virtual_memory::ID, commit::METHOD, &data);
+    assert_eq!(done.status, status::EXHAUSTED);
+    assert_eq!(done.value >> status::REMAINDER_BITS, u64::from(status::resource::FRAMES));
+    assert_eq!(done.value & ((1 << status::REMAINDER_BITS) - 1), 4, "16 of 20 frames hold the ring");
+}
+
+#[test]
+fn a_wrong_access_ends_the_process_and_says_why() {
+    let mut world = World::new();
+    let own = space(&mut world, PLENTY);
+    let watcher = world.actor("watcher", PLENTY);
+    world.give(watcher, Object::Process(own.0.process), capos_abi::interface::process::ID);
+    let (_, words) = vm(&mut world, own, reserve::METHOD, &[2 * PAGE]);
+    vm(&mut world, own, commit::METHOD, &[words[1], 2 * PAGE, u64::from(access::READ_WRITE)]);
+    vm(&mut world, own, protect::METHOD, &[words[1], PAGE, u64::from(access::READ)]);
+    assert!(touch(&mut world, own.0, words[1], FaultAccess::Read));
+    assert!(!touch(&mut world, own.0, words[1], FaultAccess::Write));
+    assert!(matches!(
+        world.kernel.processes.get(own.0.process).map(|p| p.state),
+        Some(process::State::Ended(process::Outcome::Faulted(_)))
+    ));
+    assert!(world.kernel.platform.console.contains("a faulted: Write"));
+}
+
+#[test]
+fn bad_ranges_are_refused() {
+    let mut world = World::new();
+    let own = space(&mut world, PLENTY);
+    for data in [[1, PAGE, 1], [0, PAGE, 1], [PAGE * 32, 0, 1], [u64::MAX - PAGE + 1, PAGE, 1], [PAGE * 32, PAGE, 9]] {
+        assert_eq!(vm(&mut world, own, commit::METHOD, &data).0, status::BAD_ARGUMENT, "{data:?}");
+    }
+    assert_eq!(vm(&mut world, own, commit::METHOD, &[PAGE * 32, PAGE, 1]).0, status::BAD_STATE, "nothing is reserved there");
+    assert_eq!(vm(&mut world, own, reserve::METHOD, &[1 << 63]).0, status::BAD_ARGUMENT);
+}

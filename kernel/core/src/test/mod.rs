@@ -1,0 +1,8 @@
+//! The core on a machine of plain vectors: whole systems of processes, without a processor.
+mod calls;
+mod death;
+mod hostile;
+mod machine;
+mod memory;
+mod models;
+mod world;

@@ -1,0 +1,123 @@
+//! Parts held against models: timers, frames, ranges, messages.
+use crate::frame::{Frame, FrameAllocator};
+use crate::memory::Access;
+use crate::message::Params;
+use crate::package::{Package, PackageError};
+use crate::range::{Kind, RangeMap};
+use crate::timer::TimerQueue;
+use capos_abi::layout::{Pointer, Scalar};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+proptest! {
+    #[test]
+    fn timers_fire_in_order_and_once(steps in proptest::collection::vec((0u32..20, proptest::option::of(1u64..100)), 1..200)) {
+        let mut queue = TimerQueue::new();
+        prop_assert!(queue.prepare(20));
+        let mut model = BTreeMap::new();
+        for (thread, deadline) in steps {
+            queue.set(thread, deadline);
+            match deadline {
+                Some(deadline) => model.insert(thread, deadline),
+                None => model.remove(&thread),
+            };
+            prop_assert_eq!(queue.earliest(), model.values().copied().min().unwrap_or(u64::MAX));
+        }
+        let mut fired = BTreeSet::new();
+        while let Some(thread) = queue.pop_expired(60) {
+            prop_assert!(model[&thread] <= 60 && fired.insert(thread));
+        }
+        prop_assert_eq!(fired, model.iter().filter(|(_, d)| **d <= 60).map(|(t, _)| *t).collect());
+    }
+
+    #[test]
+    fn frames_are_given_out_once(steps in proptest::collection::vec((any::<bool>(), 1u64..9), 1..200)) {
+        let mut frames = FrameAllocator::new(Frame(512)).expect("heap");
+        frames.add(Frame(3), 300);
+        frames.add(Frame(290), 100);
+        let mut held: Vec<(Frame, u64)> = Vec::new();
+        for (take, count) in steps {
+            if take {
+                if let Ok(first) = frames.allocate_contiguous(count) {
+                    let clash = held.iter().any(|(f, n)| f.0 < first.0 + count && first.0 < f.0 + n);
+                    prop_assert!(!clash && first.0 >= 3 && first.0 + count <= 390);
+                    held.push((first, count));
+                }
+            } else if let Some((first, count)) = held.pop() {
+                frames.free_contiguous(first, count);
+            }
+            let used: u64 = held.iter().map(|(_, n)| n).sum();
+            prop_assert_eq!(frames.free_frames(), 387 - used);
+        }
+    }
+
+    #[test]
+    fn ranges_agree_with_a_map_of_pages(steps in proptest::collection::vec((16u64..64, 1u64..16, 0u8..3), 1..60)) {
+        let mut ranges = RangeMap::new();
+        let mut model: BTreeMap<u64, Kind> = BTreeMap::new();
+        for (first, count, what) in steps {
+            let (start, end) = (first * 4096, (first + count) * 4096);
+            let kind = [Kind::Reserved, Kind::Committed(Access::Read)].get(usize::from(what)).copied();
+            ranges.prepare().expect("heap");
+            match kind {
+                Some(kind) => ranges.set(start, end, kind),
+                None => ranges.remove(start, end),
+            }
+            for page in first..first + count {
+                match kind {
+                    Some(kind) => model.insert(page, kind),
+                    None => model.remove(&page),
+                };
+            }
+            for page in 10..90 {
+                prop_assert_eq!(ranges.find(page * 4096 + 17).map(|r| r.kind), model.get(&page).copied());
+            }
+            let vacant = !(first..first + count).any(|p| model.contains_key(&p));
+            prop_assert_eq!(ranges.is_vacant(start, end), vacant);
+            let all = (first..first + count).all(|p| model.get(&p) == Some(&Kind::Reserved));
+            prop_assert_eq!(ranges.covered(start, end, |k| *k == Kind::Reserved).is_some(), all);
+        }
+    }
+
+    #[test]
+    fn any_words_are_read_without_harm(words in proptest::collection::vec(any::<u64>(), 0..64), offset in 0u16..40, index in 0u16..6) {
+        if let Ok(params) = Params::new(&words) {
+            params.get(Scalar { offset: offset & !7, bytes: 8, default: 0 });
+            let _ = params.capability(Pointer { index });
+            let _ = params.text(Pointer { index }, &mut [0; 64]);
+        }
+    }
+
+    #[test]
+    fn damaged_packages_are_refused(at in 0usize..300, bit in 0u8..8) {
+        let mut bytes = package();
+        prop_assert!(Package::parse(&bytes).is_ok());
+        bytes[at] ^= 1 << bit;
+        prop_assert!(Package::parse(&bytes).is_err());
+    }
+}
+
+/// A package of two pages behind its table.
+fn package() -> Vec<u8> {
+    let mut bytes = vec![0u8; 3 * 4096];
+    let mut put = |at: usize, value: u64| bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+    put(0, capos_abi::package::MAGIC);
+    put(8, u64::from(capos_abi::package::VERSION) | 2 << 32);
+    put(16, 3 * 4096);
+    put(32, 4096);
+    put(40, 100);
+    put(96, 8192);
+    put(104, 4096);
+    bytes[56..64].copy_from_slice(b"manifest");
+    let checksum = u64::from(crc32fast::hash(&bytes[32..]));
+    bytes[24..32].copy_from_slice(&checksum.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn a_package_that_is_cut_says_so() {
+    let bytes = package();
+    assert_eq!(Package::parse(&bytes[..8192]).unwrap_err(), PackageError::Truncated { announced: 12288, loaded: 8192 });
+    assert_eq!(Package::parse(&[]).unwrap_err(), PackageError::Missing);
+    assert_eq!(Package::parse(b"not a package").unwrap_err(), PackageError::NotAPackage);
+}

@@ -1,0 +1,171 @@
+//! A system of processes for tests: each thread's user side is driven by hand.
+use super::machine::Machine;
+use crate::Kernel;
+use crate::capability::{Capability, Object};
+use crate::frame::{Frame, FrameAllocator};
+use crate::handle::SlotRef;
+use crate::ledger::{Amounts, Ledger, Resource};
+use crate::platform::{Platform, Registers, RingArea};
+use crate::process::Process;
+use crate::slab::Id;
+use crate::thread::{State, Thread};
+use capos_abi::interface;
+use capos_abi::ring::{COMPLETION_ENTRIES, Completion, SUBMISSION_ENTRIES, Submission, op};
+
+pub struct World {
+    pub kernel: Kernel<Machine>,
+    pub root: Id<Ledger>,
+}
+
+/// A process with one running thread and the handles it was given.
+#[derive(Clone, Copy)]
+pub struct Actor {
+    pub process: Id<Process>,
+    pub thread: Id<Thread>,
+    pub area: RingArea,
+}
+
+pub const PLENTY: Amounts = Amounts([2000, 500, 200, 16]);
+
+impl World {
+    pub fn new() -> Self {
+        let mut frames = FrameAllocator::new(Frame(16384)).expect("bitmap");
+        frames.add(Frame(1), 16383);
+        let machine = Machine { processors: 8, ..Machine::default() };
+        let mut kernel = Kernel::new(machine, frames).expect("heap");
+        let limits = Amounts([16000, 1 << 16, 1 << 16, 64]);
+        let root = kernel.ledgers.insert(Ledger::root(limits)).expect("heap");
+        Self { kernel, root }
+    }
+
+    /// A running process that pays from its own ledger with these limits.
+    pub fn actor(&mut self, name: &str, limits: Amounts) -> Actor {
+        let k = &mut self.kernel;
+        k.ledgers[self.root].charge(Resource::Objects, 1).expect("room");
+        let child = Ledger::child(&mut k.ledgers, self.root, limits).expect("room");
+        let ledger = k.ledgers.insert(child).expect("heap");
+        k.ledgers[ledger].charge(Resource::Objects, 1).expect("room");
+        k.ledgers[ledger].references += 1;
+        let process = k.new_process(ledger, name).expect("process");
+        let registers = Registers { entry: 0x20_0000, ..Registers::default() };
+        let thread = k.new_thread(ledger, process, registers, 64 << 10).expect("thread");
+        k.begin_process(process);
+        for processor in 0..k.platform.processors() {
+            let _ = k.reschedule(processor);
+        }
+        Actor { process, thread, area: k.threads[thread].ring.area }
+    }
+
+    /// Gives an actor a capability that nobody else holds.
+    pub fn give(&mut self, actor: Actor, object: Object, interface: u64) -> u64 {
+        self.kernel.reserve_handles(actor.process, 1).expect("room");
+        let slot = self.kernel.insert_root(actor.process, Capability::new(object, interface));
+        self.kernel.handle_of(slot)
+    }
+
+    /// Gives an actor a copy of what another one holds.
+    pub fn copy(&mut self, from: Actor, handle: u64, to: Actor) -> u64 {
+        let handles = &self.kernel.processes[from.process].handles;
+        let (index, capability) = (handles.index_of(handle).expect("handle"), *handles.get(handle).expect("handle"));
+        self.kernel.reserve_handles(to.process, 1).expect("room");
+        let slot = self.kernel.insert_derived(SlotRef { process: from.process, index }, to.process, capability);
+        self.kernel.handle_of(slot)
+    }
+
+    /// The actor's own ledger, as a capability.
+    pub fn ledger(&mut self, actor: Actor) -> u64 {
+        let ledger = self.kernel.processes[actor.process].ledger;
+        self.give(actor, Object::Ledger(ledger), interface::ledger::ID)
+    }
+
+    pub fn submit(&mut self, actor: Actor, entry: Submission) {
+        let ring = self.kernel.platform.ring_mut(actor.area);
+        ring.submissions[(ring.submission_tail % SUBMISSION_ENTRIES) as usize] = entry;
+        ring.submission_tail = ring.submission_tail.wrapping_add(1);
+    }
+
+    /// Lets the actor enter the kernel; the processors that were interrupted look at what they run.
+    pub fn enter(&mut self, actor: Actor, min_complete: u32) {
+        let processor = self.schedule(actor);
+        let _ = self.kernel.enter(processor, min_complete, 0);
+        self.settle();
+    }
+
+    pub fn settle(&mut self) {
+        while let Some(processor) = self.kernel.platform.interrupted.pop() {
+            let _ = self.kernel.reschedule(processor);
+        }
+    }
+
+    /// The processor that the actor runs on; it is brought onto one if it is ready.
+    fn schedule(&mut self, actor: Actor) -> usize {
+        for _ in 0..64 {
+            match self.kernel.threads[actor.thread].state {
+                State::Running(processor) => return processor,
+                State::Ready => {
+                    self.kernel.platform.now += 10_000_000;
+                    for processor in 0..8 {
+                        let _ = self.kernel.timer(processor);
+                    }
+                }
+                other => panic!("the actor cannot run: {other:?}"),
+            }
+        }
+        panic!("the actor is never scheduled");
+    }
+
+    /// All unread completions.
+    pub fn completions(&mut self, actor: Actor) -> Vec<Completion> {
+        let ring = self.kernel.platform.ring_mut(actor.area);
+        let mut read = Vec::new();
+        while ring.completion_head != ring.completion_tail {
+            read.push(ring.completions[(ring.completion_head % COMPLETION_ENTRIES) as usize]);
+            ring.completion_head = ring.completion_head.wrapping_add(1);
+        }
+        read
+    }
+
+    /// Submits one entry, enters without waiting, and returns what completed.
+    pub fn run(&mut self, actor: Actor, entry: Submission) -> Vec<Completion> {
+        self.submit(actor, entry);
+        self.enter(actor, 0);
+        self.completions(actor)
+    }
+
+    pub fn write(&mut self, actor: Actor, offset: u32, words: &[u64]) {
+        self.kernel.platform.write_arena(actor.area, offset, words);
+    }
+
+    pub fn read(&self, actor: Actor, offset: u32, count: usize) -> Vec<u64> {
+        let mut words = vec![0; count];
+        self.kernel.platform.read_arena(actor.area, offset, &mut words);
+        words
+    }
+
+    /// Calls a kernel object with data words only; returns the completion and the result's words.
+    pub fn call_kernel(&mut self, actor: Actor, handle: u64, interface: u64, method: u16, data: &[u64]) -> (Completion, Vec<u64>) {
+        let mut message = vec![(data.len() as u64) << 32];
+        message.extend_from_slice(data);
+        self.write(actor, 0, &message);
+        let entry = Submission {
+            op: op::CALL,
+            caps: 0x40,
+            handle,
+            interface,
+            method,
+            message_bytes: message.len() as u32 * 8,
+            result_offset: 1024,
+            result_bytes: 1024,
+            ..Submission::default()
+        };
+        let completions = self.run(actor, entry);
+        let [completion] = completions[..] else { panic!("one completion, not {completions:?}") };
+        (completion, self.read(actor, 1024, completion.bytes as usize / 8))
+    }
+
+    /// What the root ledger has given away, and the frames in use.
+    pub fn footprint(&self) -> (Amounts, u64, u32) {
+        let k = &self.kernel;
+        (*k.ledgers[self.root].used(), k.frames.free_frames(), k.processes.len())
+    }
+}
