@@ -29,7 +29,8 @@ impl Samples {
 
 /// The middle cost of measuring nothing.
 fn empty(count: usize) -> u64 {
-    let mut ticks: Vec<u64> = (0..count).map(|_| std::hint::black_box(now().wrapping_neg().wrapping_add(now()))).collect();
+    let mut ticks: Vec<u64> =
+        (0..count).map(|_| std::hint::black_box(now().wrapping_neg().wrapping_add(now()))).collect();
     ticks.sort_unstable();
     ticks[count / 2]
 }

@@ -47,7 +47,8 @@ fn null_batch(ring: &Ring) {
 fn null_single(ring: &Ring) {
     let tag = ring.take_tag().expect("no operation is pending");
     let mut good = 0;
-    let samples = Samples::take(SAMPLES, || good += u64::from(single(ring, Submission { tag, ..null_call() }).is_some()));
+    let samples =
+        Samples::take(SAMPLES, || good += u64::from(single(ring, Submission { tag, ..null_call() }).is_some()));
     ring.give_tag(tag);
     let verified = good == SAMPLES as u64;
     Figure { name: "call.null.single", value: samples.median() as f64, unit: UNIT, verified }.say();

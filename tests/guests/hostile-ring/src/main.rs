@@ -36,8 +36,7 @@ struct Area {
 impl Area {
     fn of(ring: &ring::Ring) -> Area {
         let base = ring.scratch().cast::<u8>().wrapping_sub(ARENA_OFFSET as usize);
-        // Capabilities that must stay usable for the last words are not called on purpose, only by chance.
-        let targets = ["log", "null", "clock"].iter().filter_map(|name| startup::capability(name));
+        let targets = ["null", "clock"].iter().filter_map(|name| startup::capability(name));
         Area { base, random: Rng::with_seed(SEED), targets: targets.map(|capability| capability.handle).collect() }
     }
 
@@ -53,16 +52,15 @@ impl Area {
 
     /// An entry with some fields that make sense and others that don't.
     fn entry(&mut self) -> Submission {
-        let random = &mut self.random;
         Submission {
-            op: if random.u8(..) < 250 { random.u8(op::NOP..=op::SIGNAL + 1) } else { random.u8(..) },
-            caps: random.choice([0, 0x10, random.u8(..)]).unwrap_or(0),
-            flags: random.choice([0, 1, 2, 4, random.u16(..)]).unwrap_or(0),
-            method: random.u16(..) % 8,
-            tag: random.u16(..) % 300,
-            handle: random.choice(self.targets.iter().copied().chain([0, random.u64(..)])).unwrap_or(0),
-            interface: random.u64(..),
-            user_data: random.u64(..),
+            op: self.random.u8(op::NOP..=op::SIGNAL + 1),
+            caps: self.one_of([0, 0, 1, 0x10, 0xff]),
+            flags: self.one_of([0, 0, 1, 2, 4, 0x8000]),
+            method: self.random.u16(0..8),
+            tag: self.random.u16(0..300),
+            handle: self.handle(),
+            interface: self.random.u64(..),
+            user_data: self.random.u64(..),
             message_offset: self.offset(),
             message_bytes: self.offset(),
             result_offset: self.offset(),
@@ -72,9 +70,22 @@ impl Area {
         }
     }
 
+    fn one_of<T: Copy, const N: usize>(&mut self, choices: [T; N]) -> T {
+        choices[self.random.usize(0..N)]
+    }
+
+    /// A capability that this program holds, none, or anything.
+    fn handle(&mut self) -> u64 {
+        match self.random.usize(0..self.targets.len() + 2) {
+            0 => 0,
+            1 => self.random.u64(..),
+            index => self.targets[index - 2],
+        }
+    }
+
     fn offset(&mut self) -> u32 {
         let random = self.random.u32(..);
-        self.random.choice([random % 512 & !7, random % (64 << 10), random]).unwrap_or(0)
+        self.one_of([(random % 512) & !7, random % (64 << 10), random])
     }
 
     /// Puts the entry where the next one is due, and lets the kernel look at it.
