@@ -59,9 +59,9 @@ guests: programs
 
 .PHONY: check
 check: setup ## Type-check everything quickly, for the host, the kernel and capOS
-	cargo check --all-targets
-	$(KERNEL_CARGO) check -p kernel
-	$(USER_CARGO) check $(PROGRAMS) $(GUESTS)
+	cargo check --all-targets $(MESSAGES)
+	$(KERNEL_CARGO) check -p kernel $(MESSAGES)
+	$(USER_CARGO) check $(PROGRAMS) $(GUESTS) $(MESSAGES)
 
 .PHONY: lint
 lint: setup ## Check the formatting and deny every warning of clippy
