@@ -33,7 +33,7 @@ fn links(processes: &mut Slab<Process>, at: SlotRef) -> &mut Links {
 pub fn insert_child(processes: &mut Slab<Process>, parent: SlotRef, child: SlotRef) -> Links {
     let (next, depth) = {
         let parent = links(processes, parent);
-        (core::mem::replace(&mut parent.next, Some(child)), parent.depth)
+        (parent.next.replace(child), parent.depth)
     };
     let next_depth = next.map_or(0, |next| {
         let next = links(processes, next);

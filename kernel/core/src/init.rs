@@ -180,7 +180,7 @@ impl<P: Platform> Kernel<P> {
         self.write_memory(process, control_block, &control_block.to_le_bytes())?;
         if let Some(tls) = tls {
             let image = file.get(tls.offset as usize..(tls.offset + tls.file_bytes) as usize).unwrap_or_default();
-            self.write_memory(process, control_block - tls_bytes, image)?;
+            self.write_memory(process, control_block - tls.memory_bytes.next_multiple_of(tls.alignment.max(1)), image)?;
         }
         let startup = self.commit_gap(process, STARTUP_BYTES as u64, Access::Read)?;
         Ok(Layout { stack, control_block, startup })
@@ -208,6 +208,7 @@ impl<P: Platform> Kernel<P> {
             ("interrupts", Object::InterruptLines, interface::interrupt_lines::ID),
             ("ports", ALL_PORTS, interface::io_ports::ID),
             ("kernel-log", Object::KernelLog, interface::kernel_log::ID),
+            ("log", Object::KernelLog, interface::log_sink::ID),
             ("entropy", Object::Entropy, interface::entropy::ID),
             ("system", Object::System, interface::system_control::ID),
             ("null", Object::Null, interface::null::ID),

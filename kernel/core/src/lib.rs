@@ -7,7 +7,7 @@
 //! 4. **A blocked operation is a record, never a stack.** The kernel runs each entry to its end.
 //!
 //! The kernel calls this very code under its lock; the host runs it over a [`Platform`] of plain vectors.
-//! Read in this order: [`platform`], [`slab`], `handle`, `grant`, `ledger`, `ring`, `record`, `enter`, `operation`, `object`, `life`.
+//! Read in this order: [`platform`], `slab`, `handle`, `grant`, `ledger`, `ring`, `record`, `enter`, `operation`, `object`, `life`.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
@@ -37,7 +37,7 @@ mod range;
 mod record;
 mod ring;
 mod schedule;
-pub mod slab;
+mod slab;
 mod thread;
 mod timer;
 mod trap;

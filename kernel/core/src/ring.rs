@@ -77,7 +77,7 @@ impl Ring {
     /// The range, if it is aligned and lies within the arena.
     pub fn range(&self, offset: u32, bytes: u32) -> Option<ArenaRange> {
         let end = offset.checked_add(bytes)?;
-        ((offset | bytes) % 8 == 0 && end <= self.arena_bytes()).then_some(ArenaRange { offset, bytes })
+        ((offset | bytes).is_multiple_of(8) && end <= self.arena_bytes()).then_some(ArenaRange { offset, bytes })
     }
 
     /// Whether this tag exists and is free.

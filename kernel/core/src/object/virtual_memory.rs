@@ -182,7 +182,7 @@ impl<P: Platform> Kernel<P> {
 /// The page-aligned addresses `address..address + bytes`, if a process may use them.
 fn span(address: u64, bytes: u64) -> Result<(u64, u64), Refusal> {
     let end = address.checked_add(bytes).ok_or(status::BAD_ARGUMENT)?;
-    let aligned = (address | bytes) % FRAME_BYTES == 0;
+    let aligned = (address | bytes).is_multiple_of(FRAME_BYTES);
     if aligned && bytes > 0 && address >= FIRST_ADDRESS && end <= LAST_ADDRESS {
         Ok((address, end))
     } else {
