@@ -58,6 +58,8 @@ pub struct Firmware {
     pub overrides: Vec<LineOverride>,
     /// How to reset the machine.
     pub reset: Option<ResetRegister>,
+    /// I/O port of the power management timer.
+    pub power_timer: Option<u16>,
 }
 
 impl Firmware {
@@ -82,6 +84,7 @@ impl Firmware {
         }
         if let Some(fadt) = tables.find_table::<Fadt>() {
             self.reset = reset_register(&fadt);
+            self.power_timer = u16::try_from(fadt.pm_timer_block).ok().filter(|port| *port != 0);
         }
     }
 

@@ -35,6 +35,7 @@ mod trap;
 use arch::clock;
 use arch::cpu::Cpu;
 use arch::features::Features;
+use arch::reference::Reference;
 use arch::{apic, idt, smp, user, vector_state};
 use capos_abi::PAGE_BYTES;
 use capos_abi::boot::{BootInfo, memory};
@@ -43,7 +44,9 @@ use kernel_core::frame::{Frame, FrameAllocator};
 use kernel_core::{Kernel, Platform};
 use mm::boot_frames::BootFrames;
 use mm::heap;
+use core::slice;
 use mm::kernel_space::KernelSpace;
+use mm::layout;
 use mm::stack::CpuStacks;
 use platform::Machine;
 
@@ -55,8 +58,9 @@ fn start(mut info: BootInfo) -> ! {
     let mut frames = BootFrames::new(&mut info);
     let features = Features::detect();
     let (mut space, cpu) = own_memory(features, &mut frames);
-    own_processor(cpu, features, start, &mut space, &mut frames);
     let firmware = Firmware::read(&frames);
+    own_processor(cpu, features, &mut space, &mut frames);
+    own_time(start, features, &firmware);
     let mut machine = Machine::new(&firmware, features, &mut space, &mut frames);
     machine.set_processors(smp::start_all(&firmware, &mut space, &mut frames, start_processor));
     log!("boot: {} of {} processors run", machine.processors(), firmware.processors.len().max(1));
@@ -74,15 +78,19 @@ fn own_memory(features: Features, frames: &mut BootFrames) -> (KernelSpace, &'st
     (space, Cpu::new(0, &stacks))
 }
 
-/// Segments, traps, the local APIC and the clock.
-fn own_processor(cpu: &'static Cpu, features: Features, start: u64, space: &mut KernelSpace, frames: &mut BootFrames) {
+/// Segments, traps and the local APIC.
+fn own_processor(cpu: &'static Cpu, features: Features, space: &mut KernelSpace, frames: &mut BootFrames) {
     set_up_processor(cpu, features);
     apic::init(space, frames);
     apic::enable();
-    clock::calibrate(start, features);
-    apic::enable();
     processors::register(0, apic::id());
     panic::machine_ready();
+}
+
+/// The clock and the timer.
+fn own_time(start: u64, features: Features, firmware: &Firmware) {
+    clock::calibrate(start, features, Reference::start(firmware));
+    apic::enable();
     log!("boot: time-stamp counter at {} MHz, {features:?}", clock::stamp_hertz() / 1_000_000);
 }
 
@@ -115,7 +123,19 @@ fn core(machine: Machine, info: &BootInfo) -> Kernel<Machine> {
     };
     console::replay(|line| kernel.log_line(line));
     kernel.platform.open_console();
+    if let Err(why) = kernel.start_init(package(info), Frame::containing(info.package)) {
+        panic::refuse(format_args!("{why}"));
+    }
     kernel
+}
+
+/// The boot package as it was loaded; empty if there is none.
+fn package(info: &BootInfo) -> &'static [u8] {
+    if info.package == 0 || !info.package.is_multiple_of(PAGE_BYTES) {
+        return &[];
+    }
+    // SAFETY: the loader put it there, the memory map keeps it for ever, and the direct map reaches it.
+    unsafe { slice::from_raw_parts(layout::direct(info.package) as *const u8, info.package_bytes as usize) }
 }
 
 /// A frame allocator with all usable memory but frame 0.

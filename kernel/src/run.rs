@@ -10,7 +10,7 @@ use crate::mm::{kernel_space, shootdown};
 use crate::platform::Machine;
 use crate::{processors, system_call, trap};
 use core::arch::asm;
-use core::ptr;
+use core::{iter, ptr};
 use kernel_core::platform::{ContextIndex, Space};
 use kernel_core::{Kernel, Next};
 use spin::Once;
@@ -55,7 +55,9 @@ pub extern "C" fn run(cpu: &'static Cpu) -> ! {
                 drop(kernel);
                 let vector = wait_for_interrupt(cpu);
                 kernel = lock.lock();
-                trap::interrupt(&mut kernel, cpu, vector)
+                let first = trap::interrupt(&mut kernel, cpu, vector);
+                // All that was noted is handled before a program runs: unacknowledged, it would hold others back.
+                iter::from_fn(|| cpu.take_interrupt()).fold(first, |_, vector| trap::interrupt(&mut kernel, cpu, vector))
             }
         };
     }

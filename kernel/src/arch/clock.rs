@@ -2,20 +2,14 @@
 
 use super::apic;
 use super::features::Features;
+use super::reference::Reference;
 use core::arch::x86_64::_rdtsc;
 use spin::Once;
-use x86_64::instructions::port::Port;
 
-/// Frequency of the PIT, which both clocks are measured against.
-const PIT_HERTZ: u64 = 1_193_182;
-/// Ticks of the PIT that the measurement takes: 4 ms.
-const PIT_TICKS: u16 = 4773;
-/// The speaker port starts the PIT's channel 2 and shows its output.
-const SPEAKER_PORT: u16 = 0x61;
-/// Rounds after which a PIT that does not count is given up.
-const PIT_ROUNDS: u32 = 100_000_000;
-/// Frequency of the time-stamp counter where there is no PIT to measure it: what emulators choose.
-const ASSUMED_HERTZ: u64 = 1_000_000_000;
+/// How long the measurement takes, in nanoseconds.
+const MEASURED_TIME: u64 = 4_000_000;
+/// Samples of which the quickest counts: the others were interrupted by whatever runs this machine.
+const SAMPLES: u32 = 8;
 const NANOSECONDS: u64 = 1_000_000_000;
 
 /// The measured clocks.
@@ -35,9 +29,8 @@ struct Clock {
 static CLOCK: Once<Clock> = Once::new();
 
 /// Measures the time-stamp counter and the local APIC's timer. Time starts at `start`, a time-stamp.
-pub fn calibrate(start: u64, features: Features) {
-    let measured = measure();
-    let (stamps, ticks) = measured.unwrap_or((scale(ASSUMED_HERTZ, NANOSECONDS), scale(ASSUMED_HERTZ, NANOSECONDS)));
+pub fn calibrate(start: u64, features: Features, reference: Reference) {
+    let (stamps, ticks) = measure(&reference);
     let nanoseconds_per_stamp = ((1u128 << 64) / u128::from(stamps.max(1))) as u64;
     CLOCK.call_once(|| Clock {
         start,
@@ -97,25 +90,36 @@ fn scale(numerator: u64, denominator: u64) -> u64 {
     ((u128::from(numerator) << 32) / u128::from(denominator)) as u64
 }
 
-/// Ticks per nanosecond, times 2^32, of the time-stamp counter and of the timer; `None`: there is no PIT.
-fn measure() -> Option<(u64, u64)> {
+/// All clocks at one moment.
+struct Sample {
+    stamp: u64,
+    ticks: u32,
+    reference: u32,
+}
+
+/// Ticks per nanosecond, times 2^32, of the time-stamp counter and of the timer.
+fn measure(reference: &Reference) -> (u64, u64) {
     apic::start_counting();
-    let mut speaker = Port::<u8>::new(SPEAKER_PORT);
-    let (mut command, mut channel) = (Port::<u8>::new(0x43), Port::<u8>::new(0x42));
-    let [low, high] = PIT_TICKS.to_le_bytes();
-    // SAFETY: the kernel owns the PIT: channel 2, counting down once, with the speaker off.
-    unsafe {
-        let gate = speaker.read() & !0b10;
-        speaker.write(gate & !1);
-        command.write(0xb0);
-        channel.write(low);
-        channel.write(high);
-        speaker.write(gate | 1);
+    let start = sample(reference);
+    let wanted = MEASURED_TIME * reference.hertz() / NANOSECONDS;
+    while u64::from(reference.since(start.reference)) < wanted {
+        core::hint::spin_loop();
     }
-    let (stamp_before, tick_before) = (stamp(), apic::counted());
-    // SAFETY: as above; bit 5 is the channel's output.
-    let done = (0..PIT_ROUNDS).any(|_| unsafe { speaker.read() } & 0x20 != 0);
-    let (stamps, ticks) = (stamp() - stamp_before, apic::counted() - tick_before);
-    let nanoseconds = u64::from(PIT_TICKS) * NANOSECONDS / PIT_HERTZ;
-    done.then(|| (scale(stamps, nanoseconds), scale(u64::from(ticks), nanoseconds)))
+    let end = sample(reference);
+    let nanoseconds = u64::from(reference.between(start.reference, end.reference)) * NANOSECONDS / reference.hertz();
+    (scale(end.stamp - start.stamp, nanoseconds), scale(u64::from(end.ticks - start.ticks), nanoseconds))
+}
+
+/// The clocks, read within the shortest of several times.
+fn sample(reference: &Reference) -> Sample {
+    let mut best = (u64::MAX, Sample { stamp: 0, ticks: 0, reference: 0 });
+    for _ in 0..SAMPLES {
+        let before = stamp();
+        let (reference, ticks) = (reference.read(), apic::counted());
+        let duration = stamp() - before;
+        if duration < best.0 {
+            best = (duration, Sample { stamp: before, ticks, reference });
+        }
+    }
+    best.1
 }

@@ -8,6 +8,7 @@ pub mod features;
 pub mod idt;
 pub mod io_apic;
 pub mod random;
+pub mod reference;
 pub mod smp;
 pub mod user;
 pub mod vector;
