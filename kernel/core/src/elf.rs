@@ -53,7 +53,8 @@ pub struct Program<'a> {
 impl<'a> Program<'a> {
     /// Checks headers and segments.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, BadProgram> {
-        let elf = ElfBytes::<LittleEndian>::minimal_parse(bytes).map_err(|_| BadProgram("it is not a 64-bit ELF file"))?;
+        let elf =
+            ElfBytes::<LittleEndian>::minimal_parse(bytes).map_err(|_| BadProgram("it is not a 64-bit ELF file"))?;
         if elf.ehdr.e_machine != EM_X86_64 || elf.ehdr.e_type != ET_EXEC {
             return Err(BadProgram("it is not a static x86-64 executable"));
         }

@@ -77,8 +77,12 @@ impl<P: Platform> Kernel<P> {
     }
 
     fn finish_entry(&mut self, thread: Id<Thread>, submission: &Submission, result: Result<Step, Refusal>) {
-        let mut completion =
-            Completion { user_data: submission.user_data, tag: submission.tag, kind: kind::DONE, ..Completion::default() };
+        let mut completion = Completion {
+            user_data: submission.user_data,
+            tag: submission.tag,
+            kind: kind::DONE,
+            ..Completion::default()
+        };
         match result {
             Ok(Step::Pending) => return,
             Ok(Step::Done(_)) if submission.flags & flag::QUIET != 0 => return self.threads[thread].ring.unreserve(1),

@@ -109,7 +109,11 @@ impl HandleTable {
 
     /// The capability that a handle names.
     pub fn get(&self, handle: Handle) -> Option<&Capability> {
-        self.slots.get(handle as u32 as usize).filter(|s| u64::from(s.generation) == handle >> INDEX_BITS)?.capability.as_ref()
+        self.slots
+            .get(handle as u32 as usize)
+            .filter(|s| u64::from(s.generation) == handle >> INDEX_BITS)?
+            .capability
+            .as_ref()
     }
 
     /// The handle of a slot in use.

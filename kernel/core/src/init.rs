@@ -118,11 +118,18 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Maps a read-only segment from the package itself, or fills private memory with a writable one.
-    fn load_segment(&mut self, process: Id<Process>, segment: &Segment, file: &[u8], binary: Frame) -> Result<(), StartError> {
+    fn load_segment(
+        &mut self,
+        process: Id<Process>,
+        segment: &Segment,
+        file: &[u8],
+        binary: Frame,
+    ) -> Result<(), StartError> {
         let (start, end) = (segment.first_page(), segment.end_page());
         if segment.access == Access::ReadWrite {
             self.commit_range(process, start, end, Access::ReadWrite)?;
-            let content = file.get(segment.offset as usize..(segment.offset + segment.file_bytes) as usize).unwrap_or_default();
+            let content =
+                file.get(segment.offset as usize..(segment.offset + segment.file_bytes) as usize).unwrap_or_default();
             return self.write_memory(process, segment.address, content);
         }
         let object = MemoryObject {
@@ -194,7 +201,13 @@ impl<P: Platform> Kernel<P> {
         Ok(start)
     }
 
-    fn grant_own(&mut self, caps: &mut Vec<CapSetEntry>, process: Id<Process>, ledger: Id<Ledger>, thread: Object) -> Result<(), StartError> {
+    fn grant_own(
+        &mut self,
+        caps: &mut Vec<CapSetEntry>,
+        process: Id<Process>,
+        ledger: Id<Ledger>,
+        thread: Object,
+    ) -> Result<(), StartError> {
         self.grant_init(caps, process, slot::PROCESS, Object::Process(process), interface::process::ID)?;
         self.grant_init(caps, process, slot::LEDGER, Object::Ledger(ledger), interface::ledger::ID)?;
         self.grant_init(caps, process, slot::MEMORY, Object::VirtualMemory(process), interface::virtual_memory::ID)?;
@@ -219,7 +232,13 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Hands each content of the package out as memory.
-    fn grant_modules(&mut self, caps: &mut Vec<CapSetEntry>, process: Id<Process>, package: &Package<'_>, first: Frame) -> Result<(), StartError> {
+    fn grant_modules(
+        &mut self,
+        caps: &mut Vec<CapSetEntry>,
+        process: Id<Process>,
+        package: &Package<'_>,
+        first: Frame,
+    ) -> Result<(), StartError> {
         for index in 0..package.count() {
             let entry = package.entry(index)?;
             let object = MemoryObject {
@@ -236,7 +255,14 @@ impl<P: Platform> Kernel<P> {
         Ok(())
     }
 
-    fn grant_init(&mut self, caps: &mut Vec<CapSetEntry>, process: Id<Process>, name: &str, object: Object, interface: u64) -> Result<(), StartError> {
+    fn grant_init(
+        &mut self,
+        caps: &mut Vec<CapSetEntry>,
+        process: Id<Process>,
+        name: &str,
+        object: Object,
+        interface: u64,
+    ) -> Result<(), StartError> {
         caps.try_reserve(1).map_err(|_| StartError::Memory)?;
         self.reserve_handles(process, 1)?;
         let slot = self.insert_root(process, Capability::new(object, interface));
@@ -246,7 +272,13 @@ impl<P: Platform> Kernel<P> {
         Ok(())
     }
 
-    fn write_startup(&mut self, process: Id<Process>, layout: &Layout, tls: Option<&Segment>, caps: &[CapSetEntry]) -> Result<(), StartError> {
+    fn write_startup(
+        &mut self,
+        process: Id<Process>,
+        layout: &Layout,
+        tls: Option<&Segment>,
+        caps: &[CapSetEntry],
+    ) -> Result<(), StartError> {
         let block = StartupBlock {
             magic: MAGIC,
             version: VERSION,
@@ -273,7 +305,14 @@ fn startup_bytes(block: &StartupBlock, caps: &[CapSetEntry]) -> Option<Vec<u8>> 
     for word in [block.version, block.cap_count, block.argument_count, block.argument_bytes] {
         bytes.extend_from_slice(&word.to_le_bytes());
     }
-    let words = [block.tls_image, block.tls_image_bytes, block.tls_bytes, block.tls_alignment, block.stack_base, block.stack_bytes];
+    let words = [
+        block.tls_image,
+        block.tls_image_bytes,
+        block.tls_bytes,
+        block.tls_alignment,
+        block.stack_base,
+        block.stack_bytes,
+    ];
     words.iter().for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
     for entry in caps {
         bytes.extend_from_slice(&entry.handle.to_le_bytes());

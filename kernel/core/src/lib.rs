@@ -45,9 +45,8 @@ mod trap;
 #[cfg(test)]
 mod test;
 
-
-pub use kernel::{Kernel, OutOfMemory};
 pub use init::StartError;
+pub use kernel::{Kernel, OutOfMemory};
 pub use platform::Platform;
 pub use schedule::Next;
 pub use trap::{Fault, FaultAccess, FaultKind};

@@ -43,7 +43,9 @@ impl<P: Platform> Kernel<P> {
         for i in (0..self.processes[process].threads.len()).rev() {
             let Some(&thread) = self.processes[process].threads.get(i) else { continue };
             match self.threads[thread].state {
-                State::Running(processor) if self.is_elsewhere(processor) => self.platform.interrupt_processor(processor),
+                State::Running(processor) if self.is_elsewhere(processor) => {
+                    self.platform.interrupt_processor(processor)
+                }
                 _ => self.stop_thread(thread, status::CANCELLED),
             }
         }

@@ -1,5 +1,5 @@
 //! Memory objects, and what a mapping allows.
-use crate::frame::{Frame, FRAME_BYTES};
+use crate::frame::{FRAME_BYTES, Frame};
 use crate::ledger::Ledger;
 use crate::slab::Id;
 use alloc::vec::Vec;

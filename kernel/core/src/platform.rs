@@ -66,7 +66,14 @@ pub trait Platform {
     /// Frames still mapped in it are not freed.
     fn destroy_space(&mut self, space: Space, frames: &mut FrameAllocator);
     /// Maps one page where nothing is mapped; returns how many frames new page tables took.
-    fn map(&mut self, space: Space, frames: &mut FrameAllocator, address: u64, frame: Frame, access: Access) -> Result<u64, OutOfFrames>;
+    fn map(
+        &mut self,
+        space: Space,
+        frames: &mut FrameAllocator,
+        address: u64,
+        frame: Frame,
+        access: Access,
+    ) -> Result<u64, OutOfFrames>;
     /// Unmaps one page; the frame that was there, if any. Stale translations remain until [`Platform::flush`].
     fn unmap(&mut self, space: Space, address: u64) -> Option<Frame>;
     /// Changes the access of one page if it is mapped. Stale translations remain until [`Platform::flush`].

@@ -98,7 +98,12 @@ impl RangeMap {
     }
 
     /// The parts of ranges within `start..end`, if they cover it without a hole and all satisfy `condition`.
-    pub fn covered(&self, start: u64, end: u64, condition: impl Fn(&Kind) -> bool) -> Option<impl Iterator<Item = Range>> {
+    pub fn covered(
+        &self,
+        start: u64,
+        end: u64,
+        condition: impl Fn(&Kind) -> bool,
+    ) -> Option<impl Iterator<Item = Range>> {
         let first = self.ranges.partition_point(|r| r.end <= start);
         let inside = self.ranges.get(first..)?;
         let inside = inside.get(..inside.partition_point(|r| r.start < end))?;
@@ -139,7 +144,8 @@ impl RangeMap {
         let first = self.ranges.partition_point(|r| r.end <= start);
         let behind = self.ranges.partition_point(|r| r.start < end);
         let head = self.ranges.get(first).filter(|r| r.start < start).map(|r| r.clip(r.start, start));
-        let tail = behind.checked_sub(1).and_then(|i| self.ranges.get(i)).filter(|r| r.end > end).map(|r| r.clip(end, r.end));
+        let tail =
+            behind.checked_sub(1).and_then(|i| self.ranges.get(i)).filter(|r| r.end > end).map(|r| r.clip(end, r.end));
         self.ranges.splice(first..behind.max(first), [head, with, tail].into_iter().flatten());
         self.merge_around(first);
     }

@@ -21,7 +21,15 @@ pub struct Ring {
 impl Ring {
     /// A fresh ring.
     pub fn new(area: RingArea) -> Self {
-        Self { area, submission_head: 0, completion_tail: 0, completion_head: 0, reserved: 0, records: Vec::new(), with_deadline: 0 }
+        Self {
+            area,
+            submission_head: 0,
+            completion_tail: 0,
+            completion_head: 0,
+            reserved: 0,
+            records: Vec::new(),
+            with_deadline: 0,
+        }
     }
 
     /// Submissions waiting to start, given the tail that the user shows. A tail too far ahead counts as none.
@@ -33,7 +41,8 @@ impl Ring {
     /// Takes note of the completion head that the user shows. One that makes no sense counts as a full queue.
     pub fn see_completion_head(&mut self, head: u32) {
         let unread = self.completion_tail.wrapping_sub(head);
-        self.completion_head = if unread > COMPLETION_ENTRIES { self.completion_tail.wrapping_sub(COMPLETION_ENTRIES) } else { head };
+        self.completion_head =
+            if unread > COMPLETION_ENTRIES { self.completion_tail.wrapping_sub(COMPLETION_ENTRIES) } else { head };
     }
 
     /// Completions that the user has not read, as far as the kernel knows.
@@ -116,7 +125,8 @@ impl Ring {
 
     /// Takes the record out; the tag is free again.
     pub fn finish(&mut self, tag: u16) -> Record {
-        let record = self.records.get_mut(usize::from(tag)).map_or(Record::Free, |r| core::mem::replace(r, Record::Free));
+        let record =
+            self.records.get_mut(usize::from(tag)).map_or(Record::Free, |r| core::mem::replace(r, Record::Free));
         self.with_deadline -= u32::from(record.deadline() != 0);
         record
     }

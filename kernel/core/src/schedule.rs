@@ -164,7 +164,9 @@ impl<P: Platform> Kernel<P> {
     }
 
     fn steal(&mut self, processor: usize) -> Option<Id<Thread>> {
-        let busiest = (0..self.platform.processors()).filter(|&p| p != processor).max_by_key(|&p| self.scheduler.of(p).waiting)?;
+        let busiest = (0..self.platform.processors())
+            .filter(|&p| p != processor)
+            .max_by_key(|&p| self.scheduler.of(p).waiting)?;
         self.dequeue(busiest)
     }
 

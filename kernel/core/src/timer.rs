@@ -19,7 +19,9 @@ impl TimerQueue {
     #[must_use]
     pub fn prepare(&mut self, threads: usize) -> bool {
         let more = threads.saturating_sub(self.positions.len());
-        if self.positions.try_reserve(more).is_err() || self.heap.try_reserve(threads.saturating_sub(self.heap.len())).is_err() {
+        if self.positions.try_reserve(more).is_err()
+            || self.heap.try_reserve(threads.saturating_sub(self.heap.len())).is_err()
+        {
             return false;
         }
         self.positions.extend(core::iter::repeat_n(ABSENT, more));
@@ -82,7 +84,9 @@ impl TimerQueue {
     }
 
     fn sink(&mut self, mut at: usize) {
-        while let Some(child) = [2 * at + 1, 2 * at + 2].into_iter().filter(|&c| c < self.heap.len()).min_by_key(|&c| self.key(c)) {
+        while let Some(child) =
+            [2 * at + 1, 2 * at + 2].into_iter().filter(|&c| c < self.heap.len()).min_by_key(|&c| self.key(c))
+        {
             if self.key(at) <= self.key(child) {
                 break;
             }

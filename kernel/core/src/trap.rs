@@ -1,5 +1,5 @@
 //! Faults of programs: memory filled at first touch, or the end of the process.
-use crate::frame::{Frame, FRAME_BYTES};
+use crate::frame::{FRAME_BYTES, Frame};
 use crate::ledger::Resource;
 use crate::memory::{Access, Backing};
 use crate::platform::Platform;
@@ -77,13 +77,24 @@ impl FaultAccess {
 
 impl<P: Platform> Kernel<P> {
     /// The current thread touched a page that is not mapped so. `present`: something is mapped there.
-    pub fn page_fault(&mut self, processor: usize, address: u64, access: FaultAccess, present: bool, instruction: u64) -> Next {
+    pub fn page_fault(
+        &mut self,
+        processor: usize,
+        address: u64,
+        access: FaultAccess,
+        present: bool,
+        instruction: u64,
+    ) -> Next {
         self.inside = Some(processor);
         let filled = self.runnable(processor).is_some_and(|thread| {
             let process = self.threads[thread].process;
             !present && self.fill(process, address & !(FRAME_BYTES - 1), access)
         });
-        if filled { self.settle(processor) } else { self.fault(processor, Fault { kind: access.kind(), address, instruction }) }
+        if filled {
+            self.settle(processor)
+        } else {
+            self.fault(processor, Fault { kind: access.kind(), address, instruction })
+        }
     }
 
     /// The current thread did what it may not: its process ends.
@@ -101,7 +112,11 @@ impl<P: Platform> Kernel<P> {
         use core::fmt::Write;
         let mut line = crate::log::Line::new();
         let name = self.processes[process].name();
-        let _ = write!(line, "{name} faulted: {:?} at {:#x}, instruction {:#x}", fault.kind, fault.address, fault.instruction);
+        let _ = write!(
+            line,
+            "{name} faulted: {:?} at {:#x}, instruction {:#x}",
+            fault.kind, fault.address, fault.instruction
+        );
         self.log_line(line.as_str());
     }
 
@@ -137,7 +152,9 @@ impl<P: Platform> Kernel<P> {
         let Some(space) = entry.space else { return false };
         let Ok(tables) = self.platform.map(space, &mut self.frames, page, frame, access) else { return false };
         // Page tables are charged when they appear; a ledger that is full by then keeps the debt visible at its limit.
-        let _ = self.ledgers[entry.ledger].charge(Resource::Frames, tables).map(|()| self.processes[process].table_frames += tables);
+        let _ = self.ledgers[entry.ledger]
+            .charge(Resource::Frames, tables)
+            .map(|()| self.processes[process].table_frames += tables);
         true
     }
 

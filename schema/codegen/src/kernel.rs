@@ -57,8 +57,10 @@ fn enumerants(out: &mut String, node: &node::Reader<'_>) {
 fn layout(out: &mut String, part: &str, path: &str, node: &node::Reader<'_>) {
     let Ok(node::Struct(structure)) = node.which() else { unreachable!("{path}: {part} are a struct") };
     let (words, pointers) = (structure.get_data_word_count(), structure.get_pointer_count());
-    writeln!(out, "/// Layout of the {part} of `{path}`.\npub mod {part} {{\n#[allow(unused_imports)]\nuse super::*;").expect("string");
-    writeln!(out, "/// Size.\npub const SHAPE: Shape = Shape {{ data_words: {words}, pointers: {pointers} }};").expect("string");
+    writeln!(out, "/// Layout of the {part} of `{path}`.\npub mod {part} {{\n#[allow(unused_imports)]\nuse super::*;")
+        .expect("string");
+    writeln!(out, "/// Size.\npub const SHAPE: Shape = Shape {{ data_words: {words}, pointers: {pointers} }};")
+        .expect("string");
     let mut blobs = 0;
     for item in structure.get_fields().expect("fields") {
         let name = item.get_name().expect("name").to_str().expect("UTF-8");
@@ -68,14 +70,21 @@ fn layout(out: &mut String, part: &str, path: &str, node: &node::Reader<'_>) {
         writeln!(out, "/// Field `{name}`.").expect("string");
         match scalar_bytes(&kind) {
             Some(bytes) => {
-                let (offset, default) = (slot.get_offset() * bytes, default_bits(slot.get_default_value().expect("default")));
-                writeln!(out, "pub const {constant}: Scalar = Scalar {{ offset: {offset}, bytes: {bytes}, default: {default} }};")
+                let (offset, default) =
+                    (slot.get_offset() * bytes, default_bits(slot.get_default_value().expect("default")));
+                writeln!(
+                    out,
+                    "pub const {constant}: Scalar = Scalar {{ offset: {offset}, bytes: {bytes}, default: {default} }};"
+                )
             }
             None => {
                 let blob = matches!(kind, type_::Text(()) | type_::Data(()));
                 let capability = matches!(kind, type_::Interface(_) | type_::AnyPointer(_));
                 assert!(blob || capability, "{path}: the kernel cannot read {part}.{name}");
-                assert!(!blob || slot.get_offset() as u16 + 1 == pointers, "{path}: {part}.{name} must be the last pointer");
+                assert!(
+                    !blob || slot.get_offset() as u16 + 1 == pointers,
+                    "{path}: {part}.{name} must be the last pointer"
+                );
                 blobs += u32::from(blob);
                 writeln!(out, "pub const {constant}: Pointer = Pointer {{ index: {} }};", slot.get_offset())
             }

@@ -40,7 +40,8 @@ impl Request {
             .unwrap_or_else(|e| panic!("cannot run `capnp` ({e}); `make setup` installs it"));
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let options = ReaderOptions { traversal_limit_in_words: None, nesting_limit: 256 };
-        let message = capnp::serialize::read_message(&output.stdout[..], options).expect("request of the capnp compiler");
+        let message =
+            capnp::serialize::read_message(&output.stdout[..], options).expect("request of the capnp compiler");
         Self { message }
     }
 
@@ -69,7 +70,8 @@ impl Request {
     pub fn docs(&self, id: u64) -> (String, Vec<String>) {
         let info = self.root().get_source_info().expect("source info").iter().find(|i| i.get_id() == id);
         let Some(info) = info else { return Default::default() };
-        let text = |t: capnp::Result<capnp::text::Reader<'_>>| t.map_or("", |t| t.to_str().unwrap_or("")).trim().to_owned();
+        let text =
+            |t: capnp::Result<capnp::text::Reader<'_>>| t.map_or("", |t| t.to_str().unwrap_or("")).trim().to_owned();
         let members = info.get_members().expect("members").iter().map(|m| text(m.get_doc_comment())).collect();
         (text(info.get_doc_comment()), members)
     }

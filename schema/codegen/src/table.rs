@@ -6,7 +6,8 @@ use std::fmt::Write;
 
 /// Rust source of the constant `INTERFACES` in `schema::table`.
 pub fn interfaces(request: &Request) -> String {
-    let mut out = String::from("/// Every interface of the system, sorted by name.\npub static INTERFACES: &[Interface] = &[\n");
+    let mut out =
+        String::from("/// Every interface of the system, sorted by name.\npub static INTERFACES: &[Interface] = &[\n");
     for (stem, node) in request.interfaces() {
         let Ok(node::Interface(interface)) = node.which() else { unreachable!("only interfaces are listed") };
         let name = short_name(&node);
@@ -33,6 +34,10 @@ pub fn interfaces(request: &Request) -> String {
 /// The introspection function of a method's parameters or results.
 fn message_type(request: &Request, id: u64, interface: &str, method: &str, part: &str) -> String {
     let node = request.node(id);
-    assert_eq!(node.get_scope_id(), 0, "{interface}.{method}: name the {part} in the method, not as a struct of their own");
+    assert_eq!(
+        node.get_scope_id(),
+        0,
+        "{interface}.{method}: name the {part} in the method, not as a struct of their own"
+    );
     format!("|| <{interface}::{}_{part}::Owned as Introspect>::introspect()", snake(method))
 }

@@ -11,7 +11,12 @@ use capos_abi::interface::{endpoint, endpoint_server};
 use capos_abi::status;
 
 impl<P: Platform> Kernel<P> {
-    pub(super) fn endpoint(&mut self, id: Id<Endpoint>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+    pub(super) fn endpoint(
+        &mut self,
+        id: Id<Endpoint>,
+        call: &KernelCall<'_>,
+        params: &Params<'_>,
+    ) -> Result<Step, Refusal> {
         match (call.entry.interface, call.entry.method) {
             (endpoint_server::ID, endpoint_server::mint::METHOD) => {
                 use endpoint_server::mint;

@@ -65,7 +65,12 @@ impl<P: Platform> Kernel<P> {
         self.answer_derived(call, open::results::SHAPE, open::results::INTERRUPT, object)
     }
 
-    pub(super) fn interrupt_line(&mut self, line: u8, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+    pub(super) fn interrupt_line(
+        &mut self,
+        line: u8,
+        call: &KernelCall<'_>,
+        params: &Params<'_>,
+    ) -> Result<Step, Refusal> {
         match call.entry.method {
             bind::METHOD => {
                 let (_, target) = self.sent_slot(call, params, bind::params::NOTIFICATION)?;

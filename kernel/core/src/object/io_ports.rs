@@ -12,7 +12,13 @@ use capos_abi::status;
 const MAX_WRITE_BYTES: usize = 64;
 
 impl<P: Platform> Kernel<P> {
-    pub(super) fn io_ports(&mut self, first: u16, count: u32, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+    pub(super) fn io_ports(
+        &mut self,
+        first: u16,
+        count: u32,
+        call: &KernelCall<'_>,
+        params: &Params<'_>,
+    ) -> Result<Step, Refusal> {
         match call.entry.method {
             narrow::METHOD => {
                 let from = params.get(narrow::params::FIRST) as u32;

@@ -41,7 +41,12 @@ impl<P: Platform> Kernel<P> {
             }
             (kernel_log::ID, kernel_log::sink::METHOD) => {
                 use kernel_log::sink::results;
-                self.answer_derived(call, results::SHAPE, results::SINK, Capability::new(Object::KernelLog, log_sink::ID))
+                self.answer_derived(
+                    call,
+                    results::SHAPE,
+                    results::SINK,
+                    Capability::new(Object::KernelLog, log_sink::ID),
+                )
             }
             _ => Err(status::UNIMPLEMENTED.into()),
         }

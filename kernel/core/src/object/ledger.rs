@@ -24,7 +24,12 @@ use capos_abi::ring::{MAX_AREA_BYTES, MIN_AREA_BYTES};
 use capos_abi::status;
 
 impl<P: Platform> Kernel<P> {
-    pub(super) fn ledger(&mut self, id: Id<Ledger>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+    pub(super) fn ledger(
+        &mut self,
+        id: Id<Ledger>,
+        call: &KernelCall<'_>,
+        params: &Params<'_>,
+    ) -> Result<Step, Refusal> {
         match call.entry.method {
             create_ledger::METHOD => self.create_ledger(id, call, params),
             create_process::METHOD => self.create_process(id, call, params),
@@ -40,7 +45,8 @@ impl<P: Platform> Kernel<P> {
     fn create_ledger(&mut self, id: Id<Ledger>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
         use create_ledger::{params as p, results};
         call.check_room(results::SHAPE, 1, 0)?;
-        let limits = Amounts([params.get(p::FRAMES), params.get(p::HANDLES), params.get(p::OBJECTS), params.get(p::THREADS)]);
+        let limits =
+            Amounts([params.get(p::FRAMES), params.get(p::HANDLES), params.get(p::OBJECTS), params.get(p::THREADS)]);
         self.charge_object(id, call.process())?;
         let made = Ledger::child(&mut self.ledgers, id, limits).map_err(Refusal::from);
         // The child's own reference to its parent takes the place of the object's.
@@ -63,13 +69,15 @@ impl<P: Platform> Kernel<P> {
         let name = params.text(p::NAME, &mut name)?;
         call.check_room(results::SHAPE, 2, 0)?;
         self.reserve_handles(call.process(), 1)?;
-        let made = self.charge_object(id, call.process()).and_then(|()| {
-            self.new_process(id, name).inspect_err(|_| self.uncharge_object(id, call.process()))
-        });
+        let made = self
+            .charge_object(id, call.process())
+            .and_then(|()| self.new_process(id, name).inspect_err(|_| self.uncharge_object(id, call.process())));
         let process = made.inspect_err(|_| self.unreserve_handles(call.process(), 1))?;
         let first = self.insert_root(call.process(), Capability::new(Object::Process(process), interface::process::ID));
-        let second =
-            self.insert_root(call.process(), Capability::new(Object::VirtualMemory(process), interface::virtual_memory::ID));
+        let second = self.insert_root(
+            call.process(),
+            Capability::new(Object::VirtualMemory(process), interface::virtual_memory::ID),
+        );
         let mut reply = Reply::new(results::SHAPE);
         reply.set_capability(results::PROCESS, 0);
         reply.set_capability(results::MEMORY, 1);
@@ -103,7 +111,10 @@ impl<P: Platform> Kernel<P> {
             argument: params.get(p::ARGUMENT),
             ring_address: 0,
         };
-        if [registers.entry, registers.stack_pointer, registers.thread_pointer].iter().any(|a| *a > crate::range::LAST_ADDRESS) {
+        if [registers.entry, registers.stack_pointer, registers.thread_pointer]
+            .iter()
+            .any(|a| *a > crate::range::LAST_ADDRESS)
+        {
             return Err(status::BAD_ARGUMENT.into());
         }
         call.check_room(results::SHAPE, 1, 0)?;
@@ -153,7 +164,8 @@ impl<P: Platform> Kernel<P> {
         registers.ring_address = address;
         let frame = self.frames.allocate_contiguous(pages)?;
         let area = RingArea { frame, bytes: ring_bytes };
-        let made = self.map_ring(process, address, area).and_then(|()| self.store_thread(ledger, process, registers, area));
+        let made =
+            self.map_ring(process, address, area).and_then(|()| self.store_thread(ledger, process, registers, area));
         if made.is_err() {
             if let Some(space) = self.processes[process].space {
                 self.unmap_pages(space, address, pages);
@@ -235,7 +247,12 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
-    fn create_memory_object(&mut self, id: Id<Ledger>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+    fn create_memory_object(
+        &mut self,
+        id: Id<Ledger>,
+        call: &KernelCall<'_>,
+        params: &Params<'_>,
+    ) -> Result<Step, Refusal> {
         use create_memory_object::{params as p, results};
         let bytes = params.get(p::BYTES);
         if bytes == 0 || bytes > MAX_OBJECT_BYTES {
@@ -248,8 +265,7 @@ impl<P: Platform> Kernel<P> {
         self.charge_object(id, call.process())?;
         let made = self.charge_frames(id, pages).and_then(|()| {
             frames.resize(pages as usize, None);
-            let object =
-                MemoryObject { references: 0, ledger: Some(id), bytes, backing: Backing::Anonymous(frames) };
+            let object = MemoryObject { references: 0, ledger: Some(id), bytes, backing: Backing::Anonymous(frames) };
             self.memory.insert(object).map_err(|heap| {
                 self.refund_frames(id, pages);
                 Refusal::from(heap)

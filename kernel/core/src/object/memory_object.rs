@@ -22,7 +22,12 @@ impl<P: Platform> Kernel<P> {
             }
             (memory_object::ID, memory_object::reader::METHOD) => {
                 use memory_object::reader::results;
-                self.answer_derived(call, results::SHAPE, results::READER, Capability::new(Object::Memory(id), memory_reader::ID))
+                self.answer_derived(
+                    call,
+                    results::SHAPE,
+                    results::READER,
+                    Capability::new(Object::Memory(id), memory_reader::ID),
+                )
             }
             _ => Err(status::UNIMPLEMENTED.into()),
         }

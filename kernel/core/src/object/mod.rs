@@ -117,7 +117,12 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// The slot of a capability among the parameters; a null one is refused.
-    fn sent_slot(&self, call: &KernelCall<'_>, params: &Params<'_>, field: Pointer) -> Result<(SlotRef, Capability), Refusal> {
+    fn sent_slot(
+        &self,
+        call: &KernelCall<'_>,
+        params: &Params<'_>,
+        field: Pointer,
+    ) -> Result<(SlotRef, Capability), Refusal> {
         let caps: SentCaps = self.sent_caps(call.thread, call.segment, call.entry.caps & 15)?;
         let index = params.capability(field)?.ok_or(status::BAD_ARGUMENT)?;
         let handle = *caps.as_slice().get(index).ok_or(status::BAD_MESSAGE)?;
@@ -133,7 +138,13 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Writes a result: handles, the fixed part, and the bytes of its Data or Text.
-    fn answer_with(&mut self, call: &KernelCall<'_>, reply: &Reply, handles: &[u64], blob: &[u8]) -> Result<Step, Refusal> {
+    fn answer_with(
+        &mut self,
+        call: &KernelCall<'_>,
+        reply: &Reply,
+        handles: &[u64],
+        blob: &[u8],
+    ) -> Result<Step, Refusal> {
         let area = self.threads[call.thread].ring.area;
         let mut at = call.result.offset;
         if !handles.is_empty() {
@@ -154,7 +165,13 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Answers with one capability, derived from the one that was called; its room is checked here.
-    fn answer_derived(&mut self, call: &KernelCall<'_>, shape: Shape, field: Pointer, capability: Capability) -> Result<Step, Refusal> {
+    fn answer_derived(
+        &mut self,
+        call: &KernelCall<'_>,
+        shape: Shape,
+        field: Pointer,
+        capability: Capability,
+    ) -> Result<Step, Refusal> {
         call.check_room(shape, 1, 0)?;
         self.reserve_handles(call.process(), 1)?;
         let slot = self.insert_derived(call.slot, call.process(), capability);
@@ -164,7 +181,13 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Answers with one capability to a new object, whose room was checked and whose handle is reserved.
-    fn answer_new(&mut self, call: &KernelCall<'_>, shape: Shape, field: Pointer, capability: Capability) -> Result<Step, Refusal> {
+    fn answer_new(
+        &mut self,
+        call: &KernelCall<'_>,
+        shape: Shape,
+        field: Pointer,
+        capability: Capability,
+    ) -> Result<Step, Refusal> {
         let slot = self.insert_root(call.process(), capability);
         let mut reply = Reply::new(shape);
         reply.set_capability(field, 0);

@@ -10,7 +10,12 @@ use capos_abi::interface::notification::signal;
 use capos_abi::status;
 
 impl<P: Platform> Kernel<P> {
-    pub(super) fn notification(&mut self, id: Id<Notification>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+    pub(super) fn notification(
+        &mut self,
+        id: Id<Notification>,
+        call: &KernelCall<'_>,
+        params: &Params<'_>,
+    ) -> Result<Step, Refusal> {
         if call.entry.method != signal::METHOD {
             return Err(status::UNIMPLEMENTED.into());
         }

@@ -13,7 +13,12 @@ use capos_abi::interface::process::{exit, grant, inspect, kill, outcome, start, 
 use capos_abi::status;
 
 impl<P: Platform> Kernel<P> {
-    pub(super) fn process(&mut self, id: Id<Process>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+    pub(super) fn process(
+        &mut self,
+        id: Id<Process>,
+        call: &KernelCall<'_>,
+        params: &Params<'_>,
+    ) -> Result<Step, Refusal> {
         match call.entry.method {
             grant::METHOD => self.grant_to_process(id, call, params),
             start::METHOD => self.start_process(id, call),
@@ -35,7 +40,12 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
-    fn grant_to_process(&mut self, id: Id<Process>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+    fn grant_to_process(
+        &mut self,
+        id: Id<Process>,
+        call: &KernelCall<'_>,
+        params: &Params<'_>,
+    ) -> Result<Step, Refusal> {
         let (slot, capability) = self.sent_slot(call, params, grant::params::CAPABILITY)?;
         call.check_room(grant::results::SHAPE, 0, 0)?;
         if !self.processes[id].is_alive() {

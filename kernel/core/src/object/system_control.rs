@@ -21,7 +21,12 @@ impl<P: Platform> Kernel<P> {
             (system_control::ID, system_control::reboot::METHOD) => self.platform.reboot(),
             (system_control::ID, system_control::status::METHOD) => {
                 use system_control::status::results;
-                self.answer_derived(call, results::SHAPE, results::STATUS, Capability::new(Object::System, system_status::ID))
+                self.answer_derived(
+                    call,
+                    results::SHAPE,
+                    results::STATUS,
+                    Capability::new(Object::System, system_status::ID),
+                )
             }
             _ => Err(status::UNIMPLEMENTED.into()),
         }

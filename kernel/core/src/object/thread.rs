@@ -45,8 +45,12 @@ impl<P: Platform> Kernel<P> {
 
     /// Leaves a record of a method that answers later.
     pub(super) fn start_method(&mut self, call: &KernelCall<'_>, target: MethodTarget) -> Result<Step, Refusal> {
-        let record =
-            MethodRecord { user_data: call.entry.user_data, target, result: call.result, deadline: call.entry.deadline };
+        let record = MethodRecord {
+            user_data: call.entry.user_data,
+            target,
+            result: call.result,
+            deadline: call.entry.deadline,
+        };
         self.threads[call.thread].ring.start(call.entry.tag, Record::Method(record));
         Ok(Step::Pending)
     }

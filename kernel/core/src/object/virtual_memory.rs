@@ -17,7 +17,12 @@ use capos_abi::layout::{Scalar, Shape};
 use capos_abi::status;
 
 impl<P: Platform> Kernel<P> {
-    pub(super) fn virtual_memory(&mut self, id: Id<Process>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+    pub(super) fn virtual_memory(
+        &mut self,
+        id: Id<Process>,
+        call: &KernelCall<'_>,
+        params: &Params<'_>,
+    ) -> Result<Step, Refusal> {
         if self.processes[id].space.is_none() {
             return Err(status::STALE.into());
         }
@@ -32,7 +37,12 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
-    fn reserve_addresses(&mut self, id: Id<Process>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+    fn reserve_addresses(
+        &mut self,
+        id: Id<Process>,
+        call: &KernelCall<'_>,
+        params: &Params<'_>,
+    ) -> Result<Step, Refusal> {
         use reserve::{params as p, results};
         call.check_room(results::SHAPE, 0, 0)?;
         let (start, end) = self.place(id, params.get(p::ADDRESS), params.get(p::BYTES), |_| false)?;
@@ -53,7 +63,12 @@ impl<P: Platform> Kernel<P> {
         self.answer(call, &Reply::new(results::SHAPE))
     }
 
-    fn decommit_memory(&mut self, id: Id<Process>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+    fn decommit_memory(
+        &mut self,
+        id: Id<Process>,
+        call: &KernelCall<'_>,
+        params: &Params<'_>,
+    ) -> Result<Step, Refusal> {
         use decommit::{params as p, results};
         call.check_room(results::SHAPE, 0, 0)?;
         let (start, end) = span(params.get(p::ADDRESS), params.get(p::BYTES))?;
@@ -77,7 +92,9 @@ impl<P: Platform> Kernel<P> {
         for part in parts {
             self.processes[id].ranges.prepare()?;
             let kind = match part.kind {
-                Kind::Mapped { object, offset, writable, .. } => Kind::Mapped { object, offset, access: wanted, writable },
+                Kind::Mapped { object, offset, writable, .. } => {
+                    Kind::Mapped { object, offset, access: wanted, writable }
+                }
                 _ => Kind::Committed(wanted),
             };
             self.split_mapping(id, &part);
@@ -141,7 +158,13 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Where a range of addresses goes: the ones asked for, if they are free or of a kind that may be replaced, or a gap.
-    fn place(&self, id: Id<Process>, address: u64, bytes: u64, replaceable: impl Fn(&Kind) -> bool) -> Result<(u64, u64), Refusal> {
+    fn place(
+        &self,
+        id: Id<Process>,
+        address: u64,
+        bytes: u64,
+        replaceable: impl Fn(&Kind) -> bool,
+    ) -> Result<(u64, u64), Refusal> {
         let ranges = &self.processes[id].ranges;
         if address == 0 {
             let (_, bytes) = span(FIRST_ADDRESS, bytes).map(|(start, end)| (start, end - start))?;
@@ -162,7 +185,13 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// The parts of ranges within `start..end`, all of which satisfy the condition.
-    fn parts(&self, id: Id<Process>, start: u64, end: u64, condition: impl Fn(&Kind) -> bool) -> Result<Vec<Range>, Refusal> {
+    fn parts(
+        &self,
+        id: Id<Process>,
+        start: u64,
+        end: u64,
+        condition: impl Fn(&Kind) -> bool,
+    ) -> Result<Vec<Range>, Refusal> {
         let covered = self.processes[id].ranges.covered(start, end, condition).ok_or(status::BAD_STATE)?;
         let mut parts = Vec::new();
         for part in covered {
@@ -172,7 +201,13 @@ impl<P: Platform> Kernel<P> {
         Ok(parts)
     }
 
-    fn answer_address(&mut self, call: &KernelCall<'_>, shape: Shape, field: Scalar, address: u64) -> Result<Step, Refusal> {
+    fn answer_address(
+        &mut self,
+        call: &KernelCall<'_>,
+        shape: Shape,
+        field: Scalar,
+        address: u64,
+    ) -> Result<Step, Refusal> {
         let mut reply = Reply::new(shape);
         reply.set(field, address);
         self.answer(call, &reply)

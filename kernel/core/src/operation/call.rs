@@ -37,9 +37,14 @@ impl<P: Platform> Kernel<P> {
 
     /// The message's range, with room for the capability descriptors that the entry announces.
     pub(super) fn message_range(&self, thread: Id<Thread>, entry: &Submission) -> Result<ArenaRange, Refusal> {
-        let range = self.threads[thread].ring.range(entry.message_offset, entry.message_bytes).ok_or(status::BAD_RANGE)?;
+        let range =
+            self.threads[thread].ring.range(entry.message_offset, entry.message_bytes).ok_or(status::BAD_RANGE)?;
         let descriptors = u32::from(entry.caps & 15) * DESCRIPTOR_BYTES;
-        if range.bytes > MAX_MESSAGE_BYTES || descriptors > range.bytes { Err(status::BAD_RANGE.into()) } else { Ok(range) }
+        if range.bytes > MAX_MESSAGE_BYTES || descriptors > range.bytes {
+            Err(status::BAD_RANGE.into())
+        } else {
+            Ok(range)
+        }
     }
 
     /// Reads the capability descriptors before a segment; every one must name a capability that may be sent.
@@ -106,7 +111,8 @@ impl<P: Platform> Kernel<P> {
         self.threads[thread].ring.start(entry.tag, Record::Call(record));
         let call = Waiter { thread, tag: entry.tag };
         // Calls are delivered in order: none overtakes the queue.
-        let receiver = if self.endpoints[served.endpoint].first.is_none() { self.blocked_receiver(served.endpoint) } else { None };
+        let receiver =
+            if self.endpoints[served.endpoint].first.is_none() { self.blocked_receiver(served.endpoint) } else { None };
         match receiver {
             Some((receiver, slot)) => self.deliver(call, receiver, slot),
             None => self.enqueue_call(served.endpoint, call),

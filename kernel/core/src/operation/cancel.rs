@@ -45,13 +45,21 @@ impl<P: Platform> Kernel<P> {
 
     /// Tells a server that the caller of a delivered call is gone.
     fn abandon_slot(&mut self, receiver: Waiter, slot: u16) {
-        let Some(Record::Receive(receive)) = self.threads[receiver.thread].ring.record_mut(receiver.tag) else { return };
+        let Some(Record::Receive(receive)) = self.threads[receiver.thread].ring.record_mut(receiver.tag) else {
+            return;
+        };
         let user_data = receive.user_data;
         let Some(place) = receive.slots.get_mut(usize::from(slot)) else { return };
         place.state = PoolSlotState::Abandoned;
         let value = u64::from(place.generation) << 32 | u64::from(receiver.tag) << 16 | u64::from(slot);
-        let notice =
-            Completion { user_data, kind: kind::CANCEL_NOTICE, tag: receiver.tag, slot, value, ..Completion::default() };
+        let notice = Completion {
+            user_data,
+            kind: kind::CANCEL_NOTICE,
+            tag: receiver.tag,
+            slot,
+            value,
+            ..Completion::default()
+        };
         self.complete(receiver.thread, &notice);
     }
 

@@ -20,7 +20,8 @@ impl<P: Platform> Kernel<P> {
     pub(super) fn blocked_receiver(&mut self, endpoint: Id<Endpoint>) -> Option<(Waiter, u16)> {
         let receivers = &self.endpoints[endpoint].receivers;
         let ready = |r: &Waiter| matches!(self.threads[r.thread].state, State::Blocked(_));
-        let (at, slot) = receivers.iter().enumerate().filter(|(_, r)| ready(r)).find_map(|(i, r)| Some((i, self.free_slot(*r)?)))?;
+        let (at, slot) =
+            receivers.iter().enumerate().filter(|(_, r)| ready(r)).find_map(|(i, r)| Some((i, self.free_slot(*r)?)))?;
         let receivers = &mut self.endpoints[endpoint].receivers;
         let receiver = receivers.get(at).copied()?;
         if receivers.len() > 1 {
@@ -78,7 +79,11 @@ impl<P: Platform> Kernel<P> {
         let cap_bytes = u32::from(caps.len()) * 8;
         self.platform.write_arena(target, start, &header);
         if cap_bytes > 0 {
-            self.platform.write_arena(target, start + HEADER_BYTES, handles.get(..usize::from(caps.len())).unwrap_or_default());
+            self.platform.write_arena(
+                target,
+                start + HEADER_BYTES,
+                handles.get(..usize::from(caps.len())).unwrap_or_default(),
+            );
         }
         self.platform.copy_arena(source, segment.offset, target, start + HEADER_BYTES + cap_bytes, segment.bytes);
         self.occupy(call, receiver, slot, HEADER_BYTES + cap_bytes + segment.bytes, caps.len());
@@ -98,8 +103,16 @@ impl<P: Platform> Kernel<P> {
         place.generation = place.generation.wrapping_add(1);
         place.state = PoolSlotState::Call(call);
         let value = token(place.generation, receiver.tag, slot);
-        let completion =
-            Completion { user_data, bytes, kind: kind::DELIVERY, caps, tag: receiver.tag, slot, value, ..Completion::default() };
+        let completion = Completion {
+            user_data,
+            bytes,
+            kind: kind::DELIVERY,
+            caps,
+            tag: receiver.tag,
+            slot,
+            value,
+            ..Completion::default()
+        };
         self.complete(receiver.thread, &completion);
     }
 
@@ -131,7 +144,16 @@ impl<P: Platform> Kernel<P> {
 
 fn header_of(call: &CallRecord) -> [u64; 8] {
     let lengths = u64::from(call.segment.bytes) | u64::from(call.method) << 32 | u64::from(call.caps.len()) << 48;
-    [call.granted_interface, call.key, call.called_interface, lengths, u64::from(call.result.bytes), call.deadline, 0, 0]
+    [
+        call.granted_interface,
+        call.key,
+        call.called_interface,
+        lengths,
+        u64::from(call.result.bytes),
+        call.deadline,
+        0,
+        0,
+    ]
 }
 
 /// The token that names a delivered call: generation of the slot, tag of the RECV, slot.

@@ -8,12 +8,12 @@ mod reply;
 mod signal;
 mod wait;
 
+use crate::Kernel;
 use crate::frame::OutOfFrames;
 use crate::ledger::Exhausted;
 use crate::platform::Platform;
 use crate::slab::{Id, OutOfHeap};
 use crate::thread::Thread;
-use crate::Kernel;
 use capos_abi::ring::{Submission, op};
 use capos_abi::status::{self, Status, resource};
 

@@ -34,8 +34,16 @@ impl<P: Platform> Kernel<P> {
         Ok(Step::Done(Done::default()))
     }
 
-    fn return_result(&mut self, server: Id<Thread>, call: Waiter, segment: ArenaRange, caps: &SentCaps) -> Result<(), Refusal> {
-        let Record::Call(record) = self.threads[call.thread].ring.record(call.tag) else { return Err(status::CALLER_GONE.into()) };
+    fn return_result(
+        &mut self,
+        server: Id<Thread>,
+        call: Waiter,
+        segment: ArenaRange,
+        caps: &SentCaps,
+    ) -> Result<(), Refusal> {
+        let Record::Call(record) = self.threads[call.thread].ring.record(call.tag) else {
+            return Err(status::CALLER_GONE.into());
+        };
         let CallRecord { result, accepted, .. } = *record;
         let cap_bytes = u32::from(caps.len()) * 8;
         if caps.len() > accepted {
@@ -48,7 +56,11 @@ impl<P: Platform> Kernel<P> {
         let handles = self.transfer(from, to, caps).ok_or(status::BAD_CAPABILITY)?;
         let (source, target) = (self.threads[server].ring.area, self.threads[call.thread].ring.area);
         if caps.len() > 0 {
-            self.platform.write_arena(target, result.offset, handles.get(..usize::from(caps.len())).unwrap_or_default());
+            self.platform.write_arena(
+                target,
+                result.offset,
+                handles.get(..usize::from(caps.len())).unwrap_or_default(),
+            );
         }
         self.platform.copy_arena(source, segment.offset, target, result.offset + cap_bytes, segment.bytes);
         self.close_call(call, status::OK, cap_bytes + segment.bytes, caps.len());

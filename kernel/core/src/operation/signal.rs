@@ -40,8 +40,13 @@ impl<P: Platform> Kernel<P> {
 
     fn complete_wait(&mut self, waiter: Waiter, taken: u64) {
         let Record::Wait(wait) = self.threads[waiter.thread].ring.finish(waiter.tag) else { return };
-        let completion =
-            Completion { user_data: wait.user_data, kind: kind::DONE, tag: waiter.tag, value: taken, ..Completion::default() };
+        let completion = Completion {
+            user_data: wait.user_data,
+            kind: kind::DONE,
+            tag: waiter.tag,
+            value: taken,
+            ..Completion::default()
+        };
         self.complete(waiter.thread, &completion);
         if let Some(id) = wait.notification {
             self.release(Object::Notification(id));

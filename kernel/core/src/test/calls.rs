@@ -16,7 +16,8 @@ pub fn pair(world: &mut World) -> (Actor, u64, Actor, u64) {
     let (made, result) = world.call_kernel(server, paying, ledger::ID, ledger::create_endpoint::METHOD, &[]);
     assert_eq!((made.status, made.caps), (status::OK, 1));
     let own = result[0];
-    let (minted, result) = world.call_kernel(server, own, endpoint_server::ID, endpoint_server::mint::METHOD, &[SERVED_INTERFACE, 7]);
+    let (minted, result) =
+        world.call_kernel(server, own, endpoint_server::ID, endpoint_server::mint::METHOD, &[SERVED_INTERFACE, 7]);
     assert_eq!(minted.status, status::OK);
     let object = world.copy(server, result[0], client);
     (server, own, client, object)
@@ -166,7 +167,10 @@ fn cancelling_a_delivered_call_completes_it_and_tells_the_server() {
     let delivery = only(world.completions(server));
     let cancel = Submission { op: op::CANCEL, arg: 1, tag: 9, user_data: 5, ..Submission::default() };
     let done = world.run(client, cancel);
-    assert_eq!(done.iter().map(|c| (c.user_data, c.status)).collect::<Vec<_>>(), [(99, status::CANCELLED), (5, status::OK)]);
+    assert_eq!(
+        done.iter().map(|c| (c.user_data, c.status)).collect::<Vec<_>>(),
+        [(99, status::CANCELLED), (5, status::OK)]
+    );
     let notice = only(world.completions(server));
     assert_eq!((notice.kind, notice.value), (kind::CANCEL_NOTICE, delivery.value));
     assert_eq!(only(world.run(server, reply(delivery.value))).status, status::CALLER_GONE);
@@ -208,7 +212,10 @@ fn only_the_owner_mints_durable_objects() {
     let lent = world.copy(server, result[0], client);
     let (refused, _) = world.call_kernel(client, lent, endpoint::ID, endpoint::mint_durable::METHOD, &[1, 1]);
     assert_eq!(refused.status, status::WRONG_INTERFACE);
-    assert_eq!(world.call_kernel(client, lent, endpoint_server::ID, endpoint_server::mint::METHOD, &[1, 1]).0.status, status::OK);
+    assert_eq!(
+        world.call_kernel(client, lent, endpoint_server::ID, endpoint_server::mint::METHOD, &[1, 1]).0.status,
+        status::OK
+    );
 }
 
 #[test]

@@ -60,17 +60,26 @@ fn random_entries_hurt_nobody_else() {
     let outcome = runner.run(&input, |(entries, words)| {
         let mut world = World::new();
         let before = world.footprint();
-        let (server, own, client, object) = pair(&mut world);
+        let (server, own, client, _) = pair(&mut world);
         let paying = world.ledger(client);
         world.give(client, Object::Process(client.process), interface::process::ID);
         world.give(client, Object::Thread(client.thread), interface::thread::ID);
         world.give(client, Object::VirtualMemory(client.process), virtual_memory::ID);
         world.copy(server, own, client);
-        world.call_kernel(client, paying, interface::ledger::ID, interface::ledger::create_memory_object::METHOD, &[9000]);
+        world.call_kernel(
+            client,
+            paying,
+            interface::ledger::ID,
+            interface::ledger::create_memory_object::METHOD,
+            &[9000],
+        );
         world.run(server, receive(own));
         for (entry, who) in entries {
             let actor = [client, server][who];
-            if !matches!(world.kernel.threads.get(actor.thread).map(|t| t.state), Some(State::Running(_) | State::Ready)) {
+            if !matches!(
+                world.kernel.threads.get(actor.thread).map(|t| t.state),
+                Some(State::Running(_) | State::Ready)
+            ) {
                 continue;
             }
             world.write(actor, 0, &words);

@@ -59,7 +59,14 @@ impl Platform for Machine {
         assert!(!self.pages.keys().any(|(s, _)| *s == space.0.0), "pages are still mapped");
         frames.free(space.0);
     }
-    fn map(&mut self, space: Space, _: &mut FrameAllocator, address: u64, frame: Frame, access: Access) -> Result<u64, OutOfFrames> {
+    fn map(
+        &mut self,
+        space: Space,
+        _: &mut FrameAllocator,
+        address: u64,
+        frame: Frame,
+        access: Access,
+    ) -> Result<u64, OutOfFrames> {
         assert!(self.pages.insert((space.0.0, address), (frame, access)).is_none(), "mapped twice");
         Ok(0)
     }

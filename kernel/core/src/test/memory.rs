@@ -21,7 +21,9 @@ fn vm(world: &mut World, (actor, memory): (Actor, u64), method: u16, data: &[u64
 }
 
 fn touch(world: &mut World, actor: Actor, address: u64, how: FaultAccess) -> bool {
-    let crate::thread::State::Running(processor) = world.kernel.threads[actor.thread].state else { panic!("not running") };
+    let crate::thread::State::Running(processor) = world.kernel.threads[actor.thread].state else {
+        panic!("not running")
+    };
     matches!(world.kernel.page_fault(processor, address, how, false, 0), Next::Run { .. })
 }
 
@@ -78,6 +80,10 @@ fn bad_ranges_are_refused() {
     for data in [[1, PAGE, 1], [0, PAGE, 1], [PAGE * 32, 0, 1], [u64::MAX - PAGE + 1, PAGE, 1], [PAGE * 32, PAGE, 9]] {
         assert_eq!(vm(&mut world, own, commit::METHOD, &data).0, status::BAD_ARGUMENT, "{data:?}");
     }
-    assert_eq!(vm(&mut world, own, commit::METHOD, &[PAGE * 32, PAGE, 1]).0, status::BAD_STATE, "nothing is reserved there");
+    assert_eq!(
+        vm(&mut world, own, commit::METHOD, &[PAGE * 32, PAGE, 1]).0,
+        status::BAD_STATE,
+        "nothing is reserved there"
+    );
     assert_eq!(vm(&mut world, own, reserve::METHOD, &[1 << 63]).0, status::BAD_ARGUMENT);
 }

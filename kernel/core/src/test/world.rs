@@ -143,7 +143,14 @@ impl World {
     }
 
     /// Calls a kernel object with data words only; returns the completion and the result's words.
-    pub fn call_kernel(&mut self, actor: Actor, handle: u64, interface: u64, method: u16, data: &[u64]) -> (Completion, Vec<u64>) {
+    pub fn call_kernel(
+        &mut self,
+        actor: Actor,
+        handle: u64,
+        interface: u64,
+        method: u16,
+        data: &[u64],
+    ) -> (Completion, Vec<u64>) {
         let mut message = vec![(data.len() as u64) << 32];
         message.extend_from_slice(data);
         self.write(actor, 0, &message);
