@@ -127,3 +127,50 @@ fn name(entry: &CapSetEntry) -> &str {
     let bytes = entry.name.split(|&byte| byte == 0).next().unwrap_or_default();
     core::str::from_utf8(bytes).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::boxed::Box;
+    use capos_abi::startup::NAME_BYTES;
+
+    #[repr(C)]
+    struct Left<const CAPS: usize> {
+        head: StartupBlock,
+        caps: [CapSetEntry; CAPS],
+        arguments: [u8; 16],
+    }
+
+    fn entry(handle: Handle, interface: u64, text: &str) -> CapSetEntry {
+        let mut name = [0; NAME_BYTES];
+        name[..text.len()].copy_from_slice(text.as_bytes());
+        CapSetEntry { handle, interface, name }
+    }
+
+    #[test]
+    fn a_process_finds_what_its_spawner_left() {
+        let longest = "n".repeat(NAME_BYTES);
+        let left = Box::leak(Box::new(Left {
+            head: StartupBlock {
+                magic: MAGIC,
+                version: VERSION,
+                cap_count: 3,
+                argument_count: 2,
+                argument_bytes: 16,
+                ..StartupBlock::default()
+            },
+            caps: [entry(7, 1, slot::PROCESS), entry(8, 2, CLOCK), entry(9, 3, &longest)],
+            arguments: *b"hello\0the world\0",
+        }));
+        let other = StartupBlock { version: VERSION + 1, ..left.head };
+        // SAFETY: both blocks are readable, and the first has everything behind it that it describes.
+        unsafe {
+            assert!(!adopt(&other));
+            assert!(adopt(ptr::from_ref(left).cast()));
+        }
+        assert_eq!((process(), clock(), memory()), (7, Some(8), NULL));
+        assert_eq!(capability(&longest), Some(Capability { handle: 9, interface: 3 }));
+        assert_eq!(capability("clo"), None);
+        assert!(arguments().eq([c"hello", c"the world"]));
+    }
+}
