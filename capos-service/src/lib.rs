@@ -23,7 +23,7 @@ pub use capos_rt::hooks::local::new_client;
 pub use context::Context;
 pub use failure::Failure;
 pub use service::Service;
-pub use slot::{export, handle, import, slot};
+pub use slot::{any_slot, export, handle, import, slot};
 pub use time::{deadline_in, sleep};
 
 use capnp::capability::FromClientHook;

@@ -11,16 +11,22 @@ use std::mem::forget;
 
 /// The capability in the slot `name`. It is refused if it is not of the type asked for or one that extends it.
 pub fn slot<C: FromClientHook + HasTypeId>(name: &str) -> Result<C, Error> {
-    let capability = startup::capability(name).ok_or_else(|| Error::failed(format!("nothing was given in the slot \"{name}\"")))?;
-    let fits = capability.interface == C::TYPE_ID
-        || table::by_id(capability.interface).is_some_and(|interface| interface.extends.contains(&C::TYPE_ID));
+    let (interface, hook) = any_slot(name)?;
+    let fits = interface == C::TYPE_ID
+        || table::by_id(interface).is_some_and(|interface| interface.extends.contains(&C::TYPE_ID));
     if !fits {
         return Err(Error::failed(format!("the slot \"{name}\" holds another interface")));
     }
+    Ok(C::new(hook))
+}
+
+/// The capability in the slot `name`, whatever it is, and the interface that was granted.
+pub fn any_slot(name: &str) -> Result<(u64, Box<dyn ClientHook>), Error> {
+    let capability = startup::capability(name).ok_or_else(|| Error::failed(format!("nothing was given in the slot \"{name}\"")))?;
     let hook = adopt(capability.handle);
     // Slots last as long as the process: the last client of one does not release it.
     forget(hook.add_ref());
-    Ok(C::new(hook))
+    Ok((capability.interface, hook))
 }
 
 /// The handle of a capability, which keeps holding it.

@@ -1,5 +1,5 @@
 //! Password hashes: argon2id with a random salt, compared in constant time.
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
@@ -29,9 +29,12 @@ impl Hash {
     /// Hashes a password.
     pub fn new(password: &[u8], salt: [u8; SALT_BYTES]) -> Result<Self, CannotHash> {
         let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(HASH_BYTES)).map_err(|_| CannotHash)?;
+        let mut memory = Vec::new();
+        memory.try_reserve_exact(params.block_count()).map_err(|_| CannotHash)?;
+        memory.resize(params.block_count(), Block::default());
         let mut hash = [0; HASH_BYTES];
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into(password, &salt, &mut hash)
+            .hash_password_into_with_memory(password, &salt, &mut hash, &mut memory)
             .map_err(|_| CannotHash)?;
         Ok(Self { salt, hash })
     }
