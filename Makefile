@@ -85,7 +85,7 @@ soak: build ## Run the system tests with their large counts (hours)
 
 .PHONY: docs
 docs: setup ## Make the book in build/book (installs mdBook into build/ at the first use)
-	[ -x build/bin/mdbook ] || cargo install mdbook --locked --version '^0.4' --root build
+	command -v mdbook >/dev/null || cargo install mdbook --locked --version '^0.4' --root build
 	mdbook build docs
 
 .PHONY: clean
