@@ -22,6 +22,9 @@ const TERMINAL_BYTES: usize = 900;
 /// Bytes of a line that can be read.
 const INPUT_BYTES: usize = 1024;
 
+/// The slots that text goes to: the first that was granted. The last is what `init` has.
+const SLOTS: [&str; 3] = ["stdout", "log", "kernel-log"];
+
 /// What takes the text.
 enum Sink {
     Log(Handle),
@@ -66,7 +69,7 @@ pub fn flush() {
 }
 
 fn sink() -> Option<Sink> {
-    let granted = capability("stdout").or_else(|| capability("log"))?;
+    let granted = SLOTS.into_iter().find_map(capability)?;
     match granted.interface {
         log_sink::ID | kernel_log::ID => Some(Sink::Log(granted.handle)),
         _ if is_terminal(granted) || granted.interface == <terminal_output::Client as HasTypeId>::TYPE_ID => {
