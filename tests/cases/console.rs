@@ -41,8 +41,8 @@ fn a_session_on(cpus: u32) {
 fn a_spawned_program_holds_exactly_what_it_was_given() {
     let mut machine = Machine::new().cpus(2).boot();
     machine.enter();
-    machine.shell("spawn hello stdout=@terminal clock=@clock", &["hello exited with code 0."]);
-    machine.shell("spawn hello stdout=@terminal", &["clock", "hello exited with code 1."]);
+    machine.shell("spawn hello stdout=@terminal clock=@clock", &["The clock says that", "hello exited with code 0."]);
+    machine.shell("spawn hello stdout=@terminal", &["the slot \"clock\" was not granted", "hello exited with code 1."]);
     machine.shell("spawn hello stdout=@no-such-capability", &["there is no @no-such-capability"]);
     machine.shut_down(0);
 }

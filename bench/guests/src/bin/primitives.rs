@@ -112,14 +112,14 @@ fn raw_ipc(ring: &Ring) {
         let answer = unsafe { ring.message(received).cast::<[u64; WORDS]>().read_volatile() };
         good &= done.is_some_and(|done| done.bytes as usize == WORDS * size_of::<u64>()) && answer == message;
     });
-    [sent, received].map(|range| ring.arena.give(range));
+    [sent, received].into_iter().for_each(|range| ring.arena.give(range));
     ring.give_tag(tag);
     Figure { name: "ipc.raw.64", value: samples.median() as f64, unit: UNIT, verified: good }.say();
 }
 
 /// Calls a generated server with a generated client: six words there and back.
 fn capnp_call(server: &echo::Client) -> Result<(), capnp::Error> {
-    let mut outcome = Ok(true);
+    let mut outcome: capnp::Result<bool> = Ok(true);
     let mut round = 0;
     let samples = Samples::take(SAMPLES, || {
         round += 1;

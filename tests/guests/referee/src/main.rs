@@ -23,9 +23,9 @@ fn main() -> ExitCode {
             if let Some(info) = &info {
                 info.describe_request().send().promise.await?;
             }
-            sleep(INTERVAL).await;
+            sleep(INTERVAL).await?;
         };
-        print!("{ends}tests complete\n");
+        println!("{ends}tests complete");
         let system: system_control::Client = context.take("system")?;
         system.shutdown_request().send().promise.await?;
         Ok(())

@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         let info: system_info::Client = context.take("info")?;
         let supervisor: supervisor::Client = context.take("supervisor")?;
         let call = long_call(&info);
-        sleep(MOMENT).await;
+        sleep(MOMENT).await?;
         let mut kill = supervisor.kill_request();
         kill.get().set_name("sysinfo");
         kill.send().promise.await?;
