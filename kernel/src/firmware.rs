@@ -97,7 +97,8 @@ impl Firmware {
                 first_interrupt: controller.global_system_interrupt_base,
             }),
             MadtEntry::InterruptSourceOverride(source) => {
-                let (polarity, trigger) = parse_mps_inti_flags(source.flags).unwrap_or((Polarity::SameAsBus, TriggerMode::SameAsBus));
+                let (polarity, trigger) =
+                    parse_mps_inti_flags(source.flags).unwrap_or((Polarity::SameAsBus, TriggerMode::SameAsBus));
                 self.overrides.push(LineOverride {
                     line: source.irq,
                     interrupt: source.global_system_interrupt,
@@ -145,7 +146,13 @@ impl Handler for Tables<'_> {
         let Some(virtual_start) = NonNull::new(address) else {
             crate::panic::refuse(format_args!("an ACPI table has no address"));
         };
-        PhysicalMapping { physical_start: physical, virtual_start, region_length: size, mapped_length: size, handler: *self }
+        PhysicalMapping {
+            physical_start: physical,
+            virtual_start,
+            region_length: size,
+            mapped_length: size,
+            handler: *self,
+        }
     }
 
     fn unmap_physical_region<T>(_: &PhysicalMapping<Self, T>) {}

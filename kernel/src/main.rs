@@ -39,12 +39,12 @@ use arch::reference::Reference;
 use arch::{apic, idt, smp, user, vector_state};
 use capos_abi::PAGE_BYTES;
 use capos_abi::boot::{BootInfo, memory};
+use core::slice;
 use firmware::Firmware;
 use kernel_core::frame::{Frame, FrameAllocator};
 use kernel_core::{Kernel, Platform};
 use mm::boot_frames::BootFrames;
 use mm::heap;
-use core::slice;
 use mm::kernel_space::KernelSpace;
 use mm::layout;
 use mm::stack::CpuStacks;
@@ -75,7 +75,8 @@ fn own_memory(features: Features, frames: &mut BootFrames) -> (KernelSpace, &'st
     space.load();
     heap::init(frames);
     let stacks = CpuStacks::map(0, &mut space, frames);
-    (space, Cpu::new(0, &stacks))
+    // The identity of its local APIC follows when that is mapped.
+    (space, Cpu::new(0, processors::register(0, 0), &stacks))
 }
 
 /// Segments, traps and the local APIC.

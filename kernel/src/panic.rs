@@ -88,7 +88,11 @@ fn end(what: fmt::Arguments) -> ! {
     }
     if MACHINE_READY.load(Ordering::Relaxed) {
         apic::interrupt_all_others_by_nmi();
-        console::last_words(format_args!("\nkernel panic on processor {}: {what}\n{}", Cpu::current().index(), Callers));
+        console::last_words(format_args!(
+            "\nkernel panic on processor {}: {what}\n{}",
+            Cpu::current().index(),
+            Callers
+        ));
     } else {
         console::last_words(format_args!("\nkernel panic: {what}\n{}", Callers));
     }
@@ -121,6 +125,9 @@ impl fmt::Display for Callers {
         // SAFETY: the words between the stack pointer and the end of the stack are mapped.
         let words = (here..top).step_by(8).map(|address| unsafe { (address as *const u64).read_volatile() });
         f.write_str("callers may be:")?;
-        words.filter(|word| (start..end).contains(word)).take(SHOWN_ADDRESSES).try_for_each(|word| write!(f, " {word:x}"))
+        words
+            .filter(|word| (start..end).contains(word))
+            .take(SHOWN_ADDRESSES)
+            .try_for_each(|word| write!(f, " {word:x}"))
     }
 }

@@ -111,7 +111,14 @@ impl Platform for Machine {
         address_space::destroy(space, frames);
     }
 
-    fn map(&mut self, space: Space, frames: &mut FrameAllocator, address: u64, frame: Frame, access: Access) -> Result<u64, OutOfFrames> {
+    fn map(
+        &mut self,
+        space: Space,
+        frames: &mut FrameAllocator,
+        address: u64,
+        frame: Frame,
+        access: Access,
+    ) -> Result<u64, OutOfFrames> {
         address_space::map(space, frames, address, frame, access)
     }
 

@@ -38,12 +38,13 @@ impl Processor {
 static PROCESSORS: [Processor; MAX] = [const { Processor::new() }; MAX];
 static COUNT: AtomicUsize = AtomicUsize::new(1);
 
-/// Adds a processor before it starts.
-pub fn register(index: usize, apic_id: u32) {
-    if let Some(processor) = PROCESSORS.get(index) {
-        processor.apic_id.store(apic_id, Ordering::Relaxed);
-        COUNT.fetch_max(index + 1, Ordering::Release);
-    }
+/// Adds a processor before it starts. Only called for indices below [`MAX`].
+pub fn register(index: usize, apic_id: u32) -> &'static Processor {
+    let [first, ..] = &PROCESSORS;
+    let processor = PROCESSORS.get(index).unwrap_or(first);
+    processor.apic_id.store(apic_id, Ordering::Relaxed);
+    COUNT.fetch_max(index + 1, Ordering::Release);
+    processor
 }
 
 /// All processors.
@@ -58,7 +59,7 @@ pub fn get(index: usize) -> Option<&'static Processor> {
 
 /// The processor that this runs on.
 pub fn current() -> &'static Processor {
-    &PROCESSORS[Cpu::current().index() % MAX]
+    Cpu::current().shared()
 }
 
 /// Loads page tables into this processor, if they are not loaded already.

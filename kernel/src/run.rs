@@ -57,7 +57,8 @@ pub extern "C" fn run(cpu: &'static Cpu) -> ! {
                 kernel = lock.lock();
                 let first = trap::interrupt(&mut kernel, cpu, vector);
                 // All that was noted is handled before a program runs: unacknowledged, it would hold others back.
-                iter::from_fn(|| cpu.take_interrupt()).fold(first, |_, vector| trap::interrupt(&mut kernel, cpu, vector))
+                iter::from_fn(|| cpu.take_interrupt())
+                    .fold(first, |_, vector| trap::interrupt(&mut kernel, cpu, vector))
             }
         };
     }

@@ -2,8 +2,8 @@
 
 use super::features;
 use super::vector;
-use crate::mm::kernel_space::KernelSpace;
 use crate::mm::boot_frames::BootFrames;
+use crate::mm::kernel_space::KernelSpace;
 use core::sync::atomic::{AtomicU64, Ordering};
 use x86_64::instructions::port::Port;
 use x86_64::registers::model_specific::{ApicBase, ApicBaseFlags, Msr};

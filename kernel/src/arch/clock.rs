@@ -82,7 +82,7 @@ pub fn wait(nanoseconds: u64) {
 
 /// `value * factor / 2^32`.
 fn multiply(value: u64, factor: u64) -> u64 {
-    (u128::from(value) * u128::from(factor) >> 32) as u64
+    ((u128::from(value) * u128::from(factor)) >> 32) as u64
 }
 
 /// `numerator / denominator * 2^32`.

@@ -2,6 +2,7 @@
 
 use super::vector;
 use crate::mm::stack::CpuStacks;
+use crate::processors::Processor;
 use alloc::boxed::Box;
 use core::arch::asm;
 use core::cell::{Cell, UnsafeCell};
@@ -23,7 +24,8 @@ pub const USER_DATA: SegmentSelector = SegmentSelector::new(3, PrivilegeLevel::R
 pub const USER_CODE: SegmentSelector = SegmentSelector::new(4, PrivilegeLevel::Ring3);
 
 /// Index in the interrupt stack table of each vector that has a stack of its own.
-pub const INTERRUPT_STACKS: [(u8, usize); 3] = [(vector::DOUBLE_FAULT, 0), (vector::NMI, 1), (vector::MACHINE_CHECK, 2)];
+pub const INTERRUPT_STACKS: [(u8, usize); 3] =
+    [(vector::DOUBLE_FAULT, 0), (vector::NMI, 1), (vector::MACHINE_CHECK, 2)];
 
 /// One processor. Only the processor itself touches it, with interrupts off, or on in `idle`, when nothing else runs.
 #[repr(C)]
@@ -36,6 +38,7 @@ pub struct Cpu {
     frame_end: Cell<u64>,
     this: Cell<*const Cpu>,
     index: usize,
+    shared: &'static Processor,
     tss: UnsafeCell<TaskStateSegment>,
     gdt: UnsafeCell<GlobalDescriptorTable>,
     /// Interrupts that came while idle, one bit for each vector.
@@ -55,7 +58,7 @@ pub mod offset {
 
 impl Cpu {
     /// Prepares a processor; it lives as long as the kernel.
-    pub fn new(index: usize, stacks: &CpuStacks) -> &'static Cpu {
+    pub fn new(index: usize, shared: &'static Processor, stacks: &CpuStacks) -> &'static Cpu {
         let mut tss = TaskStateSegment::new();
         let mut interrupt_stacks = [VirtAddr::zero(); 7];
         for (place, top) in interrupt_stacks.iter_mut().zip(stacks.interrupt) {
@@ -68,6 +71,7 @@ impl Cpu {
             frame_end: Cell::new(0),
             this: Cell::new(ptr::null()),
             index,
+            shared,
             tss: UnsafeCell::new(tss),
             gdt: UnsafeCell::new(GlobalDescriptorTable::new()),
             pending: [const { Cell::new(0) }; 4],
@@ -119,6 +123,11 @@ impl Cpu {
     /// Number of this processor; the one that booted is 0.
     pub fn index(&self) -> usize {
         self.index
+    }
+
+    /// What the other processors see of it.
+    pub fn shared(&self) -> &'static Processor {
+        self.shared
     }
 
     /// Sets where the next entry from user mode saves its registers.

@@ -49,7 +49,12 @@ impl Features {
         unsafe {
             Cr0::update(|flags| {
                 flags.insert(Cr0Flags::WRITE_PROTECT | Cr0Flags::MONITOR_COPROCESSOR | Cr0Flags::NUMERIC_ERROR);
-                flags.remove(Cr0Flags::EMULATE_COPROCESSOR | Cr0Flags::TASK_SWITCHED | Cr0Flags::CACHE_DISABLE | Cr0Flags::NOT_WRITE_THROUGH);
+                flags.remove(
+                    Cr0Flags::EMULATE_COPROCESSOR
+                        | Cr0Flags::TASK_SWITCHED
+                        | Cr0Flags::CACHE_DISABLE
+                        | Cr0Flags::NOT_WRITE_THROUGH,
+                );
             });
         }
         let mut wanted = Cr4Flags::PAGE_GLOBAL | Cr4Flags::OSFXSR | Cr4Flags::OSXMMEXCPT_ENABLE;

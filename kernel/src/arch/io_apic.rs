@@ -48,7 +48,9 @@ impl IoApics {
         let (interrupt, mode) = route.map_or((u32::from(line), 0), |route| (route.interrupt, mode(route)));
         let mask = if enabled { 0 } else { MASKED };
         for controller in &mut self.controllers {
-            if let Some(entry) = interrupt.checked_sub(controller.first_interrupt).filter(|entry| *entry < controller.count) {
+            if let Some(entry) =
+                interrupt.checked_sub(controller.first_interrupt).filter(|entry| *entry < controller.count)
+            {
                 controller.write(FIRST_ENTRY + 2 * entry + 1, self.target << 24);
                 controller.write(FIRST_ENTRY + 2 * entry, u32::from(vector::ISA_LINES + line) | mode | mask);
             }

@@ -49,7 +49,12 @@ pub fn report() {
 }
 
 /// Starts every processor that the firmware lists; each goes on in `entry`. Returns how many run.
-pub fn start_all(firmware: &Firmware, space: &mut KernelSpace, frames: &mut BootFrames, entry: extern "C" fn(&'static Cpu) -> !) -> usize {
+pub fn start_all(
+    firmware: &Firmware,
+    space: &mut KernelSpace,
+    frames: &mut BootFrames,
+    entry: extern "C" fn(&'static Cpu) -> !,
+) -> usize {
     let others = firmware.processors.iter().copied().filter(|id| *id != apic::id());
     let others = others.take(processors::MAX - 1);
     if others.clone().next().is_none() {
@@ -66,10 +71,16 @@ pub fn start_all(firmware: &Firmware, space: &mut KernelSpace, frames: &mut Boot
     for id in others {
         let index = ONLINE.load(Ordering::Acquire);
         let stacks = CpuStacks::map(index, space, frames);
-        processors::register(index, id);
-        let cpu = Cpu::new(index, &stacks);
+        let cpu = Cpu::new(index, processors::register(index, id), &stacks);
         // SAFETY: the page is the trampoline's, and no processor that runs it is waiting for parameters.
-        unsafe { (layout::direct(page + PARAMETERS_OFFSET) as *mut Parameters).write(Parameters { root, stack: stacks.kernel, cpu, entry }) };
+        unsafe {
+            (layout::direct(page + PARAMETERS_OFFSET) as *mut Parameters).write(Parameters {
+                root,
+                stack: stacks.kernel,
+                cpu,
+                entry,
+            })
+        };
         if !start(id, page, index + 1) {
             crate::log!("boot: the processor with APIC {id} does not start");
             // It may still wake late: nothing that it could run on is used again.
@@ -83,7 +94,10 @@ fn install_trampoline(page: u64) {
     let (start, end) = (&raw const trampoline_start, &raw const trampoline_end);
     let bytes = end as usize - start as usize;
     // SAFETY: the trampoline lies between these symbols, and the page is free and in the direct map.
-    unsafe { slice::from_raw_parts_mut(layout::direct(page) as *mut u8, bytes).copy_from_slice(slice::from_raw_parts(start, bytes)) };
+    unsafe {
+        slice::from_raw_parts_mut(layout::direct(page) as *mut u8, bytes)
+            .copy_from_slice(slice::from_raw_parts(start, bytes))
+    };
 }
 
 /// Starts one processor; false: it does not report.

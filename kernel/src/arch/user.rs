@@ -60,7 +60,11 @@ unsafe extern "C" {
 /// Makes `syscall` enter the kernel on this processor.
 pub fn init() {
     LStar::write(VirtAddr::from_ptr(system_call_entry as *const ()));
-    let cleared = RFlags::INTERRUPT_FLAG | RFlags::DIRECTION_FLAG | RFlags::TRAP_FLAG | RFlags::ALIGNMENT_CHECK | RFlags::NESTED_TASK;
+    let cleared = RFlags::INTERRUPT_FLAG
+        | RFlags::DIRECTION_FLAG
+        | RFlags::TRAP_FLAG
+        | RFlags::ALIGNMENT_CHECK
+        | RFlags::NESTED_TASK;
     SFMask::write(cleared);
 }
 

@@ -62,7 +62,9 @@ pub fn init(features: Features) {
     unsafe { XCr0::write(wanted) };
     let bytes = u64::from(features::leaf(0xd, 0).ebx);
     if bytes > MAX_STATE_BYTES {
-        crate::panic::refuse(format_args!("the processor's vector state takes {bytes} bytes, more than {MAX_STATE_BYTES}"));
+        crate::panic::refuse(format_args!(
+            "the processor's vector state takes {bytes} bytes, more than {MAX_STATE_BYTES}"
+        ));
     }
     COMPONENTS.store(wanted.bits(), Ordering::Relaxed);
     BYTES.store(bytes, Ordering::Relaxed);
@@ -114,7 +116,9 @@ pub fn load_initial(control: Control) {
     if control != INITIAL_CONTROL {
         let Control { mxcsr, control_word } = control;
         // SAFETY: both values were read from these registers.
-        unsafe { asm!("ldmxcsr [{}]", "fldcw [{}]", in(reg) &mxcsr, in(reg) &control_word, options(nostack, preserves_flags)) };
+        unsafe {
+            asm!("ldmxcsr [{}]", "fldcw [{}]", in(reg) &mxcsr, in(reg) &control_word, options(nostack, preserves_flags))
+        };
     }
 }
 
@@ -122,6 +126,8 @@ pub fn load_initial(control: Control) {
 pub fn control() -> Control {
     let (mut mxcsr, mut control_word) = (0u32, 0u16);
     // SAFETY: both instructions only write the given places.
-    unsafe { asm!("stmxcsr [{}]", "fnstcw [{}]", in(reg) &mut mxcsr, in(reg) &mut control_word, options(nostack, preserves_flags)) };
+    unsafe {
+        asm!("stmxcsr [{}]", "fnstcw [{}]", in(reg) &mut mxcsr, in(reg) &mut control_word, options(nostack, preserves_flags))
+    };
     Control { mxcsr, control_word }
 }

@@ -12,7 +12,10 @@ pub struct MemoryMap {
 impl MemoryMap {
     /// Nothing known of any address.
     pub const fn new() -> MemoryMap {
-        MemoryMap { regions: [MemoryRegion { start: 0, bytes: 0, kind: memory::RESERVED }; MAX_MEMORY_REGIONS], count: 0 }
+        MemoryMap {
+            regions: [MemoryRegion { start: 0, bytes: 0, kind: memory::RESERVED }; MAX_MEMORY_REGIONS],
+            count: 0,
+        }
     }
 
     /// Says of `start..end` that it is of this kind. Usable memory shrinks to whole pages, all else grows.
@@ -57,7 +60,9 @@ impl MemoryMap {
 
     /// A region that finds no place is forgotten: then nobody uses it.
     fn push(&mut self, start: u64, end: u64, kind: u64) {
-        if start < end && let Some(place) = self.regions.get_mut(self.count) {
+        if start < end
+            && let Some(place) = self.regions.get_mut(self.count)
+        {
             *place = MemoryRegion { start, bytes: end - start, kind };
             self.count += 1;
         }

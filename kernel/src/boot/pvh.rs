@@ -59,7 +59,10 @@ extern "C" fn pvh_start(start_info: u64) -> ! {
     // SAFETY: the entry passes the address that the PVH protocol gave it.
     let start: StartInfo = unsafe { read(start_info) };
     if start.magic != MAGIC || start.version < 1 {
-        crate::panic::refuse(format_args!("the PVH start info has magic {:#x} and version {}", start.magic, start.version));
+        crate::panic::refuse(format_args!(
+            "the PVH start info has magic {:#x} and version {}",
+            start.magic, start.version
+        ));
     }
     crate::start(boot_info(&start))
 }

@@ -27,12 +27,20 @@ pub fn create(frames: &mut FrameAllocator) -> Result<Space, OutOfFrames> {
 pub fn destroy(space: Space, frames: &mut FrameAllocator) {
     processors::leave_space(space.0.address());
     let root = table(space.0.address());
-    (0..FIRST_KERNEL_ENTRY).filter_map(|index| root.next(index)).for_each(|below| free_tables(below, LEVELS - 1, frames));
+    (0..FIRST_KERNEL_ENTRY)
+        .filter_map(|index| root.next(index))
+        .for_each(|below| free_tables(below, LEVELS - 1, frames));
     frames.free(space.0);
 }
 
 /// Maps a page; returns how many frames new tables took.
-pub fn map(space: Space, frames: &mut FrameAllocator, address: u64, frame: Frame, access: Access) -> Result<u64, OutOfFrames> {
+pub fn map(
+    space: Space,
+    frames: &mut FrameAllocator,
+    address: u64,
+    frame: Frame,
+    access: Access,
+) -> Result<u64, OutOfFrames> {
     if address >= USER_END {
         crate::panic::bug(format_args!("the core maps {address:#x} for a program"));
     }

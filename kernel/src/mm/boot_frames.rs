@@ -42,7 +42,10 @@ impl<'a> BootFrames<'a> {
     pub fn take_run(&mut self, frames: u64) -> u64 {
         let bytes = frames * PAGE_BYTES;
         let fits = |region: &&mut MemoryRegion| {
-            region.kind == memory::USABLE && region.start >= LOW_END && region.bytes >= bytes && region.start + bytes <= REACH
+            region.kind == memory::USABLE
+                && region.start >= LOW_END
+                && region.bytes >= bytes
+                && region.start + bytes <= REACH
         };
         let Some(region) = self.info.memory_map.iter_mut().filter(fits).max_by_key(|region| region.bytes) else {
             crate::panic::refuse(format_args!("the kernel needs {} KiB of memory and finds none", bytes >> 10));

@@ -19,7 +19,8 @@ static HEAP: LockedHeap = LockedHeap::empty();
 
 /// Sets the heap's memory aside.
 pub fn init(frames: &mut BootFrames) {
-    let usable: u64 = frames.regions().iter().filter(|region| region.kind == memory::USABLE).map(|region| region.bytes).sum();
+    let usable: u64 =
+        frames.regions().iter().filter(|region| region.kind == memory::USABLE).map(|region| region.bytes).sum();
     let pages = (usable / MEMORY_PER_HEAP).clamp(MIN_BYTES, MAX_BYTES) / PAGE_BYTES;
     let start = layout::direct(frames.take_run(pages));
     // SAFETY: the frames are the heap's alone from now on, and the direct map reaches them.

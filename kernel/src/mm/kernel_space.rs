@@ -71,7 +71,9 @@ impl KernelSpace {
         // SAFETY: a fresh, zeroed frame.
         let root = unsafe { Table::new(frames.take()) };
         (FIRST_KERNEL_ENTRY..page_table::ENTRIES).for_each(|index| root.set(index, self.root.get(index)));
-        let table = page_table::find_or_new(root, page, 0, Flags::PRESENT | Flags::WRITABLE, || Ok(Frame::containing(frames.take())));
+        let table = page_table::find_or_new(root, page, 0, Flags::PRESENT | Flags::WRITABLE, || {
+            Ok(Frame::containing(frames.take()))
+        });
         if let Ok(table) = table {
             table.set(page_table::index(page, 0), Entry::new(page, Flags::PRESENT));
         }
@@ -110,7 +112,11 @@ impl KernelSpace {
     fn map_direct(&mut self, start: u64, end: u64, frames: &mut BootFrames) {
         let mut physical = start;
         while physical < end {
-            let fits = |level: &u32| LEVEL_BYTES.get(*level as usize).is_some_and(|bytes| physical.is_multiple_of(*bytes) && end - physical >= *bytes);
+            let fits = |level: &u32| {
+                LEVEL_BYTES
+                    .get(*level as usize)
+                    .is_some_and(|bytes| physical.is_multiple_of(*bytes) && end - physical >= *bytes)
+            };
             let level = (1..self.levels).rev().find(fits).unwrap_or(1);
             self.map(layout::direct(physical), physical, level, Flags::WRITABLE | Flags::NO_EXECUTE, frames);
             physical += LEVEL_BYTES.get(level as usize).copied().unwrap_or(PAGE_BYTES);

@@ -79,7 +79,12 @@ impl Table {
     }
 
     /// As [`Table::next`], with a new table where none is.
-    pub fn next_or_new(self, index: u64, flags: Flags, new: &mut impl FnMut() -> Result<Frame, OutOfFrames>) -> Result<Table, OutOfFrames> {
+    pub fn next_or_new(
+        self,
+        index: u64,
+        flags: Flags,
+        new: &mut impl FnMut() -> Result<Frame, OutOfFrames>,
+    ) -> Result<Table, OutOfFrames> {
         if let Some(table) = self.next(index) {
             return Ok(table);
         }
@@ -111,5 +116,7 @@ pub fn find_or_new(
     flags: Flags,
     mut new: impl FnMut() -> Result<Frame, OutOfFrames>,
 ) -> Result<Table, OutOfFrames> {
-    (level + 1..=ROOT_LEVEL).rev().try_fold(root, |table, above| table.next_or_new(index(address, above), flags, &mut new))
+    (level + 1..=ROOT_LEVEL)
+        .rev()
+        .try_fold(root, |table, above| table.next_or_new(index(address, above), flags, &mut new))
 }

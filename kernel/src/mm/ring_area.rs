@@ -3,7 +3,8 @@
 
 use super::layout;
 use capos_abi::ring::{
-    ABI_VERSION, ARENA_OFFSET, COMPLETION_ENTRIES, COMPLETION_OFFSET, Completion, Header, SUBMISSION_ENTRIES, SUBMISSION_OFFSET, Submission,
+    ABI_VERSION, ARENA_OFFSET, COMPLETION_ENTRIES, COMPLETION_OFFSET, Completion, Header, SUBMISSION_ENTRIES,
+    SUBMISSION_OFFSET, Submission,
 };
 use core::array;
 use core::mem::{offset_of, transmute};
@@ -76,7 +77,10 @@ pub fn publish_completion_tail(area: RingArea, position: u32) {
 pub fn arena(area: RingArea, offset: u32, words: usize) -> *mut u64 {
     let end = u64::from(offset) + words as u64 * 8;
     if !offset.is_multiple_of(8) || end > u64::from(area.bytes - ARENA_OFFSET) {
-        crate::panic::bug(format_args!("the core reaches for {offset:#x}..{end:#x} of an arena of {:#x} bytes", area.bytes - ARENA_OFFSET));
+        crate::panic::bug(format_args!(
+            "the core reaches for {offset:#x}..{end:#x} of an arena of {:#x} bytes",
+            area.bytes - ARENA_OFFSET
+        ));
     }
     start(area, ARENA_OFFSET + offset)
 }

@@ -51,7 +51,7 @@ fn map_stack(slot: u64, pages: u64, space: &mut KernelSpace, frames: &mut BootFr
 
 /// Where the stack that holds this address ends: one of these, or the one that the boot processor starts on.
 pub fn end_of(address: u64) -> u64 {
-    if address >= STACKS && address < layout::KERNEL {
+    if (STACKS..layout::KERNEL).contains(&address) {
         return address / SLOT_BYTES * SLOT_BYTES + SLOT_BYTES - PAGE_BYTES;
     }
     layout::image().data.1

@@ -11,7 +11,9 @@ use core::arch::asm;
 /// `from` can be read and `to` written for `words` words; the ranges do not overlap.
 pub unsafe fn copy(from: *const u64, to: *mut u64, words: usize) {
     // SAFETY: the caller vouches for the ranges; the direction flag is clear in Rust code.
-    unsafe { asm!("rep movsq", inout("rcx") words => _, inout("rsi") from => _, inout("rdi") to => _, options(nostack, preserves_flags)) };
+    unsafe {
+        asm!("rep movsq", inout("rcx") words => _, inout("rsi") from => _, inout("rdi") to => _, options(nostack, preserves_flags))
+    };
 }
 
 /// Writes zeros.
@@ -20,5 +22,7 @@ pub unsafe fn copy(from: *const u64, to: *mut u64, words: usize) {
 /// `to` can be written for `words` words.
 pub unsafe fn zero(to: *mut u64, words: usize) {
     // SAFETY: as in `copy`.
-    unsafe { asm!("rep stosq", inout("rcx") words => _, inout("rdi") to => _, in("rax") 0, options(nostack, preserves_flags)) };
+    unsafe {
+        asm!("rep stosq", inout("rcx") words => _, inout("rdi") to => _, in("rax") 0, options(nostack, preserves_flags))
+    };
 }
