@@ -55,7 +55,7 @@ pub struct Call {
     pub state: Cell<State>,
     /// Promise, pipeline and response that refer to it.
     pub references: Cell<u32>,
-    /// Handle called, referenced until the call is in the ring; 0: `promised`.
+    /// Handle called, referenced until the call is answered; 0: `promised`.
     pub target: Cell<Handle>,
     /// The capability of a later answer that is to be called.
     pub promised: Cell<Option<Box<Promised>>>,
@@ -220,8 +220,8 @@ fn try_send(index: u32, call: &'static Call) -> Result<bool> {
             arg: 0,
         });
     });
-    // Entries start in order: what is released from here on is released after the kernel has read this one.
-    forget_target(call);
+    // Entries start in order: what is released from here on is released after the kernel has read this one. The target
+    // stays: a queued call does not keep its object alive.
     if !sent.is_empty() {
         sent.clear();
     }
@@ -242,15 +242,22 @@ fn gather(call: &Call, message: &mut MessageBuilder, sent: &mut CapTable) -> Res
 
 /// A range for the whole message and at least `bytes`; `None` if the arena has no room now.
 pub fn larger_range(message: &MessageBuilder, caps: &CapTable, bytes: u32) -> Result<Option<Range>> {
-    let descriptors = (caps.len() as u32).max(USUAL_DESCRIPTORS) * size_of::<CapDescriptor>() as u32;
-    let needed = descriptors + message.total_words() * 8;
+    let needed = needed_bytes(message, caps);
     ring::with(|ring| {
         let limit = ring.arena.bytes().min(MAX_MESSAGE_BYTES);
         if needed > limit {
-            return Err(Error::overloaded(format!("the message has {needed} bytes, more than the {limit} that the ring can carry")));
+            return Err(Error::overloaded(format!(
+                "the message has {needed} bytes, more than the {limit} that the ring can carry"
+            )));
         }
         Ok(ring.arena.take(needed.max(bytes.min(limit))))
     })
+}
+
+/// Bytes of a range for the whole message and its descriptors, at most.
+pub fn needed_bytes(message: &MessageBuilder, caps: &CapTable) -> u32 {
+    let descriptors = (caps.len() as u32).max(USUAL_DESCRIPTORS) * size_of::<CapDescriptor>() as u32;
+    descriptors + message.total_words() * 8
 }
 
 /// Copies a message, with what its capability pointers name, into a range.
@@ -291,6 +298,7 @@ pub fn finish(index: u32, completion: &Completion) {
     RUNTIME.unreserve(1);
     RUNTIME.calls_in_flight.set(RUNTIME.calls_in_flight.get() - 1);
     ring::with(|ring| ring.give_tag(completion.tag));
+    forget_target(call);
     call.status.set(completion.status);
     call.value.set(completion.value);
     if matches!(completion.status, status::OK | status::EXCEPTION) {
@@ -428,7 +436,8 @@ pub fn free(index: u32, call: &'static Call) {
         ring::with(|ring| ring.arena.give(range));
     }
     // SAFETY: nobody refers to the call any more.
-    let (message, sent, received) = unsafe { (&mut *call.message.get(), &mut *call.sent.get(), &mut *call.received.get()) };
+    let (message, sent, received) =
+        unsafe { (&mut *call.message.get(), &mut *call.sent.get(), &mut *call.received.get()) };
     if message.has_spilled() {
         *message = MessageBuilder::new();
     }

@@ -66,7 +66,8 @@ pub fn from_exception(root: any_pointer::Reader<'_>) -> Error {
     let Ok(exception) = root.get_as::<exception::Reader<'_>>() else {
         return Error::failed("the server failed without saying why".into());
     };
-    let text = exception.get_message().ok().and_then(|text| text.to_string().ok()).unwrap_or_default();
+    let text = exception.get_message().ok().and_then(|text| text.to_string().ok()).filter(|text| !text.is_empty());
+    let text = text.unwrap_or_else(|| "the server failed without saying why".into());
     match exception.get_kind() {
         Ok(exception::Kind::Overloaded) => Error::overloaded(text),
         Ok(exception::Kind::Disconnected) => Error::disconnected(text),

@@ -137,7 +137,13 @@ impl Mailbox {
         self.armed.store(true, Ordering::Relaxed);
         ring::with(|ring| {
             let tag = ring.take_tag().expect("there are more tags than completions");
-            ring.push(Submission { op: op::WAIT, tag, arg: MAILBOX_BIT, user_data: class::MAILBOX, ..Submission::default() });
+            ring.push(Submission {
+                op: op::WAIT,
+                tag,
+                arg: MAILBOX_BIT,
+                user_data: class::MAILBOX,
+                ..Submission::default()
+            });
         });
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! The parameters are read where they were delivered. The answer leaves when the method has ended and has dropped its
 //! parameters and results: until then the slot belongs to it.
-use crate::arena::Range;
-use crate::call::{HEAD_BYTES, copy, larger_range, start_in};
+use crate::arena::{Range, USUAL_BYTES};
+use crate::call::{HEAD_BYTES, copy, larger_range, needed_bytes, start_in};
 use crate::errors;
 use crate::executor::{WakeCell, Wakes};
 use crate::hooks::builder::MessageBuilder;
@@ -13,6 +13,7 @@ use crate::hooks::results::RingResults;
 use crate::hooks::tag::tag;
 use crate::hooks::transfer;
 use crate::object::Dispatch;
+use crate::receiver;
 use crate::ring::{self, SCRATCH_BYTES};
 use crate::runtime::{RUNTIME, class};
 use alloc::format;
@@ -23,8 +24,7 @@ use capnp::private::layout::CapTable;
 use capnp::traits::{Imbue, ImbueMut};
 use capnp::{Error, Result, any_pointer};
 use capos_abi::message::{CapDescriptor, DeliveryHeader};
-use capos_abi::ring::{Completion, Submission, flag, op};
-use capos_abi::status;
+use capos_abi::ring::{Submission, flag, op};
 use core::cell::{Cell, RefCell, UnsafeCell};
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -39,12 +39,32 @@ pub mod live {
 
 /// Bytes of an exception's text at most; it travels in the scratch range.
 const EXCEPTION_TEXT_BYTES: usize = 600;
-/// A token's bits in the `user_data` of a RETURN.
-const TOKEN_MASK: u64 = (1 << 56) - 1;
+
+/// Where a call was delivered to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Place {
+    /// The receiver.
+    pub receiver: u32,
+    /// Slot of its pool.
+    pub slot: u16,
+}
+
+impl Place {
+    /// The place as bits of `user_data`.
+    fn bits(self) -> u64 {
+        u64::from(self.receiver) << 16 | u64::from(self.slot)
+    }
+
+    /// The place from these bits.
+    pub fn from_bits(bits: u64) -> Self {
+        Self { receiver: (bits >> 16) as u32, slot: bits as u16 }
+    }
+}
 
 /// A received call.
 pub struct Incoming {
     token: Cell<u64>,
+    place: Cell<Place>,
     result_bytes: Cell<u32>,
     live: Cell<u8>,
     outcome: RefCell<Option<Result<()>>>,
@@ -61,6 +81,7 @@ impl Default for Incoming {
     fn default() -> Self {
         Self {
             token: Cell::new(0),
+            place: Cell::new(Place::default()),
             result_bytes: Cell::new(0),
             live: Cell::new(0),
             outcome: RefCell::new(None),
@@ -80,16 +101,24 @@ fn get(index: u32) -> &'static Incoming {
     RUNTIME.incoming.get(index)
 }
 
-/// Starts to serve a delivered call; `select` finds the object by granted interface and key. Returns the record.
-///
-/// # Safety
-/// `base` is the pool's slot that the delivery names, and nothing writes it before the call is answered.
-pub unsafe fn accept(base: *const u64, delivery: &Completion, select: impl FnOnce(u64, u64) -> Option<Rc<dyn Dispatch>>) -> u32 {
-    // SAFETY: every delivery starts with its header.
-    let header = unsafe { base.cast::<DeliveryHeader>().read() };
+/// A record for a delivered call.
+#[inline]
+pub fn begin(token: u64, place: Place) -> u32 {
     let index = RUNTIME.incoming.take();
     let incoming = get(index);
-    incoming.token.set(delivery.value);
+    incoming.token.set(token);
+    incoming.place.set(place);
+    index
+}
+
+/// Starts to serve a call that has [begun](begin); `select` finds the object by granted interface and key.
+///
+/// # Safety
+/// `base` is the pool's slot to which the call was delivered, and nothing writes it before the call is answered.
+pub unsafe fn accept(index: u32, base: *const u64, select: impl FnOnce(u64, u64) -> Result<Rc<dyn Dispatch>>) {
+    // SAFETY: every delivery starts with its header.
+    let header = unsafe { base.cast::<DeliveryHeader>().read() };
+    let incoming = get(index);
     incoming.result_bytes.set(header.result_bytes);
     incoming.live.set(live::PARAMS | live::RESULTS);
     let caps = usize::from(header.caps);
@@ -102,18 +131,18 @@ pub unsafe fn accept(base: *const u64, delivery: &Completion, select: impl FnOnc
         }
     }
     reserve_results(incoming);
-    let (params, results) = (Params::new(tag::<RingParams>(index.into())), Results::new(tag::<RingResults>(index.into())));
+    let (params, results) =
+        (Params::new(tag::<RingParams>(index.into())), Results::new(tag::<RingResults>(index.into())));
     match select(header.granted_interface, header.key) {
-        Some(object) => {
+        Ok(object) => {
             incoming.task.set(Some(object.dispatch(header.called_interface, header.method, params, results).promise));
             poll(index);
         }
-        None => {
+        Err(error) => {
             drop((params, results));
-            settle(index, Err(Error::disconnected("this object is not served any more".into())));
+            settle(index, Err(error));
         }
     }
-    index
 }
 
 /// The place of the result is there before the method runs: `Results::get` cannot fail.
@@ -213,6 +242,7 @@ fn answer_if_over(index: u32, incoming: &'static Incoming) {
     if let Err(error) = outcome.and_then(|()| give_back(incoming, token)) {
         give_back_error(token, &error);
     }
+    receiver::answered(incoming.place.get());
     if let Some(range) = incoming.range.take() {
         ring::with(|ring| ring.arena.give(range));
     }
@@ -241,14 +271,17 @@ fn give_back(incoming: &Incoming, token: u64) -> Result<()> {
     let bytes = outgoing.bytes - caps * (size_of::<CapDescriptor>() as u32 - 8);
     if bytes > incoming.result_bytes.get() {
         incoming.range.set(Some(range));
-        return Err(Error::overloaded(format!("the result has {bytes} bytes, the caller accepts {}", incoming.result_bytes.get())));
+        return Err(Error::overloaded(format!(
+            "the result has {bytes} bytes, the caller accepts {}",
+            incoming.result_bytes.get()
+        )));
     }
     ring::with(|ring| {
         let entry = Submission {
             op: op::RETURN,
             caps: outgoing.caps,
             flags: flag::QUIET,
-            user_data: class::RETURN | token & TOKEN_MASK,
+            user_data: class::RETURN | incoming.place.get().bits(),
             message_offset: outgoing.offset,
             message_bytes: outgoing.bytes,
             arg: token,
@@ -268,7 +301,7 @@ fn gather(incoming: &Incoming, results: &mut MessageBuilder, sent: &mut CapTable
         None => {
             ring::with(|ring| ring.enter(0, 0));
             RUNTIME.settle_returned();
-            larger_range(results, sent, HEAD_BYTES)?.ok_or_else(no_room)?
+            larger_range(results, sent, HEAD_BYTES)?.or_else(|| spare_for(results, sent)).ok_or_else(no_room)?
         }
     };
     copy(results, sent, range)?;
@@ -278,6 +311,12 @@ fn gather(incoming: &Incoming, results: &mut MessageBuilder, sent: &mut CapTable
     Ok(())
 }
 
+/// The range that is kept for one answer, if it is large enough.
+fn spare_for(results: &MessageBuilder, sent: &CapTable) -> Option<Range> {
+    let fits = needed_bytes(results, sent) <= USUAL_BYTES;
+    if fits { RUNTIME.spare.take() } else { None }
+}
+
 #[cold]
 fn no_room() -> Error {
     Error::overloaded("the server's message arena is full".into())
@@ -285,7 +324,7 @@ fn no_room() -> Error {
 
 /// Answers with an exception, through the scratch range and at once.
 #[cold]
-fn give_back_error(token: u64, error: &Error) {
+pub fn give_back_error(token: u64, error: &Error) {
     ring::with(|ring| {
         let mut message = MessageBuilder::new();
         // SAFETY: no blocking operation is running, so nobody uses the scratch range.
@@ -299,12 +338,4 @@ fn give_back_error(token: u64, error: &Error) {
             ..Submission::default()
         });
     });
-}
-
-/// A RETURN has failed. If the call is still open, it is answered with the reason.
-#[cold]
-pub fn refused(completion: &Completion) {
-    if completion.status != status::CALLER_GONE {
-        give_back_error(completion.user_data & TOKEN_MASK, &errors::from_status(completion.status, completion.value));
-    }
 }

@@ -5,8 +5,8 @@ use crate::raw::{self, Message};
 use crate::runtime::RUNTIME;
 use alloc::rc::Rc;
 use capnp::capability::{DispatchCallResult, FromServer, Params, Results};
-use capnp::{Error, Result, any_pointer};
 use capnp::traits::HasTypeId;
+use capnp::{Error, Result, any_pointer};
 use capos_abi::handle::{Handle, NULL};
 use capos_abi::interface::endpoint_server;
 use core::cell::{Cell, RefCell};
@@ -124,12 +124,15 @@ fn mint(interface: u64, key: u64) -> Result<Handle> {
     Ok(reply.capability(results::OBJECT))
 }
 
-/// Nothing that was passed out is left: the object ends, unless this thread still uses it or has passed it out again.
-pub fn unreferenced(key: u64) {
-    let Some(object) = by_key(key) else { return };
-    let origin = object.origin.get();
-    if origin != NULL && release_unreferenced(origin) {
+/// Nothing that was passed out from this origin is left: the object ends, unless this thread still uses it or has passed it
+/// out again.
+pub fn unreferenced(origin: Handle) {
+    let found = RUNTIME.objects.position(|object| object.origin.get() == origin);
+    if let Some(index) = found
+        && release_unreferenced(origin)
+    {
+        let object = RUNTIME.objects.get(index);
         object.origin.set(NULL);
-        end_if_unused(key as u32, object);
+        end_if_unused(index, object);
     }
 }

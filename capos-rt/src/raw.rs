@@ -43,8 +43,8 @@ impl Message {
 
     /// Sets a number.
     pub fn set(mut self, field: Scalar, value: u64) -> Self {
-        let (word, shift) = (1 + usize::from(field.offset / 8), u32::from(field.offset % 8) * 8);
-        let mask = u64::MAX >> (64 - 8 * u32::from(field.bytes));
+        let (word, shift) = (1 + field.offset as usize / 8, (field.offset % 8) * 8);
+        let mask = u64::MAX >> (64 - 8 * field.bytes);
         self.words[word] = self.words[word] & !(mask << shift) | ((value ^ field.default) & mask) << shift;
         self
     }
@@ -94,10 +94,10 @@ impl Reply {
     /// A number of the result.
     pub fn get(&self, field: Scalar) -> u64 {
         let (root, data_words, _) = self.root();
-        let mask = u64::MAX >> (64 - 8 * u32::from(field.bytes));
-        let word = usize::from(field.offset / 8);
+        let mask = u64::MAX >> (64 - 8 * field.bytes);
+        let word = field.offset as usize / 8;
         let stored = if word < data_words { self.words.get(root + word).copied().unwrap_or(0) } else { 0 };
-        (stored >> (8 * u32::from(field.offset % 8)) & mask) ^ field.default
+        (stored >> (8 * (field.offset % 8)) & mask) ^ field.default
     }
 
     /// A capability of the result; 0 if it is null.
@@ -216,7 +216,8 @@ pub fn wait(notification: Handle, bits: u64, deadline: u64) -> Result<u64, Failu
 /// Sets bits of a notification, or of the own notification of a thread.
 pub fn signal(notification: Handle, bits: u64) {
     ring::with(|ring| {
-        let entry = Submission { op: op::SIGNAL, flags: flag::QUIET, handle: notification, arg: bits, ..Submission::default() };
+        let entry =
+            Submission { op: op::SIGNAL, flags: flag::QUIET, handle: notification, arg: bits, ..Submission::default() };
         push_quiet(ring, entry);
         ring.enter(0, 0);
     });

@@ -1,14 +1,14 @@
 //! Endpoints that this thread serves: a multishot RECV into a pool of slots, and the objects behind it.
 use crate::arena::Range;
 use crate::errors;
-use crate::incoming;
+use crate::incoming::{self, Place};
 use crate::object::{self, Dispatch, FIRST_OWN_KEY};
 use crate::ring::{self, Ring};
 use crate::runtime::{RUNTIME, class};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use capnp::{Error, Result};
-use capos_abi::handle::Handle;
+use capos_abi::handle::{Handle, NULL};
 use capos_abi::message::DeliveryHeader;
 use capos_abi::ring::{Completion, Submission, flag, kind, op};
 use capos_abi::status::{self, Status};
@@ -29,10 +29,20 @@ pub struct Receiver {
     slot_bytes: Cell<u32>,
     pool: Cell<Option<Range>>,
     bindings: RefCell<Vec<Binding>>,
-    /// The received call that lies in each slot of the pool.
-    calls: RefCell<Vec<Option<u32>>>,
+    deliveries: RefCell<Vec<Delivery>>,
+    /// Slots whose calls are not answered.
+    busy: Cell<u32>,
+    stopping: Cell<bool>,
     ended: Cell<Option<Status>>,
     waker: Cell<Option<Waker>>,
+}
+
+/// What lies in a slot of the pool.
+#[derive(Clone, Copy, Default)]
+struct Delivery {
+    token: u64,
+    /// The received call, until it is answered.
+    call: Option<u32>,
 }
 
 /// An object minted by the endpoint's owner, and who serves it.
@@ -46,7 +56,7 @@ struct Binding {
 /// Starts to receive calls of `endpoint`, whose messages have at most `message_bytes`. Objects that this thread passes
 /// out are minted there from now on. The caller keeps the handle.
 pub fn open(endpoint: Handle, message_bytes: u32) -> Result<u32> {
-    let slot_bytes = message_bytes.next_multiple_of(8) + size_of::<DeliveryHeader>() as u32;
+    let slot_bytes = size_of::<DeliveryHeader>() as u32 + u32::from(ACCEPTED) * 8 + message_bytes.next_multiple_of(8);
     let (pool, slots) = take_pool(slot_bytes)?;
     if !RUNTIME.reserve(2 * slots + 1) {
         ring::with(|ring| ring.arena.give(pool));
@@ -59,8 +69,13 @@ pub fn open(endpoint: Handle, message_bytes: u32) -> Result<u32> {
     receiver.pool.set(Some(pool));
     receiver.ended.set(None);
     receiver.bindings.borrow_mut().clear();
-    *receiver.calls.borrow_mut() = alloc::vec![None; slots as usize];
+    receiver.stopping.set(false);
+    receiver.busy.set(0);
+    *receiver.deliveries.borrow_mut() = alloc::vec![Delivery::default(); slots as usize];
     RUNTIME.endpoint.set(endpoint);
+    if RUNTIME.spare.get().is_none() {
+        RUNTIME.spare.set(ring::with(|ring| ring.arena.take_usual()));
+    }
     ring::with(|ring| {
         let tag = ring.take_tag().expect("there are more tags than completions");
         receiver.tag.set(tag);
@@ -84,7 +99,8 @@ fn take_pool(slot_bytes: u32) -> Result<(Range, u32)> {
     ring::with(|ring| {
         let slots = (ring.arena.bytes() / 2 / slot_bytes).clamp(1, MAX_SLOTS);
         let pool = ring.arena.take(slots * slot_bytes);
-        pool.map(|pool| (pool, slots)).ok_or_else(|| Error::overloaded("the message arena has no room to receive calls".into()))
+        pool.map(|pool| (pool, slots))
+            .ok_or_else(|| Error::overloaded("the message arena has no room to receive calls".into()))
     })
 }
 
@@ -93,10 +109,11 @@ pub fn bind(index: u32, interface: u64, key: Option<u64>, server: Rc<dyn Dispatc
     RUNTIME.receivers.get(index).bindings.borrow_mut().push(Binding { interface, key, server });
 }
 
-/// Stops receiving. Calls that were delivered are served to their end.
+/// Refuses new calls, and stops receiving when those that were delivered are answered.
 pub fn stop(index: u32) {
-    let arg = RUNTIME.receivers.get(index).tag.get().into();
-    ring::with(|ring| crate::raw::push_quiet(ring, Submission { op: op::CANCEL, flags: flag::QUIET, arg, ..Submission::default() }));
+    let receiver = RUNTIME.receivers.get(index);
+    receiver.stopping.set(true);
+    receiver.cancel_if_idle();
 }
 
 /// Waits until nothing is received any more.
@@ -120,7 +137,7 @@ pub fn handle_arrival() -> bool {
     let Some(completion) = RUNTIME.arrivals.borrow_mut().pop_front() else { return false };
     let receiver = RUNTIME.receivers.get(completion.user_data as u32);
     match completion.kind {
-        kind::DELIVERY => receiver.deliver(&completion),
+        kind::DELIVERY => receiver.deliver(completion.user_data as u32, &completion),
         kind::CANCEL_NOTICE => receiver.cancel(completion.value),
         kind::UNREFERENCED => object::unreferenced(completion.value),
         _ => receiver.end(&completion),
@@ -128,42 +145,86 @@ pub fn handle_arrival() -> bool {
     true
 }
 
-/// A RETURN has failed.
+/// The call in this place was answered.
+#[inline]
+pub fn answered(place: Place) {
+    let receiver = RUNTIME.receivers.get(place.receiver);
+    receiver.deliveries.borrow_mut()[usize::from(place.slot)].call = None;
+    receiver.busy.set(receiver.busy.get() - 1);
+    receiver.cancel_if_idle();
+}
+
+/// A RETURN has failed. If the call is still open, it is answered with the reason.
+#[cold]
 pub fn answer_refused(completion: &Completion) {
-    incoming::refused(completion);
+    if completion.status == status::CALLER_GONE {
+        return;
+    }
+    let place = Place::from_bits(completion.user_data & !class::MASK);
+    let token = RUNTIME.receivers.get(place.receiver).deliveries.borrow()[usize::from(place.slot)].token;
+    incoming::give_back_error(token, &errors::from_status(completion.status, completion.value));
 }
 
 impl Receiver {
     #[inline]
-    fn deliver(&self, delivery: &Completion) {
-        let Some(pool) = self.pool.get() else { return };
-        let slot = u32::from(delivery.slot).min(self.slots.get() - 1);
-        let base = ring::with(|ring| ring.message(pool)).wrapping_byte_add((slot * self.slot_bytes.get()) as usize);
+    fn deliver(&self, index: u32, delivery: &Completion) {
+        let (Some(pool), slot) = (self.pool.get(), delivery.slot) else { return };
+        let base =
+            ring::with(|ring| ring.message(pool)).wrapping_byte_add((u32::from(slot) * self.slot_bytes.get()) as usize);
+        let call = incoming::begin(delivery.value, Place { receiver: index, slot });
+        self.deliveries.borrow_mut()[usize::from(slot)] = Delivery { token: delivery.value, call: Some(call) };
+        self.busy.set(self.busy.get() + 1);
         // SAFETY: the slot lies in the pool and belongs to this call until its RETURN.
-        let call = unsafe { incoming::accept(base, delivery, |interface, key| self.select(interface, key)) };
-        self.calls.borrow_mut()[slot as usize] = Some(call);
+        unsafe { incoming::accept(call, base, |interface, key| self.select(interface, key)) };
     }
 
     /// The object is selected by what was granted, never by what was called: the holder of a narrow facet cannot reach
     /// the wide one.
     #[inline]
-    fn select(&self, interface: u64, key: u64) -> Option<Rc<dyn Dispatch>> {
-        if key >= FIRST_OWN_KEY {
-            return object::find(interface, key);
+    fn select(&self, interface: u64, key: u64) -> Result<Rc<dyn Dispatch>> {
+        if self.stopping.get() {
+            return Err(Error::disconnected("the service is stopping".into()));
         }
+        let found = match key >= FIRST_OWN_KEY {
+            true => object::find(interface, key),
+            false => self.bound(interface, key),
+        };
+        found.ok_or_else(|| Error::disconnected("this object is not served".into()))
+    }
+
+    #[inline]
+    fn bound(&self, interface: u64, key: u64) -> Option<Rc<dyn Dispatch>> {
         let bindings = self.bindings.borrow();
         let bound = bindings.iter().find(|b| b.interface == interface && b.key.is_none_or(|bound| bound == key));
         bound.map(|binding| binding.server.clone())
     }
 
     fn cancel(&self, token: u64) {
-        let calls: Vec<u32> = self.calls.borrow().iter().flatten().copied().collect();
-        calls.into_iter().for_each(|call| incoming::cancel(call, token));
+        let delivery = self.deliveries.borrow().iter().copied().find(|delivery| delivery.token == token);
+        if let Some(call) = delivery.and_then(|delivery| delivery.call) {
+            incoming::cancel(call, token);
+        }
+    }
+
+    fn cancel_if_idle(&self) {
+        if self.stopping.get() && self.busy.get() == 0 && self.ended.get().is_none() {
+            let arg = self.tag.get().into();
+            let entry = Submission { op: op::CANCEL, flags: flag::QUIET, arg, ..Submission::default() };
+            ring::with(|ring| crate::raw::push_quiet(ring, entry));
+        }
     }
 
     fn end(&self, completion: &Completion) {
         RUNTIME.unreserve(2 * self.slots.get() + 1);
         ring::with(|ring| ring.give_tag(completion.tag));
+        RUNTIME.endpoint.set(NULL);
+        if let Some(spare) = RUNTIME.spare.take() {
+            ring::with(|ring| ring.arena.give(spare));
+        }
+        // What is still being served lies in the pool, which then stays as it is.
+        if let Some(pool) = self.pool.take().filter(|_| self.busy.get() == 0) {
+            ring::with(|ring| ring.arena.give(pool));
+        }
         self.ended.set(Some(completion.status));
         if let Some(waker) = self.waker.take() {
             waker.wake();

@@ -129,7 +129,10 @@ impl Ring {
     #[cold]
     fn make_room(&self, tail: u32) {
         self.enter(0, 0);
-        assert!(tail.wrapping_sub(self.started()) < SUBMISSION_ENTRIES, "every submission in the ring has a place for its completion");
+        assert!(
+            tail.wrapping_sub(self.started()) < SUBMISSION_ENTRIES,
+            "every submission in the ring has a place for its completion"
+        );
     }
 
     /// Runs the ring, then waits until `min_complete` completions are unread or `deadline` has passed.

@@ -1,4 +1,5 @@
 //! What one thread's asynchronous runtime consists of, and the way of every completion to the record it belongs to.
+use crate::arena::{Range, USUAL_BYTES};
 use crate::call::{self, Call};
 use crate::executor::{Mailbox, Task, WakeCell};
 use crate::handles::Handles;
@@ -8,7 +9,6 @@ use crate::receiver::{self, Receiver};
 use crate::ring::{self, IGNORED, Ring};
 use crate::slab::Slab;
 use crate::wait::{self, Waiting};
-use crate::arena::Range;
 use alloc::collections::VecDeque;
 use capos_abi::handle::{Handle, NULL};
 use capos_abi::ring::{COMPLETION_ENTRIES, Completion, RECEIVE_HEADROOM};
@@ -58,6 +58,8 @@ pub struct Runtime {
     pub backlog: RefCell<VecDeque<u32>>,
     /// Ranges whose RETURN has not started; with the position behind it.
     pub returning: RefCell<VecDeque<(u32, Range)>>,
+    /// A range for one answer, kept by a thread that serves: its own calls cannot take all of the arena.
+    pub spare: Cell<Option<Range>>,
     /// The endpoint on which objects are minted when they are passed out; 0: none.
     pub endpoint: Cell<Handle>,
     /// Where other threads leave wakes.
@@ -81,6 +83,7 @@ pub static RUNTIME: Runtime = Runtime {
     arrivals: RefCell::new(VecDeque::new()),
     backlog: RefCell::new(VecDeque::new()),
     returning: RefCell::new(VecDeque::new()),
+    spare: Cell::new(None),
     endpoint: Cell::new(NULL),
     mailbox: Cell::new(None),
     calls_in_flight: Cell::new(0),
@@ -151,7 +154,12 @@ impl Runtime {
             while let Some(&(position, range)) = returning.front() {
                 if started.wrapping_sub(position) as i32 >= 0 {
                     returning.pop_front();
-                    ring.arena.give(range);
+                    match self.spare.get() {
+                        None if self.endpoint.get() != NULL && range.bytes == USUAL_BYTES => {
+                            self.spare.set(Some(range))
+                        }
+                        _ => ring.arena.give(range),
+                    }
                 } else {
                     break;
                 }

@@ -42,6 +42,11 @@ impl<T: Default> Slab<T> {
         self.all.borrow()[index as usize]
     }
 
+    /// The first record for which `wanted` holds.
+    pub fn position(&self, wanted: impl Fn(&T) -> bool) -> Option<u32> {
+        self.all.borrow().iter().position(|record| wanted(record)).map(|index| index as u32)
+    }
+
     /// The record with this number, if it exists.
     pub fn find(&self, index: u32) -> Option<&'static T> {
         self.all.borrow().get(index as usize).copied()

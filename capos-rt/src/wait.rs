@@ -111,7 +111,8 @@ impl Drop for Wait {
             return RUNTIME.waits.give(index);
         }
         record.abandoned.set(true);
-        let entry = Submission { op: op::CANCEL, flags: flag::QUIET, arg: record.tag.get().into(), ..Submission::default() };
+        let entry =
+            Submission { op: op::CANCEL, flags: flag::QUIET, arg: record.tag.get().into(), ..Submission::default() };
         ring::with(|ring| crate::raw::push_quiet(ring, entry));
     }
 }

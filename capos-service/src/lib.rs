@@ -12,6 +12,7 @@
 
 mod context;
 mod failure;
+pub mod mapping;
 mod service;
 mod slot;
 pub mod spawn;

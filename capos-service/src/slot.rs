@@ -2,8 +2,8 @@
 
 use capnp::Error;
 use capnp::capability::FromClientHook;
-use capnp::traits::HasTypeId;
 use capnp::private::capability::ClientHook;
+use capnp::traits::HasTypeId;
 use capos_rt::hooks::capability::{self, adopt};
 use capos_rt::startup;
 use schema::table;
@@ -22,7 +22,8 @@ pub fn slot<C: FromClientHook + HasTypeId>(name: &str) -> Result<C, Error> {
 
 /// The capability in the slot `name`, whatever it is, and the interface that was granted.
 pub fn any_slot(name: &str) -> Result<(u64, Box<dyn ClientHook>), Error> {
-    let capability = startup::capability(name).ok_or_else(|| Error::failed(format!("nothing was given in the slot \"{name}\"")))?;
+    let capability =
+        startup::capability(name).ok_or_else(|| Error::failed(format!("nothing was given in the slot \"{name}\"")))?;
     let hook = adopt(capability.handle);
     // Slots last as long as the process: the last client of one does not release it.
     forget(hook.add_ref());

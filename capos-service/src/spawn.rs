@@ -11,13 +11,13 @@
 
 mod error;
 mod image;
-mod mapping;
 mod plan;
 #[cfg(test)]
 mod test;
 
 pub use error::{SpawnError, Unfit};
 
+use crate::mapping::{Mapping, Part, map, zeroed};
 use crate::slot;
 use capnp::Error;
 use capnp::capability::FromClientHook;
@@ -27,7 +27,6 @@ use capos_abi::PAGE_BYTES;
 use capos_abi::ring::DEFAULT_AREA_BYTES;
 use capos_abi::startup::slot as own;
 use image::{Layout, Startup};
-use mapping::{Mapping, Part, map, zeroed};
 use plan::{HEAD_BYTES, Plan};
 use schema::ledger_capnp::ledger;
 use schema::memory_object_capnp::{memory_object, memory_reader};

@@ -17,6 +17,8 @@ pub struct MessageBuilder {
     base: *mut u64,
     used: u32,
     capacity: u32,
+    /// Segment 0, if it is not in the arena.
+    home: Option<Spill>,
     spilled: Vec<Spill>,
 }
 
@@ -42,7 +44,7 @@ impl Drop for Spill {
 impl MessageBuilder {
     /// Not a message yet.
     pub const fn new() -> Self {
-        Self { base: core::ptr::null_mut(), used: 0, capacity: 0, spilled: Vec::new() }
+        Self { base: core::ptr::null_mut(), used: 0, capacity: 0, home: None, spilled: Vec::new() }
     }
 
     /// Starts an empty message of up to `capacity` words at `base`.
@@ -56,7 +58,8 @@ impl MessageBuilder {
         self.used = 1;
         // SAFETY: the caller owns the first word.
         unsafe { base.write(0) };
-        if !self.spilled.is_empty() {
+        if self.has_spilled() {
+            self.home = None;
             self.spilled.clear();
         }
     }
@@ -65,11 +68,10 @@ impl MessageBuilder {
     #[cold]
     pub fn start_on_heap(&mut self) {
         self.spilled.clear();
-        let first = Spill::new(SPILL_WORDS, SPILL_WORDS);
-        self.base = first.words.cast();
+        let home = self.home.insert(Spill::new(SPILL_WORDS, SPILL_WORDS));
+        self.base = home.words.cast();
         self.capacity = SPILL_WORDS;
         self.used = 1;
-        self.spilled.push(first);
     }
 
     /// Words of the first segment.
@@ -81,7 +83,7 @@ impl MessageBuilder {
     /// Whether the message has to be copied before it can be sent.
     #[inline]
     pub fn has_spilled(&self) -> bool {
-        !self.spilled.is_empty()
+        self.home.is_some() || !self.spilled.is_empty()
     }
 
     /// Words of a copy in one segment, at most.
@@ -128,7 +130,10 @@ unsafe impl ReaderArena for MessageBuilder {
         match id.checked_sub(1) {
             None => Ok((self.base.cast_const().cast(), self.used)),
             Some(index) => {
-                let spill = self.spilled.get(index as usize).ok_or_else(|| Error::from_kind(ErrorKind::InvalidSegmentId(id)))?;
+                let spill = self
+                    .spilled
+                    .get(index as usize)
+                    .ok_or_else(|| Error::from_kind(ErrorKind::InvalidSegmentId(id)))?;
                 Ok((spill.words.cast_const().cast(), spill.used))
             }
         }

@@ -39,11 +39,22 @@ impl ClientHook for RingCapability {
     }
 
     #[inline]
-    fn new_call(&self, interface: u64, method: u16, _: Option<MessageSize>) -> Request<any_pointer::Owned, any_pointer::Owned> {
+    fn new_call(
+        &self,
+        interface: u64,
+        method: u16,
+        _: Option<MessageSize>,
+    ) -> Request<any_pointer::Owned, any_pointer::Owned> {
         Request::new(tag::<RingRequest>(call::begin(number(self), interface, method).into()))
     }
 
-    fn call(&self, interface: u64, method: u16, params: Box<dyn ParamsHook>, results: Box<dyn ResultsHook>) -> Promise<(), Error> {
+    fn call(
+        &self,
+        interface: u64,
+        method: u16,
+        params: Box<dyn ParamsHook>,
+        results: Box<dyn ResultsHook>,
+    ) -> Promise<(), Error> {
         request::forward(self.new_call(interface, method, None), params, results)
     }
 
@@ -70,7 +81,8 @@ impl ClientHook for RingCapability {
 
 /// The handle of a capability, which nobody of this thread holds any more. Refused if others stand for the same handle.
 pub fn detach(hook: Box<dyn ClientHook>) -> Result<Handle> {
-    let handle = handle(&*hook).ok_or_else(|| Error::failed("this capability is not a handle of this process".into()))?;
+    let handle =
+        handle(&*hook).ok_or_else(|| Error::failed("this capability is not a handle of this process".into()))?;
     if !RUNTIME.handles.detach(handle) {
         return Err(Error::failed("other clients of this thread hold the same handle".into()));
     }

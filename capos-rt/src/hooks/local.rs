@@ -42,11 +42,22 @@ impl ClientHook for LocalCapability {
         tag::<Self>(number(self))
     }
 
-    fn new_call(&self, interface: u64, method: u16, _: Option<MessageSize>) -> Request<any_pointer::Owned, any_pointer::Owned> {
+    fn new_call(
+        &self,
+        interface: u64,
+        method: u16,
+        _: Option<MessageSize>,
+    ) -> Request<any_pointer::Owned, any_pointer::Owned> {
         Request::new(Box::new(LocalRequest { message: Message::new(), target: self.add_ref(), interface, method }))
     }
 
-    fn call(&self, interface: u64, method: u16, params: Box<dyn ParamsHook>, results: Box<dyn ResultsHook>) -> Promise<(), Error> {
+    fn call(
+        &self,
+        interface: u64,
+        method: u16,
+        params: Box<dyn ParamsHook>,
+        results: Box<dyn ResultsHook>,
+    ) -> Promise<(), Error> {
         match object::server(number(self) as u32) {
             Some(server) => server.dispatch(interface, method, Params::new(params), Results::new(results)).promise,
             None => Promise::err(Error::disconnected("the object is gone".into())),

@@ -100,7 +100,10 @@ pub fn submit_promised(index: u32) {
                 call.target.set(handle);
                 call::submit(index);
             }
-            None => call::fail(index, Error::unimplemented("an object of the caller cannot be called through a promise".into())),
+            None => call::fail(
+                index,
+                Error::unimplemented("an object of the caller cannot be called through a promise".into()),
+            ),
         },
     }
 }
@@ -110,7 +113,12 @@ impl ClientHook for Promised {
         Box::new(Self::new(self.call, &self.path))
     }
 
-    fn new_call(&self, interface: u64, method: u16, size: Option<MessageSize>) -> Request<any_pointer::Owned, any_pointer::Owned> {
+    fn new_call(
+        &self,
+        interface: u64,
+        method: u16,
+        size: Option<MessageSize>,
+    ) -> Request<any_pointer::Owned, any_pointer::Owned> {
         if let Some(resolved) = self.get_resolved() {
             return resolved.new_call(interface, method, size);
         }
@@ -119,7 +127,13 @@ impl ClientHook for Promised {
         Request::new(tag::<RingRequest>(index.into()))
     }
 
-    fn call(&self, interface: u64, method: u16, params: Box<dyn ParamsHook>, results: Box<dyn ResultsHook>) -> Promise<(), Error> {
+    fn call(
+        &self,
+        interface: u64,
+        method: u16,
+        params: Box<dyn ParamsHook>,
+        results: Box<dyn ResultsHook>,
+    ) -> Promise<(), Error> {
         request::forward(self.new_call(interface, method, None), params, results)
     }
 

@@ -17,7 +17,8 @@ fn pointer(segment: &mut [u64], at: usize, depth: u32, visit: &mut dyn FnMut(u32
     if word == 0 {
         return Ok(());
     }
-    let depth = depth.checked_sub(1).ok_or_else(|| Error::failed("the message is nested too deeply to be sent".into()))?;
+    let depth =
+        depth.checked_sub(1).ok_or_else(|| Error::failed("the message is nested too deeply to be sent".into()))?;
     let target = (at as i64 + 1 + i64::from((word as i32) >> 2)) as usize;
     match word & 3 {
         0 => fields(segment, target, word, depth, visit),
@@ -31,12 +32,24 @@ fn pointer(segment: &mut [u64], at: usize, depth: u32, visit: &mut dyn FnMut(u32
 }
 
 /// The pointers of a struct at `target` whose sizes stand in `shape`.
-fn fields(segment: &mut [u64], target: usize, shape: u64, depth: u32, visit: &mut dyn FnMut(u32) -> Result<u32>) -> Result<()> {
+fn fields(
+    segment: &mut [u64],
+    target: usize,
+    shape: u64,
+    depth: u32,
+    visit: &mut dyn FnMut(u32) -> Result<u32>,
+) -> Result<()> {
     let first = target + (shape >> 32 & 0xffff) as usize;
     (first..first + (shape >> 48) as usize).try_for_each(|at| pointer(segment, at, depth, visit))
 }
 
-fn list(segment: &mut [u64], target: usize, word: u64, depth: u32, visit: &mut dyn FnMut(u32) -> Result<u32>) -> Result<()> {
+fn list(
+    segment: &mut [u64],
+    target: usize,
+    word: u64,
+    depth: u32,
+    visit: &mut dyn FnMut(u32) -> Result<u32>,
+) -> Result<()> {
     const POINTERS: u64 = 6;
     const STRUCTS: u64 = 7;
     match word >> 32 & 7 {

@@ -92,7 +92,11 @@ unsafe impl ReaderArena for MessageReader {
 
     #[inline]
     fn amplified_read(&self, words: u64) -> Result<()> {
-        let left = self.budget.get().checked_sub(words as usize).ok_or_else(|| Error::from_kind(ErrorKind::ReadLimitExceeded))?;
+        let left = self
+            .budget
+            .get()
+            .checked_sub(words as usize)
+            .ok_or_else(|| Error::from_kind(ErrorKind::ReadLimitExceeded))?;
         self.budget.set(left);
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! A request over the ring, and the promise of its answer.
+use super::RING_BRAND;
 use super::pipeline::RingPipeline;
 use super::response::RingResponse;
 use super::tag::{forget, number, tag};
-use super::RING_BRAND;
 use crate::call::{self, add_reference, drop_reference, is_done};
 use alloc::boxed::Box;
 use capnp::capability::{Promise, RemotePromise, Request, Response};

@@ -84,7 +84,9 @@ fn handle_of(hook: Option<&dyn ClientHook>) -> Result<Handle> {
         LOCAL_BRAND => local::origin(hook.get_ptr() as u32),
         PROMISE_BRAND => match hook.get_resolved() {
             Some(resolved) => handle_of(Some(&*resolved)),
-            None => Err(Error::failed("a capability of an answer that has not come yet cannot be sent: await the answer first".into())),
+            None => Err(Error::failed(
+                "a capability of an answer that has not come yet cannot be sent: await the answer first".into(),
+            )),
         },
         _ => Err(Error::unimplemented("a capability of another transport cannot be sent over the ring".into())),
     }

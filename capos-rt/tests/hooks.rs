@@ -1,0 +1,377 @@
+//! Stock generated clients and servers over the hooks, on a model of the kernel: one thread calls itself.
+mod model;
+
+use capnp::capability::{FromClientHook, Promise};
+use capnp::traits::HasTypeId;
+use capnp::{Error, ErrorKind};
+use capos_rt::executor::{block_on, spawn_local};
+use capos_rt::hooks::blocking::RingCall;
+use capos_rt::hooks::capability::adopt;
+use capos_rt::hooks::local::new_client;
+use capos_rt::{object, receiver, ring, wait};
+use schema::echo_capnp::echo;
+use schema::interrupt_capnp::interrupt;
+use schema::notification_capnp::notification;
+use schema::terminal_capnp::terminal;
+use schema::terminal_output_capnp::terminal_output;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// Runs a test in a thread of its own, over an area of so many bytes, with an echo server and a terminal.
+fn world(area_bytes: u32, test: fn(echo::Client, terminal::Client, Rc<Log>)) {
+    let thread = std::thread::spawn(move || {
+        let interfaces = [echo::Client::TYPE_ID, terminal::Client::TYPE_ID, interrupt::Client::TYPE_ID];
+        let handles = model::start(area_bytes, &interfaces);
+        let log = Rc::new(Log::default());
+        let service = receiver::open(model::ENDPOINT, 1024).unwrap();
+        receiver::bind(service, echo::Client::TYPE_ID, None, object::dispatcher::<echo::Client, _>(Rc::new(Echo)));
+        let screen = Rc::new(Screen(log.clone()));
+        receiver::bind(
+            service,
+            interrupt::Client::TYPE_ID,
+            None,
+            object::dispatcher::<interrupt::Client, _>(Rc::new(Lines)),
+        );
+        receiver::bind(service, terminal::Client::TYPE_ID, Some(1), object::dispatcher::<terminal::Client, _>(screen));
+        let (echo, terminal) = (FromClientHook::new(adopt(handles[0])), FromClientHook::new(adopt(handles[1])));
+        let (before, _) = model::counts();
+        test(echo, terminal, log);
+        block_on(turns(20));
+        let durable = if model::holds(model::INTERRUPT) { 2 } else { 3 };
+        assert_eq!(model::counts().0, before - durable, "every handle that was received is released");
+        receiver::stop(service);
+        block_on(receiver::ended(service)).unwrap();
+        ring::with(|ring| assert!(ring.arena.take(ring.arena.bytes()).is_some(), "every range of the arena came back"));
+    });
+    thread.join().unwrap();
+}
+
+/// What the servers saw.
+#[derive(Default)]
+struct Log {
+    text: RefCell<String>,
+    dropped: Cell<u32>,
+    read_lines: Cell<u32>,
+    release: Cell<bool>,
+}
+
+struct Echo;
+
+impl echo::Server for Echo {
+    async fn words(self: Rc<Self>, params: echo::WordsParams, mut results: echo::WordsResults) -> capnp::Result<()> {
+        let (params, mut results) = (params.get()?, results.get());
+        results.set_a(params.get_a());
+        results.set_f(params.get_f());
+        Ok(())
+    }
+
+    async fn text(self: Rc<Self>, params: echo::TextParams, mut results: echo::TextResults) -> capnp::Result<()> {
+        let text = params.get()?.get_text()?.to_str()?;
+        match text {
+            "fail" => Err(Error::failed("as you wish".into())),
+            "overload" => Err(Error::overloaded("too much".into())),
+            "disconnect" => Err(Error::disconnected("gone".into())),
+            "invalid" => Err(Error::failed("invalid argument: text".into())),
+            "long" => {
+                results.get().set_text("x".repeat(9000));
+                Ok(())
+            }
+            text => {
+                results.get().set_text(text);
+                Ok(())
+            }
+        }
+    }
+}
+
+struct Screen(Rc<Log>);
+
+impl terminal_output::Server for Screen {
+    async fn write(
+        self: Rc<Self>,
+        params: terminal_output::WriteParams,
+        _: terminal_output::WriteResults,
+    ) -> capnp::Result<()> {
+        self.0.text.borrow_mut().push_str(params.get()?.get_text()?.to_str()?);
+        Ok(())
+    }
+}
+
+impl terminal::Server for Screen {
+    async fn read_line(
+        self: Rc<Self>,
+        _: terminal::ReadLineParams,
+        mut results: terminal::ReadLineResults,
+    ) -> capnp::Result<()> {
+        let _count = Count(self.0.clone());
+        while !self.0.release.get() {
+            wait::until(1).await;
+        }
+        results.get().set_line("typed");
+        Ok(())
+    }
+
+    async fn output(
+        self: Rc<Self>,
+        _: terminal::OutputParams,
+        mut results: terminal::OutputResults,
+    ) -> capnp::Result<()> {
+        results.get().set_output(new_client::<terminal_output::Client, _>(Half(self.0.clone())));
+        Ok(())
+    }
+}
+
+/// Counts calls of `read_line` that are running.
+struct Count(Rc<Log>);
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        self.0.read_lines.set(self.0.read_lines.get() + 1);
+    }
+}
+
+/// Rings the bell that it is given.
+struct Lines;
+
+impl interrupt::Server for Lines {
+    async fn bind(self: Rc<Self>, params: interrupt::BindParams, _: interrupt::BindResults) -> capnp::Result<()> {
+        let bell = params.get()?.get_notification()?;
+        let mut request = bell.signal_request();
+        request.get().set_bits(7);
+        request.send().promise.await.map(drop)
+    }
+}
+
+struct Bell(Rc<Log>);
+
+impl notification::Server for Bell {
+    async fn signal(
+        self: Rc<Self>,
+        params: notification::SignalParams,
+        _: notification::SignalResults,
+    ) -> capnp::Result<()> {
+        self.0.text.borrow_mut().push_str(&params.get()?.get_bits().to_string());
+        Ok(())
+    }
+}
+
+/// The writing half of a terminal.
+struct Half(Rc<Log>);
+
+impl terminal_output::Server for Half {
+    async fn write(
+        self: Rc<Self>,
+        params: terminal_output::WriteParams,
+        _: terminal_output::WriteResults,
+    ) -> capnp::Result<()> {
+        self.0.text.borrow_mut().push_str(params.get()?.get_text()?.to_str()?);
+        Ok(())
+    }
+}
+
+impl Drop for Half {
+    fn drop(&mut self) {
+        self.0.dropped.set(self.0.dropped.get() + 1);
+    }
+}
+
+async fn turns(count: usize) {
+    for _ in 0..count {
+        wait::until(1).await;
+    }
+}
+
+fn say(echo: &echo::Client, text: &str) -> capnp::Result<String> {
+    let mut request = echo.text_request();
+    request.get().set_text(text);
+    let response = block_on(request.send().promise)?;
+    Ok(response.get()?.get_text()?.to_string()?)
+}
+
+#[test]
+fn calls_are_answered() {
+    world(64 << 10, |echo, _, _| {
+        for i in 0..1000 {
+            let mut request = echo.words_request();
+            request.get().set_a(i);
+            request.get().set_f(i + 1);
+            let response = block_on(request.send().promise).unwrap();
+            assert_eq!((response.get().unwrap().get_a(), response.get().unwrap().get_f()), (i, i + 1));
+        }
+        assert_eq!(say(&echo, "hello").unwrap(), "hello");
+    });
+}
+
+#[test]
+fn errors_keep_kind_and_text() {
+    world(64 << 10, |echo, terminal, _| {
+        let of = |text| say(&echo, text).map(|_| ()).unwrap_err();
+        assert_eq!((of("fail").kind, &*of("fail").extra), (ErrorKind::Failed, "as you wish"));
+        assert_eq!((of("overload").kind, &*of("overload").extra), (ErrorKind::Overloaded, "too much"));
+        assert_eq!((of("disconnect").kind, &*of("disconnect").extra), (ErrorKind::Disconnected, "gone"));
+        assert_eq!(of("invalid").extra, "invalid argument: text");
+        let unimplemented = block_on(terminal.interrupted_request().send().promise).map(|_| ()).unwrap_err();
+        assert_eq!(unimplemented.kind, ErrorKind::Unimplemented);
+    });
+}
+
+#[test]
+fn a_result_too_large_is_an_error_unless_there_is_room() {
+    world(128 << 10, |echo, _, _| {
+        let error = say(&echo, "long").unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Overloaded);
+        assert!(error.extra.contains("the caller accepts 2304"), "{}", error.extra);
+        let mut request = echo.text_request().with_result_bytes(10_000);
+        request.get().set_text("long");
+        let response = block_on(request.send().promise).unwrap();
+        assert_eq!(response.get().unwrap().get_text().unwrap().len(), 9000);
+    });
+}
+
+#[test]
+fn parameters_larger_than_a_range_are_gathered() {
+    world(64 << 10, |echo, _, _| {
+        let mut request = echo.text_request();
+        request.get().set_text("a".repeat(5000));
+        // The model's endpoint has no limit, but a slot of 1024 bytes.
+        drop(request);
+        let mut request = echo.text_request();
+        for length in [10, 4000, 20] {
+            request.get().set_text("b".repeat(length)); // leaves garbage behind, which is not copied
+        }
+        let response = block_on(request.send().promise).unwrap();
+        assert_eq!(response.get().unwrap().get_text().unwrap().len(), 20);
+    });
+}
+
+#[test]
+fn objects_pass_through_results_and_end_with_their_last_reference() {
+    world(64 << 10, |_, terminal, log| {
+        let response = block_on(terminal.output_request().send().promise).unwrap();
+        let output = response.get().unwrap().get_output().unwrap();
+        drop(response);
+        let mut request = output.write_request();
+        request.get().set_text("hi");
+        block_on(request.send().promise).unwrap();
+        assert_eq!((&**log.text.borrow(), log.dropped.get()), ("hi", 0));
+        drop(output);
+        block_on(turns(5));
+        assert_eq!(log.dropped.get(), 1);
+    });
+}
+
+#[test]
+fn calls_on_promises_leave_when_the_answer_arrives() {
+    world(64 << 10, |_, terminal, log| {
+        let promise = terminal.output_request().send();
+        let output = promise.pipeline.get_output();
+        let calls: Vec<_> = ["a", "b", "c"]
+            .map(|text| {
+                let mut request = output.write_request();
+                request.get().set_text(text);
+                request.send().promise
+            })
+            .into();
+        drop((promise, output));
+        for call in calls {
+            block_on(call).unwrap();
+        }
+        assert_eq!(&**log.text.borrow(), "abc");
+        let failed = terminal.interrupted_request().send();
+        drop(failed);
+    });
+}
+
+#[test]
+fn a_narrow_facet_does_not_reach_the_wide_interface() {
+    world(64 << 10, |_, terminal, _| {
+        let response = block_on(terminal.output_request().send().promise).unwrap();
+        let output = response.get().unwrap().get_output().unwrap();
+        let wide: terminal::Client = output.cast_to();
+        let error = block_on(wide.output_request().send().promise).map(|_| ()).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unimplemented);
+    });
+}
+
+#[test]
+fn a_method_may_wait_while_others_are_served_and_a_dropped_promise_cancels() {
+    world(64 << 10, |echo, terminal, log| {
+        let waiting = terminal.read_line_request().send();
+        let mut patient = terminal.read_line_request().send().promise;
+        spawn_local(async {});
+        assert_eq!(say(&echo, "meanwhile").unwrap(), "meanwhile");
+        assert_eq!(log.read_lines.get(), 0);
+        drop(waiting);
+        block_on(turns(5));
+        assert_eq!(log.read_lines.get(), 1, "the method of the dropped promise was dropped");
+        log.release.set(true);
+        let line = block_on(&mut patient).unwrap();
+        assert_eq!(line.get().unwrap().get_line().unwrap(), "typed");
+    });
+}
+
+#[test]
+fn more_calls_than_the_ring_has_room_for() {
+    world(64 << 10, |echo, _, _| {
+        let calls: Vec<Promise<_, _>> = (0..300)
+            .map(|i| {
+                let mut request = echo.words_request();
+                request.get().set_a(i);
+                request.send().promise
+            })
+            .collect();
+        for (i, call) in calls.into_iter().enumerate() {
+            assert_eq!(block_on(call).unwrap().get().unwrap().get_a(), i as u64);
+        }
+    });
+}
+
+#[test]
+fn requests_that_are_not_sent_leave_nothing() {
+    world(16 << 10, |echo, terminal, _| {
+        (0..100).for_each(|_| drop(echo.words_request()));
+        let promise = terminal.output_request().send();
+        drop(promise.pipeline.get_output().write_request());
+        drop(promise);
+    });
+}
+
+#[test]
+fn only_capabilities_that_the_message_contains_are_sent() {
+    world(64 << 10, |_, _, log| {
+        let lines: interrupt::Client = FromClientHook::new(adopt(model::INTERRUPT));
+        let bell: notification::Client = new_client(Bell(log.clone()));
+        let mut request = lines.bind_request();
+        request.get().set_notification(bell.clone());
+        request.get().set_notification(bell);
+        let (_, before) = model::counts();
+        block_on(request.send().promise).unwrap();
+        assert_eq!(model::counts().1 - before, 1, "the one that the field holds, not the one it held before");
+        assert_eq!(&**log.text.borrow(), "7");
+    });
+}
+
+#[test]
+fn local_calls_need_no_kernel() {
+    world(64 << 10, |_, _, log| {
+        let lines: interrupt::Client = new_client(Lines);
+        let mut request = lines.bind_request();
+        request.get().set_notification(new_client(Bell(log.clone())));
+        block_on(request.send().promise).unwrap();
+        assert_eq!((&**log.text.borrow(), model::counts().1), ("7", 0));
+    });
+}
+
+#[test]
+fn blocking_calls_note_what_else_completes() {
+    world(64 << 10, |echo, terminal, log| {
+        // A blocking call cannot be served by its own thread; a stale handle is answered by the kernel.
+        let other = terminal.output_request().send().promise;
+        let stale: echo::Client = FromClientHook::new(adopt(1 << 32 | 99));
+        let error = stale.words_request().call().map(|_| ()).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Disconnected);
+        assert!(block_on(other).unwrap().get().unwrap().has_output());
+        assert_eq!(say(&echo, "still there").unwrap(), "still there");
+        drop(log);
+    });
+}
