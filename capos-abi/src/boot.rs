@@ -1,5 +1,7 @@
 //! What every way of booting tells the kernel.
 
+use core::mem::size_of;
+
 /// Regions of the memory map at most.
 pub const MAX_MEMORY_REGIONS: usize = 128;
 
@@ -17,6 +19,8 @@ pub struct MemoryRegion {
     /// One of [`memory`].
     pub kind: u64,
 }
+
+const _: () = assert!(size_of::<MemoryRegion>() == 24);
 
 /// Kinds of memory regions.
 pub mod memory {
@@ -53,3 +57,5 @@ pub struct BootInfo {
     /// Command line in UTF-8.
     pub command_line: [u8; MAX_COMMAND_LINE_BYTES],
 }
+
+const _: () = assert!(size_of::<BootInfo>() == 4152);

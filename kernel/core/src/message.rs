@@ -43,9 +43,9 @@ impl<'a> Params<'a> {
 
     /// A number.
     pub fn get(&self, field: Scalar) -> u64 {
-        let word = self.data.get(usize::from(field.offset) / 8).copied().unwrap_or(0);
-        let shifted = word >> (u32::from(field.offset) % 8 * 8);
-        let mask = u64::MAX >> (64 - u32::from(field.bytes) * 8);
+        let word = self.data.get(field.offset as usize / 8).copied().unwrap_or(0);
+        let shifted = word >> (field.offset % 8 * 8);
+        let mask = u64::MAX >> (64 - field.bytes * 8);
         (shifted & mask) ^ field.default
     }
 
@@ -108,9 +108,9 @@ impl Reply {
 
     /// Sets a number.
     pub fn set(&mut self, field: Scalar, value: u64) {
-        let shift = u32::from(field.offset) % 8 * 8;
-        let mask = u64::MAX >> (64 - u32::from(field.bytes) * 8);
-        if let Some(word) = self.words.get_mut(1 + usize::from(field.offset) / 8) {
+        let shift = field.offset % 8 * 8;
+        let mask = u64::MAX >> (64 - field.bytes * 8);
+        if let Some(word) = self.words.get_mut(1 + field.offset as usize / 8) {
             *word = *word & !(mask << shift) | ((value ^ field.default) & mask) << shift;
         }
     }

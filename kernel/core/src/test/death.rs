@@ -83,7 +83,7 @@ fn waiting_for_a_process_tells_how_it_ended() {
     assert_eq!(done[0].status, status::OK);
     let results = process::wait::results::CODE;
     let words = world.read(parent, 1024, 4);
-    assert_eq!(words[1 + usize::from(results.offset) / 8] >> (results.offset % 8 * 8) & 0xffff_ffff, 7);
+    assert_eq!(words[1 + results.offset as usize / 8] >> (results.offset % 8 * 8) & 0xffff_ffff, 7);
 }
 
 #[test]

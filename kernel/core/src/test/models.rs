@@ -80,7 +80,7 @@ proptest! {
     }
 
     #[test]
-    fn any_words_are_read_without_harm(words in proptest::collection::vec(any::<u64>(), 0..64), offset in 0u16..40, index in 0u16..6) {
+    fn any_words_are_read_without_harm(words in proptest::collection::vec(any::<u64>(), 0..64), offset in 0u32..40, index in 0u16..6) {
         if let Ok(params) = Params::new(&words) {
             params.get(Scalar { offset: offset & !7, bytes: 8, default: 0 });
             let _ = params.capability(Pointer { index });
