@@ -1,0 +1,68 @@
+//! The first program: reads the manifest, starts every other program with exactly what is routed to it, supervises.
+
+mod control;
+mod given;
+mod manifest;
+mod quota;
+mod restart;
+mod system;
+#[cfg(test)]
+mod test;
+mod unit;
+
+use capnp::Word;
+use capnp::traits::HasTypeId;
+use capos_service::mapping::Mapping;
+use capos_service::{Context, Failure, Service, slot};
+use control::Control;
+use manifest::Program;
+use schema::supervisor_capnp::supervisor;
+use schema::system_control_capnp::system_control;
+use schema::virtual_memory_capnp::virtual_memory::Access;
+use std::process::ExitCode;
+use std::rc::Rc;
+use system::System;
+
+/// Entry of the boot package that holds the manifest.
+const MANIFEST: &str = "manifest";
+/// The code that the machine is shut down with if the system cannot start.
+const CANNOT_START: u8 = 100;
+
+fn main() -> ExitCode {
+    capos_service::run(async |_: Context| {
+        let Err(failure) = run().await else { return Ok(()) };
+        println!("the system cannot start: {}", failure.text());
+        let mut request = slot::<system_control::Client>("system")?.shutdown_request();
+        request.get().set_code(CANNOT_START);
+        request.send().promise.await?;
+        Ok(())
+    })
+}
+
+/// Starts everything, then serves the `Supervisor` for as long as the machine runs.
+async fn run() -> Result<(), Failure> {
+    let programs = read_manifest().await?;
+    given::check_entries(&programs)?;
+    quota::check(&programs, &slot("ledger")?).await?;
+    let (endpoint, mut objects) = unit::serve(&[supervisor::Client::TYPE_ID]).await?;
+    let service = Service::new(endpoint)?;
+    let control = Rc::new(Control::default());
+    service.bind::<supervisor::Client, Control>(None, control.clone());
+    let system = Rc::new(System::new(programs, objects.remove(0)).await?);
+    let _ = control.system.set(system.clone());
+    system.start().await;
+    println!("ready");
+    Ok(service.run().await?)
+}
+
+async fn read_manifest() -> Result<Vec<Program>, Failure> {
+    let entry = given::boot_entry(MANIFEST)?;
+    let bytes = entry.size_request().send().promise.await?.get()?.get_bytes();
+    let mapping = Mapping::new(&slot("memory")?, entry, bytes, Access::Read).await?;
+    let mut message = Word::allocate_zeroed_vec(bytes.div_ceil(size_of::<Word>() as u64) as usize);
+    let all = Word::words_to_bytes_mut(&mut message);
+    let content = all.split_at_mut(bytes as usize).0;
+    mapping.copy(0, content);
+    mapping.unmap().await?;
+    Ok(manifest::read(&message)?)
+}
