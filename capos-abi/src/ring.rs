@@ -156,7 +156,7 @@ pub struct Completion {
     pub tag: u16,
     /// Slot of the pool that holds a delivery.
     pub slot: u16,
-    /// By kind: delivery, cancel notice: the call's token; WAIT: the bits taken; unreferenced: the key of the origin;
+    /// By kind: delivery, cancel notice: the call's token; WAIT: the bits taken; unreferenced: the origin's handle;
     /// an `EXHAUSTED` status: resource and remainder.
     pub value: u64,
 }
