@@ -197,7 +197,10 @@ impl<P: Platform> Kernel<P> {
             for (i, place) in (0..count).zip(batch.iter_mut()) {
                 *place = self.platform.unmap(space, start + (page + i) * FRAME_BYTES);
             }
-            self.platform.flush(space, start + page * FRAME_BYTES, count);
+            // Pages that were never touched have no translation that could be stale.
+            if batch.iter().any(Option::is_some) {
+                self.platform.flush(space, start + page * FRAME_BYTES, count);
+            }
             let touched = batch.into_iter().flatten().inspect(|frame| self.frames.free(*frame)).count();
             self.frames.unreserve(count - touched as u64);
             page += count;
