@@ -31,6 +31,7 @@ run: system ## Install what is missing, build, and boot in QEMU to a login promp
 test: build ## Install what is missing, then run everything that CI runs
 	cargo test
 	cargo test -p tests
+	$(MAKE) check
 	$(MAKE) lint
 
 .PHONY: setup
@@ -58,7 +59,14 @@ guests: programs
 	@$(CAPOS) package $(GUEST_SYSTEMS)
 
 .PHONY: check
-check: setup ## Type-check everything quickly, for the host, the kernel and capOS
+check: setup ## Check the rules of the tree that no compiler knows; check-<name> runs one (abi, edges, unsafe, schema, ...)
+	@$(CAPOS) check
+
+check-%: setup
+	@$(CAPOS) check $*
+
+.PHONY: types
+types: setup ## Type-check everything, each crate for the target that it runs on
 	cargo check --all-targets $(MESSAGES)
 	$(KERNEL_CARGO) check -p kernel $(MESSAGES)
 	$(USER_CARGO) check $(PROGRAMS) $(GUESTS) $(MESSAGES)
