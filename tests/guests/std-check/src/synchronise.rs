@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const THREADS: u32 = 4;
-const ROUNDS: u32 = 1000;
+const ROUNDS: u32 = 200;
 
 pub fn threads() {
     let thread = thread::Builder::new().name("worker".into()).spawn(|| thread::current().name().map(String::from));
@@ -15,7 +15,7 @@ pub fn threads() {
 
 /// One after the other, joined or left alone: what a thread uses comes back.
 pub fn many_threads() {
-    for n in 0..50 {
+    for n in 0..20 {
         let done = Arc::new(AtomicBool::new(false));
         let flag = done.clone();
         let thread = thread::spawn(move || flag.store(true, Ordering::Release));
