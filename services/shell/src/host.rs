@@ -7,6 +7,9 @@ use crate::held::Capability;
 /// A failure that ends the session: the terminal is gone.
 pub type Lost = String;
 
+/// Work that goes on by itself.
+pub type Job = Pin<Box<dyn Future<Output = ()>>>;
+
 /// How reading a line ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
@@ -47,5 +50,5 @@ pub trait Host: 'static {
     /// Starts a program; gives its process.
     fn spawn(&self, program: Program) -> impl Future<Output = Result<Capability, String>>;
     /// Runs a job beside the session.
-    fn detach(&self, job: Pin<Box<dyn Future<Output = ()>>>);
+    fn detach(&self, job: Job);
 }

@@ -1,6 +1,4 @@
 //! Takes the terminal and everything else it holds, and runs the session.
-use std::future::Future;
-use std::pin::Pin;
 use std::process::ExitCode;
 
 use capnp::Result;
@@ -14,7 +12,7 @@ use schema::terminal_capnp::terminal::{self, Ending};
 use schema::terminal_output_capnp::terminal_output;
 use shell::call::failure;
 use shell::held::{Capability, Held};
-use shell::host::{Host, Input, Lost, Program};
+use shell::host::{Host, Input, Job, Lost, Program};
 use shell::session::Session;
 
 /// Slots that belong to the shell's process, not to the person.
@@ -66,7 +64,7 @@ impl Host for Here {
         Ok(Capability { interface: process::Client::TYPE_ID, hook: process.into_client_hook() })
     }
 
-    fn detach(&self, job: Pin<Box<dyn Future<Output = ()>>>) {
+    fn detach(&self, job: Job) {
         spawn_local(job);
     }
 }

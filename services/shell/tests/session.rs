@@ -1,8 +1,6 @@
 //! Sessions with a scripted person and servers in the same process: what is typed, and what then stands on the screen.
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
 
 use capnp::capability::FromClientHook;
@@ -13,7 +11,7 @@ use schema::system_info_capnp::system_info;
 use schema::terminal_capnp::terminal;
 use schema::terminal_output_capnp::terminal_output;
 use shell::held::{Capability, Held};
-use shell::host::{Host, Input, Lost, Program};
+use shell::host::{Host, Input, Job, Lost, Program};
 use shell::session::Session;
 
 /// Types from a script, and shows on a string.
@@ -22,7 +20,7 @@ struct Script {
     inputs: Rc<RefCell<VecDeque<Input>>>,
     screen: Rc<RefCell<String>>,
     spawned: Rc<RefCell<Vec<String>>>,
-    jobs: Rc<RefCell<Vec<Pin<Box<dyn Future<Output = ()>>>>>>,
+    jobs: Rc<RefCell<Vec<Job>>>,
 }
 
 impl Host for Script {
@@ -55,7 +53,7 @@ impl Host for Script {
         Err("no processes here".to_owned())
     }
 
-    fn detach(&self, job: Pin<Box<dyn Future<Output = ()>>>) {
+    fn detach(&self, job: Job) {
         self.jobs.borrow_mut().push(job);
     }
 }
