@@ -3,13 +3,14 @@
 use crate::mm::shootdown;
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
 
-/// A lock that serves processors in the order of their arrival. Interrupts are off while it is held and awaited, so a
-/// waiting processor answers requests to drop translations itself.
+/// A lock that any waiting processor may get next. It is unfair on purpose: a virtual processor whose turn it is may not be
+/// running, and the others would wait for it.
+///
+/// Interrupts are off while it is held and awaited, so a waiting processor answers requests to drop translations itself.
 pub struct KernelLock<T> {
-    next_ticket: AtomicU32,
-    serving: AtomicU32,
+    held: AtomicBool,
     value: UnsafeCell<T>,
 }
 
@@ -19,15 +20,16 @@ unsafe impl<T: Send> Sync for KernelLock<T> {}
 impl<T> KernelLock<T> {
     /// A free lock.
     pub const fn new(value: T) -> KernelLock<T> {
-        KernelLock { next_ticket: AtomicU32::new(0), serving: AtomicU32::new(0), value: UnsafeCell::new(value) }
+        KernelLock { held: AtomicBool::new(false), value: UnsafeCell::new(value) }
     }
 
     /// Waits for the lock.
     pub fn lock(&self) -> Guard<'_, T> {
-        let ticket = self.next_ticket.fetch_add(1, Ordering::Relaxed);
-        while self.serving.load(Ordering::Acquire) != ticket {
-            shootdown::serve();
-            core::hint::spin_loop();
+        while self.held.swap(true, Ordering::Acquire) {
+            while self.held.load(Ordering::Relaxed) {
+                shootdown::serve();
+                core::hint::spin_loop();
+            }
         }
         Guard { lock: self }
     }
@@ -56,7 +58,6 @@ impl<T> DerefMut for Guard<'_, T> {
 
 impl<T> Drop for Guard<'_, T> {
     fn drop(&mut self) {
-        let served = self.lock.serving.load(Ordering::Relaxed);
-        self.lock.serving.store(served.wrapping_add(1), Ordering::Release);
+        self.lock.held.store(false, Ordering::Release);
     }
 }
