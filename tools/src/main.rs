@@ -15,6 +15,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Checks rules of the tree that no compiler knows.
+    Check(commands::check::Check),
     /// Compiles system descriptions and packs each with its programs into a boot package.
     Package(commands::package::Package),
     /// Boots a boot package in QEMU, with the serial line on this terminal.
@@ -23,6 +25,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::Check(check) => check.execute(),
         Command::Package(package) => package.execute(),
         Command::Run(run) => run.execute(),
     };

@@ -1,4 +1,5 @@
 //! The subcommands of `capos`.
 
+pub mod check;
 pub mod package;
 pub mod run;

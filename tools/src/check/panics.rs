@@ -1,0 +1,80 @@
+//! The panic inventory: every place in the linked kernel that can call into `core::panicking`, with the reason why it stays.
+//!
+//! The kernel's machine code is searched for calls of panic functions; each call's address is traced back to source files by the
+//! debug information, inlined frames included, and counted for the innermost file of ours. The table is `docs/tables/panics.txt`.
+
+use super::{Violations, table};
+use crate::artifacts;
+use anyhow::{Context, Result};
+use iced_x86::{Decoder, DecoderOptions, FlowControl};
+use object::{Object, ObjectSection, ObjectSymbol};
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+/// The table, from the root of the tree.
+pub const TABLE: &str = "docs/tables/panics.txt";
+
+const HEADING: &str = "Calls of panic functions in the linked kernel, by source file and kind.
+Renewed by `capos check panics --write`; the reasons are written by hand.";
+
+/// Compares the built kernel with the table.
+pub fn check(root: &Path, write: bool) -> Result<Violations> {
+    let kernel = artifacts::require(artifacts::kernel())?;
+    let found = sites(&kernel)?;
+    let path = root.join(TABLE);
+    let old = table::read(&path)?;
+    if write {
+        table::write(&path, HEADING, &found, &old)?;
+    }
+    Ok(table::differences(TABLE, &found, &table::read(&path)?))
+}
+
+/// Number of panic calls by `file: kind`.
+fn sites(kernel: &Path) -> Result<BTreeMap<String, String>> {
+    let bytes = std::fs::read(kernel).with_context(|| format!("cannot read {}", kernel.display()))?;
+    let file = object::File::parse(&*bytes)?;
+    let panics: HashMap<u64, String> = file
+        .symbols()
+        .filter_map(|s| Some((s.address(), panic_kind(&format!("{:#}", rustc_demangle::demangle(s.name().ok()?)))?)))
+        .collect();
+    let loader = addr2line::Loader::new(kernel).map_err(|e| anyhow::anyhow!("{}: {e}", kernel.display()))?;
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for section in file.sections().filter(|s| s.kind() == object::SectionKind::Text) {
+        let decoder = Decoder::with_ip(64, section.data()?, section.address(), DecoderOptions::NONE);
+        for instruction in decoder {
+            let branches = matches!(instruction.flow_control(), FlowControl::Call | FlowControl::UnconditionalBranch);
+            if let Some(kind) = panics.get(&instruction.near_branch_target()).filter(|_| branches) {
+                let place = source_of(&loader, instruction.ip());
+                *counts.entry(format!("{place}: {kind}")).or_default() += 1;
+            }
+        }
+    }
+    Ok(counts.into_iter().map(|(key, count)| (key, count.to_string())).collect())
+}
+
+/// What a panic function complains about; `None` for other functions.
+fn panic_kind(function: &str) -> Option<String> {
+    let kind = function.strip_prefix("core::panicking::").or_else(|| {
+        let inner = ["core::option::", "core::result::", "core::slice::", "core::str::", "core::cell::"];
+        inner.iter().any(|p| function.starts_with(p)).then_some(function).filter(|f| f.contains("fail") || f.contains("panic"))
+    })?;
+    Some(kind.to_owned())
+}
+
+/// The innermost file of the tree, or of a dependency, that an instruction was compiled from.
+fn source_of(loader: &addr2line::Loader, address: u64) -> String {
+    let mut files = Vec::new();
+    if let Ok(mut frames) = loader.find_frames(address) {
+        while let Ok(Some(frame)) = frames.next() {
+            files.extend(frame.location.and_then(|l| l.file).map(str::to_owned));
+        }
+    }
+    let ours = files.iter().find_map(|f| Some(format!("kernel/{}", f.rsplit_once("kernel/")?.1)));
+    ours.or_else(|| files.iter().find_map(|f| dependency(f))).unwrap_or_else(|| "core library".to_owned())
+}
+
+/// `crate-1.2.3/src/file.rs` of a dependency's source path.
+fn dependency(path: &str) -> Option<String> {
+    let (_, rest) = path.split_once("/registry/src/")?;
+    Some(rest.split_once('/')?.1.to_owned())
+}
