@@ -90,8 +90,8 @@ impl Firmware {
 
     fn add(&mut self, entry: MadtEntry) {
         match entry {
-            MadtEntry::LocalApic(apic) if apic.flags & ENABLED != 0 => self.processors.push(u32::from(apic.apic_id)),
-            MadtEntry::LocalX2Apic(apic) if apic.flags & ENABLED != 0 => self.processors.push(apic.x2apic_id),
+            MadtEntry::LocalApic(apic) if apic.flags & ENABLED != 0 => self.add_processor(u32::from(apic.apic_id)),
+            MadtEntry::LocalX2Apic(apic) if apic.flags & ENABLED != 0 => self.add_processor(apic.x2apic_id),
             MadtEntry::IoApic(controller) => self.io_apics.push(IoApicAddress {
                 physical: u64::from(controller.io_apic_address),
                 first_interrupt: controller.global_system_interrupt_base,
@@ -107,6 +107,13 @@ impl Firmware {
                 });
             }
             _ => {}
+        }
+    }
+
+    /// Some firmware lists a processor twice, once in each form.
+    fn add_processor(&mut self, apic: u32) {
+        if !self.processors.contains(&apic) {
+            self.processors.push(apic);
         }
     }
 }

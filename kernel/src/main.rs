@@ -139,9 +139,10 @@ fn package(info: &BootInfo) -> &'static [u8] {
     unsafe { slice::from_raw_parts(layout::direct(info.package) as *const u8, info.package_bytes as usize) }
 }
 
-/// A frame allocator with all usable memory but frame 0.
+/// A frame allocator with all usable memory but frame 0. What the loader left is needed no more.
 fn free_frames(info: &BootInfo) -> Option<FrameAllocator> {
-    let usable = info.memory_map.iter().filter(|region| region.kind == memory::USABLE);
+    let kinds = [memory::USABLE, memory::LOADER_RECLAIMABLE];
+    let usable = info.memory_map.iter().filter(|region| kinds.contains(&region.kind));
     let end = usable.clone().map(|region| region.start + region.bytes).max()?;
     let mut frames = FrameAllocator::new(Frame::containing(end))?;
     for region in usable {

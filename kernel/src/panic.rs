@@ -16,7 +16,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use x86_64::registers::control::Cr2;
 
 /// Words of the stack that are searched for return addresses.
-const SEARCHED_WORDS: u64 = 256;
+const SEARCHED_WORDS: usize = 256;
 /// Return addresses shown.
 const SHOWN_ADDRESSES: usize = 12;
 
@@ -33,14 +33,14 @@ pub fn machine_ready() {
 #[panic_handler]
 fn panic(info: &PanicInfo) -> ! {
     match info.location() {
-        Some(place) => end(format_args!("{} at {place}", info.message())),
-        None => end(format_args!("{}", info.message())),
+        Some(place) => end(format_args!("{} at {place}", info.message()), stack_pointer()),
+        None => end(format_args!("{}", info.message()), stack_pointer()),
     }
 }
 
 /// The kernel found itself in a state that cannot be.
 pub fn bug(what: fmt::Arguments) -> ! {
-    end(what)
+    end(what, stack_pointer())
 }
 
 /// The machine or what was loaded is unfit; nothing has started yet.
@@ -54,9 +54,15 @@ pub fn exception(frame: &Frame) -> ! {
     if frame.vector == u64::from(vector::PAGE_FAULT) {
         let address = Cr2::read_raw();
         let what = if stack::is_guard(address) { "stack overflow" } else { "page fault" };
-        end(format_args!("{what} in the kernel: address {address:#x}, error {:#x}\n{}", frame.error, Registers(frame)));
+        end(
+            format_args!("{what} in the kernel: address {address:#x}, error {:#x}\n{}", frame.error, Registers(frame)),
+            frame.rsp,
+        );
     }
-    end(format_args!("exception {} in the kernel, error {:#x}\n{}", frame.vector, frame.error, Registers(frame)))
+    end(
+        format_args!("exception {} in the kernel, error {:#x}\n{}", frame.vector, frame.error, Registers(frame)),
+        frame.rsp,
+    )
 }
 
 /// Double fault, machine check or non-maskable interrupt.
@@ -71,7 +77,7 @@ pub fn fatal(frame: &Frame) -> ! {
         _ if stack::is_guard(address) => "stack overflow",
         _ => "double fault",
     };
-    end(format_args!("{what}, CR2 {address:#x}\n{}", Registers(frame)))
+    end(format_args!("{what}, CR2 {address:#x}\n{}", Registers(frame)), frame.rsp)
 }
 
 /// Stops this processor for ever.
@@ -82,7 +88,8 @@ pub fn halt() -> ! {
     }
 }
 
-fn end(what: fmt::Arguments) -> ! {
+/// Says what happened and which callers `stack` shows, and ends the machine.
+fn end(what: fmt::Arguments, stack: u64) -> ! {
     if PANICKING.swap(true, Ordering::SeqCst) {
         halt();
     }
@@ -91,10 +98,10 @@ fn end(what: fmt::Arguments) -> ! {
         console::last_words(format_args!(
             "\nkernel panic on processor {}: {what}\n{}",
             Cpu::current().index(),
-            Callers
+            Callers(stack)
         ));
     } else {
-        console::last_words(format_args!("\nkernel panic: {what}\n{}", Callers));
+        console::last_words(format_args!("\nkernel panic: {what}\n{}", Callers(stack)));
     }
     power::end(debug_exit::PANIC)
 }
@@ -112,22 +119,27 @@ impl fmt::Display for Registers<'_> {
     }
 }
 
-/// Words on the stack that look like return addresses. Frame pointers would be exact, at the cost of every call.
-struct Callers;
+/// Words on a stack that look like return addresses. Frame pointers would be exact, at the cost of every call.
+struct Callers(u64);
 
 impl fmt::Display for Callers {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let here: u64;
-        // SAFETY: reads the stack pointer.
-        unsafe { asm!("mov {}, rsp", out(reg) here, options(nomem, nostack, preserves_flags)) };
         let (start, end) = layout::image().text;
-        let top = stack::end_of(here).min(here + SEARCHED_WORDS * 8);
-        // SAFETY: the words between the stack pointer and the end of the stack are mapped.
-        let words = (here..top).step_by(8).map(|address| unsafe { (address as *const u64).read_volatile() });
         f.write_str("callers may be:")?;
-        words
+        stack::used(self.0)
+            .step_by(8)
+            .take(SEARCHED_WORDS)
+            // SAFETY: the stack above a stack pointer of the kernel is mapped.
+            .map(|address| unsafe { (address as *const u64).read_volatile() })
             .filter(|word| (start..end).contains(word))
             .take(SHOWN_ADDRESSES)
             .try_for_each(|word| write!(f, " {word:x}"))
     }
+}
+
+fn stack_pointer() -> u64 {
+    let pointer;
+    // SAFETY: reads the stack pointer.
+    unsafe { asm!("mov {}, rsp", out(reg) pointer, options(nomem, nostack, preserves_flags)) };
+    pointer
 }

@@ -94,12 +94,15 @@ boot_gdt_pointer:
     .section .bss.boot, "aw", @nobits
     .balign 4096
 boot_root:          .skip 4096
+    .global boot_low
 boot_low:           .skip 4096
 boot_high:          .skip 4096
 boot_image:         .skip 4096
+    .global boot_directories
 boot_directories:   .skip 4 * 4096
     .global boot_stack
 boot_stack:         .skip {STACK}
+    .global boot_stack_end
 boot_stack_end:
 
 # XEN_ELFNOTE_PHYS32_ENTRY: the entry is the first byte of the image.

@@ -2,7 +2,7 @@
 
 use super::memory_map::MemoryMap;
 use crate::mm::layout::{self, KERNEL_LOAD_ADDRESS};
-use capos_abi::boot::{BootInfo, MAX_COMMAND_LINE_BYTES, MAX_MEMORY_REGIONS, MemoryRegion, memory};
+use capos_abi::boot::{BootInfo, EMPTY, memory};
 use core::arch::global_asm;
 
 /// Bytes of the stack that the boot processor starts on.
@@ -69,17 +69,7 @@ extern "C" fn pvh_start(start_info: u64) -> ! {
 
 fn boot_info(start: &StartInfo) -> BootInfo {
     let (kernel_start, kernel_end) = (KERNEL_LOAD_ADDRESS, KERNEL_LOAD_ADDRESS + layout::kernel_bytes());
-    let mut info = BootInfo {
-        region_count: 0,
-        memory_map: [MemoryRegion::default(); MAX_MEMORY_REGIONS],
-        rsdp: start.rsdp,
-        package: 0,
-        package_bytes: 0,
-        kernel_start,
-        kernel_end,
-        command_line_bytes: 0,
-        command_line: [0; MAX_COMMAND_LINE_BYTES],
-    };
+    let mut info = BootInfo { rsdp: start.rsdp, kernel_start, kernel_end, ..EMPTY };
     if start.module_count > 0 {
         // SAFETY: the protocol places `module_count` entries there.
         let module: Module = unsafe { read(start.modules) };

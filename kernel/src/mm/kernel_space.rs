@@ -6,6 +6,7 @@ use super::page_table::{self, Entry, LEVEL_BYTES, Table};
 use crate::arch::features::Features;
 use capos_abi::PAGE_BYTES;
 use capos_abi::boot::{MemoryRegion, memory};
+use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 use kernel_core::frame::Frame;
 use x86_64::structures::paging::PageTableFlags as Flags;
@@ -110,16 +111,18 @@ impl KernelSpace {
     }
 
     fn map_direct(&mut self, start: u64, end: u64, frames: &mut BootFrames) {
+        let fixed = fixed_image(frames);
         let mut physical = start;
         while physical < end {
             let fits = |level: &u32| {
-                LEVEL_BYTES
-                    .get(*level as usize)
-                    .is_some_and(|bytes| physical.is_multiple_of(*bytes) && end - physical >= *bytes)
+                let bytes = level_bytes(*level);
+                let separate = physical + bytes <= fixed.start || fixed.end <= physical;
+                physical.is_multiple_of(bytes) && end - physical >= bytes && separate
             };
-            let level = (1..self.levels).rev().find(fits).unwrap_or(1);
-            self.map(layout::direct(physical), physical, level, Flags::WRITABLE | Flags::NO_EXECUTE, frames);
-            physical += LEVEL_BYTES.get(level as usize).copied().unwrap_or(PAGE_BYTES);
+            let level = (0..self.levels).rev().find(fits).unwrap_or(0);
+            let writable = if fixed.contains(&physical) { Flags::empty() } else { Flags::WRITABLE };
+            self.map(layout::direct(physical), physical, level, writable | Flags::NO_EXECUTE, frames);
+            physical += level_bytes(level);
         }
     }
 
@@ -137,6 +140,17 @@ impl KernelSpace {
             Err(_) => crate::panic::refuse(format_args!("no memory for the kernel's page tables")),
         }
     }
+}
+
+/// The part of the image that nobody may write, not even through the direct map.
+fn fixed_image(frames: &BootFrames) -> Range<u64> {
+    let image = layout::image();
+    let start = frames.info().kernel_start;
+    start..start + (image.rodata.1 - image.text.0)
+}
+
+fn level_bytes(level: u32) -> u64 {
+    LEVEL_BYTES.get(level as usize).copied().unwrap_or(PAGE_BYTES)
 }
 
 /// Whether a region belongs into the direct map.

@@ -4,6 +4,7 @@ use super::boot_frames::BootFrames;
 use super::kernel_space::KernelSpace;
 use super::layout::{self, STACKS};
 use capos_abi::PAGE_BYTES;
+use core::ops::Range;
 
 /// Pages of the stack that the kernel runs on.
 const KERNEL_PAGES: u64 = 16;
@@ -34,9 +35,26 @@ impl CpuStacks {
 
 /// Whether an address lies in a guard page: an access there is a stack overflow.
 pub fn is_guard(address: u64) -> bool {
-    const KERNEL_GUARD: u64 = SLOT_BYTES - (KERNEL_PAGES + 1) * PAGE_BYTES;
-    let all = STACKS..STACKS + kernel_core::MAX_PROCESSORS as u64 * STACKS_PER_CPU * SLOT_BYTES;
-    all.contains(&address) && (address - STACKS) % SLOT_BYTES < KERNEL_GUARD
+    is_stack(address) && !mapped(address).contains(&address)
+}
+
+/// The words of the stack in use above this stack pointer.
+pub fn used(pointer: u64) -> Range<u64> {
+    // The stack that the boot processor starts on lies in the image.
+    let stack = if is_stack(pointer) { mapped(pointer) } else { pointer..layout::image().data.1 };
+    pointer.next_multiple_of(8).max(stack.start)..stack.end
+}
+
+fn is_stack(address: u64) -> bool {
+    (STACKS..STACKS + kernel_core::MAX_PROCESSORS as u64 * STACKS_PER_CPU * SLOT_BYTES).contains(&address)
+}
+
+/// The part of an address's slot that is mapped.
+fn mapped(address: u64) -> Range<u64> {
+    let slot = (address - STACKS) / SLOT_BYTES;
+    let pages = if slot.is_multiple_of(STACKS_PER_CPU) { KERNEL_PAGES } else { INTERRUPT_PAGES };
+    let end = STACKS + (slot + 1) * SLOT_BYTES - PAGE_BYTES;
+    end - pages * PAGE_BYTES..end
 }
 
 /// Maps a stack that ends one page before the end of its slot.
@@ -47,12 +65,4 @@ fn map_stack(slot: u64, pages: u64, space: &mut KernelSpace, frames: &mut BootFr
         space.map_page(end - page * PAGE_BYTES, physical, frames);
     }
     end
-}
-
-/// Where the stack that holds this address ends: one of these, or the one that the boot processor starts on.
-pub fn end_of(address: u64) -> u64 {
-    if (STACKS..layout::KERNEL).contains(&address) {
-        return address / SLOT_BYTES * SLOT_BYTES + SLOT_BYTES - PAGE_BYTES;
-    }
-    layout::image().data.1
 }
