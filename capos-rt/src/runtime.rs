@@ -94,7 +94,8 @@ impl Runtime {
     /// Sets completions aside for an asynchronous operation; false if there are too few.
     #[inline]
     pub fn reserve(&self, completions: u32) -> bool {
-        let fits = self.reserved.get() + completions <= COMPLETION_BUDGET;
+        // What is unread counts too: notices come without having been asked for.
+        let fits = self.reserved.get() + completions + ring::with(Ring::unread) <= COMPLETION_BUDGET;
         if fits {
             self.reserved.set(self.reserved.get() + completions);
         }
