@@ -32,7 +32,25 @@ pub mod memory {
     pub const ACPI_RECLAIMABLE: u64 = 3;
     /// Holds kernel, boot package or boot data.
     pub const LOADED: u64 = 4;
+    /// Holds what the kernel runs on until it has page tables and descriptor tables of its own; usable from then on.
+    pub const LOADER_RECLAIMABLE: u64 = 5;
 }
+
+/// A picture in memory, of 32 bits a pixel.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Framebuffer {
+    /// Physical address of the first pixel, 0 = there is no picture.
+    pub address: u64,
+    /// Pixels in a line.
+    pub width: u64,
+    /// Lines.
+    pub height: u64,
+    /// Bytes from line to line.
+    pub pitch: u64,
+}
+
+const _: () = assert!(size_of::<Framebuffer>() == 32);
 
 /// Everything the kernel needs to know of the machine it woke up on.
 #[repr(C)]
@@ -52,10 +70,29 @@ pub struct BootInfo {
     pub kernel_start: u64,
     /// Physical address behind the kernel image.
     pub kernel_end: u64,
+    /// Seconds since the start of 1970, UTC, at boot; 0 = unknown.
+    pub unix_seconds: u64,
+    /// The screen.
+    pub framebuffer: Framebuffer,
     /// Bytes of the command line.
     pub command_line_bytes: u64,
     /// Command line in UTF-8.
     pub command_line: [u8; MAX_COMMAND_LINE_BYTES],
 }
 
-const _: () = assert!(size_of::<BootInfo>() == 4152);
+const _: () = assert!(size_of::<BootInfo>() == 4192);
+
+/// Nothing known.
+pub const EMPTY: BootInfo = BootInfo {
+    region_count: 0,
+    memory_map: [MemoryRegion { start: 0, bytes: 0, kind: memory::RESERVED }; MAX_MEMORY_REGIONS],
+    rsdp: 0,
+    package: 0,
+    package_bytes: 0,
+    kernel_start: 0,
+    kernel_end: 0,
+    unix_seconds: 0,
+    framebuffer: Framebuffer { address: 0, width: 0, height: 0, pitch: 0 },
+    command_line_bytes: 0,
+    command_line: [0; MAX_COMMAND_LINE_BYTES],
+};

@@ -10,6 +10,7 @@ pub mod boot;
 pub mod debug_exit;
 pub mod handle;
 pub mod layout;
+pub mod limine;
 pub mod message;
 pub mod package;
 pub mod ring;
