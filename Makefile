@@ -59,10 +59,10 @@ guests: programs
 	@$(CAPOS) package $(GUEST_SYSTEMS)
 
 .PHONY: check
-check: setup ## Check the rules of the tree that no compiler knows; check-<name> runs one (abi, edges, unsafe, schema, ...)
+check: kernel ## Check the rules of the tree that no compiler knows; check-<name> runs one (abi, edges, unsafe, schema, ...)
 	@$(CAPOS) check
 
-check-%: setup
+check-%: kernel
 	@$(CAPOS) check $*
 
 .PHONY: types
