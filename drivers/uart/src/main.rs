@@ -71,8 +71,9 @@ async fn handle_interrupts(uart: Rc<Uart<Ports>>, ledger: ledger::Client, interr
     request.send().promise.await?;
     loop {
         wait(&notification, FIRED).await?;
-        uart.interrupt().await?;
+        // The line is edge-triggered: what happens while it is masked is seen only by looking at the chip afterwards.
         interrupt.acknowledge_request().send().promise.await?;
+        uart.interrupt().await?;
     }
 }
 
