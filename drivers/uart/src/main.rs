@@ -70,10 +70,10 @@ async fn handle_interrupts(uart: Rc<Uart<Ports>>, ledger: ledger::Client, interr
     request.get().set_bits(FIRED);
     request.send().promise.await?;
     loop {
-        wait(&notification, FIRED).await?;
         // The line is edge-triggered: what happens while it is masked is seen only by looking at the chip afterwards.
-        interrupt.acknowledge_request().send().promise.await?;
         uart.interrupt().await?;
+        wait(&notification, FIRED).await?;
+        interrupt.acknowledge_request().send().promise.await?;
     }
 }
 
