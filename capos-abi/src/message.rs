@@ -24,6 +24,8 @@ const _: () = assert!(size_of::<CapDescriptor>() == 16);
 pub mod mode {
     /// The receiver gets a child of the sender's grant; the sender keeps its own.
     pub const COPY: u64 = 0;
+    /// The receiver's slot takes the place of the sender's, which is locked until delivery and then empty.
+    pub const MOVE: u64 = 1;
 }
 
 /// Stands before every delivered call.

@@ -66,4 +66,6 @@ pub mod slot {
     pub const MEMORY: &str = "memory";
     /// Its main thread (`Thread`).
     pub const THREAD: &str = "thread";
+    /// Its handle table (`HandleManager`).
+    pub const HANDLES: &str = "handles";
 }

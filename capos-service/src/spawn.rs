@@ -28,6 +28,7 @@ use capos_abi::ring::DEFAULT_AREA_BYTES;
 use capos_abi::startup::slot as own;
 use image::{Layout, Startup};
 use plan::{HEAD_BYTES, Plan};
+use schema::handle_manager_capnp::handle_manager;
 use schema::ledger_capnp::ledger;
 use schema::memory_object_capnp::{memory_object, memory_reader};
 use schema::process_capnp::process;
@@ -194,6 +195,7 @@ struct Child {
     ledger: ledger::Client,
     process: process::Client,
     memory: virtual_memory::Client,
+    handles: handle_manager::Client,
 }
 
 impl Child {
@@ -201,8 +203,8 @@ impl Child {
         let mut request = ledger.create_process_request();
         request.get().set_name(name);
         let reply = request.send().promise.await?;
-        let (process, memory) = (reply.get()?.get_process()?, reply.get()?.get_memory()?);
-        Ok(Child { ledger, process, memory })
+        let made = reply.get()?;
+        Ok(Child { ledger, process: made.get_process()?, memory: made.get_memory()?, handles: made.get_handles()? })
     }
 
     async fn build(
@@ -292,6 +294,7 @@ impl Child {
             Grant::new(own::PROCESS, self.process.clone()),
             Grant::new(own::LEDGER, self.ledger.clone()),
             Grant::new(own::MEMORY, self.memory.clone()),
+            Grant::new(own::HANDLES, self.handles.clone()),
             Grant::new(own::THREAD, thread),
         ];
         let mut granted: Vec<(String, u64, u64)> = Vec::new();
@@ -313,7 +316,7 @@ impl Child {
 }
 
 /// Capabilities that every process gets.
-const OWN_GRANTS: usize = 4;
+const OWN_GRANTS: usize = 5;
 
 impl Grant {
     fn new<C: FromClientHook + HasTypeId>(slot: &str, capability: C) -> Grant {

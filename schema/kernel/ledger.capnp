@@ -5,6 +5,7 @@ using VirtualMemory = import "virtual_memory.capnp".VirtualMemory;
 using MemoryObject = import "memory_object.capnp".MemoryObject;
 using Process = import "process.capnp".Process;
 using Thread = import "thread.capnp".Thread;
+using HandleManager = import "handle_manager.capnp".HandleManager;
 using Endpoint = import "endpoint.capnp".Endpoint;
 using Notification = import "notification.capnp".Notification;
 
@@ -14,7 +15,7 @@ interface Ledger @0xb0f4a6e0d91c4a01 {
   createLedger @0 (frames :UInt64, handles :UInt64, objects :UInt64, threads :UInt64) -> (ledger :Ledger);
   # A child with these limits, reserved from this ledger until the child is gone.
 
-  createProcess @1 (name :Text) -> (process :Process, memory :VirtualMemory);
+  createProcess @1 (name :Text) -> (process :Process, memory :VirtualMemory, handles :HandleManager);
   # An empty process that this ledger pays for: no threads, no capabilities, nothing mapped. `name` has at most 32 bytes.
 
   createThread @2 (

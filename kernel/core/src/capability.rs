@@ -19,6 +19,8 @@ pub enum Object {
     Thread(Id<Thread>),
     /// The address space of a process.
     VirtualMemory(Id<Process>),
+    /// The handle table of a process.
+    Handles(Id<Process>),
     /// Shared memory.
     Memory(Id<MemoryObject>),
     /// An endpoint itself, to receive from.

@@ -28,6 +28,8 @@ pub struct Slot {
     capability: Option<Capability>,
     /// Position in the grant tree.
     pub links: Links,
+    /// On its way to another process; nobody can use it until it arrives or the call is cancelled.
+    pub locked: bool,
     /// The origin has lost its last derived capability, and its minter has not been told.
     pub unreferenced: bool,
 }
@@ -75,14 +77,15 @@ impl HandleTable {
     }
 
     /// Puts a capability into a slot that was reserved.
-    pub fn insert_reserved(&mut self, capability: Capability, links: Links) -> u32 {
+    pub fn insert_reserved(&mut self, capability: Capability) -> u32 {
         self.reserved -= 1;
         self.used += 1;
         let index = self.oldest_free;
         let slot = self.slot_mut(index).expect("a reserved slot is free");
         let next = core::mem::replace(&mut slot.next_free, NONE);
         slot.capability = Some(capability);
-        slot.links = links;
+        slot.links = Links::ROOT;
+        slot.locked = false;
         slot.unreferenced = false;
         self.oldest_free = next;
         if next == NONE {
@@ -101,19 +104,22 @@ impl HandleTable {
         Some(capability)
     }
 
-    /// Index of the slot that a handle names.
-    pub fn index_of(&self, handle: Handle) -> Option<u32> {
+    /// Index of the slot that a handle names, on its way elsewhere or not.
+    pub fn any_index_of(&self, handle: Handle) -> Option<u32> {
         let slot = self.slots.get(handle as u32 as usize)?;
         (slot.capability.is_some() && u64::from(slot.generation) == handle >> INDEX_BITS).then_some(handle as u32)
     }
 
-    /// The capability that a handle names.
+    /// Index of the slot that a usable handle names.
+    pub fn index_of(&self, handle: Handle) -> Option<u32> {
+        self.any_index_of(handle).filter(|&i| self.slot(i).is_some_and(|s| !s.locked))
+    }
+
+    /// The capability that a usable handle names.
     pub fn get(&self, handle: Handle) -> Option<&Capability> {
-        self.slots
-            .get(handle as u32 as usize)
-            .filter(|s| u64::from(s.generation) == handle >> INDEX_BITS)?
-            .capability
-            .as_ref()
+        let slot = self.slots.get(handle as u32 as usize)?;
+        let usable = u64::from(slot.generation) == handle >> INDEX_BITS && !slot.locked;
+        slot.capability.as_ref().filter(|_| usable)
     }
 
     /// The handle of a slot in use.
@@ -143,6 +149,7 @@ impl HandleTable {
             next_free: NONE,
             capability: None,
             links: Links::ROOT,
+            locked: false,
             unreferenced: false,
         });
         self.append_free(index);

@@ -140,7 +140,7 @@ impl<P: Platform> Kernel<P> {
         };
         let object = self.memory.insert(object).map_err(|_| StartError::Memory)?;
         self.processes[process].ranges.prepare().map_err(|_| StartError::Memory)?;
-        let kind = Kind::Mapped { object, offset: 0, access: segment.access, writable: false };
+        let kind = Kind::Mapped { object, offset: 0, access: segment.access, writable: false, granted: None };
         self.processes[process].ranges.set(start, end, kind);
         Ok(())
     }
@@ -211,6 +211,7 @@ impl<P: Platform> Kernel<P> {
         self.grant_init(caps, process, slot::PROCESS, Object::Process(process), interface::process::ID)?;
         self.grant_init(caps, process, slot::LEDGER, Object::Ledger(ledger), interface::ledger::ID)?;
         self.grant_init(caps, process, slot::MEMORY, Object::VirtualMemory(process), interface::virtual_memory::ID)?;
+        self.grant_init(caps, process, slot::HANDLES, Object::Handles(process), interface::handle_manager::ID)?;
         self.grant_init(caps, process, slot::THREAD, thread, interface::thread::ID)
     }
 

@@ -109,17 +109,14 @@ impl<P: Platform> Kernel<P> {
     pub(crate) fn insert_root(&mut self, process: Id<Process>, capability: Capability) -> SlotRef {
         self.retain(capability.object);
         let handles = &mut self.processes[process].handles;
-        let index = handles.insert_reserved(capability, grant::Links::ROOT);
+        let index = handles.insert_reserved(capability);
         SlotRef { process, index }
     }
 
     /// Puts a capability derived from the one in `parent` into a reserved slot of `process`.
     pub(crate) fn insert_derived(&mut self, parent: SlotRef, process: Id<Process>, capability: Capability) -> SlotRef {
         let child = self.insert_root(process, capability);
-        let links = grant::insert_child(&mut self.processes, parent, child);
-        if let Some(slot) = self.processes[process].handles.slot_mut(child.index) {
-            slot.links = links;
-        }
+        grant::insert_child(&mut self.processes, parent, child);
         child
     }
 
@@ -136,6 +133,7 @@ impl<P: Platform> Kernel<P> {
             return;
         }
         self.withdraw_notice(slot);
+        self.inherit_mappings(slot);
         let lonely_root = grant::unlink(&mut self.processes, slot);
         let removed = self.processes[slot.process].handles.remove(slot.index);
         self.ledgers[ledger].refund(Resource::Handles, 1);
@@ -151,7 +149,7 @@ impl<P: Platform> Kernel<P> {
     pub(crate) fn retain(&mut self, object: Object) {
         match object {
             Object::Ledger(id) => self.ledgers[id].references += 1,
-            Object::Process(id) | Object::VirtualMemory(id) => self.processes[id].references += 1,
+            Object::Process(id) | Object::VirtualMemory(id) | Object::Handles(id) => self.processes[id].references += 1,
             Object::Thread(id) => self.threads[id].references += 1,
             Object::Memory(id) => self.memory[id].references += 1,
             Object::Endpoint(id) => {

@@ -35,6 +35,7 @@ pub mod platform;
 mod process;
 mod range;
 mod record;
+mod revoke;
 mod ring;
 mod schedule;
 mod slab;

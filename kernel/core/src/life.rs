@@ -211,7 +211,7 @@ impl<P: Platform> Kernel<P> {
     pub(crate) fn release(&mut self, object: Object) {
         match object {
             Object::Ledger(id) => self.release_ledger(id),
-            Object::Process(id) | Object::VirtualMemory(id) => self.release_process(id),
+            Object::Process(id) | Object::VirtualMemory(id) | Object::Handles(id) => self.release_process(id),
             Object::Thread(id) => self.release_thread(id),
             Object::Memory(id) => self.release_memory(id),
             Object::Endpoint(id) => {

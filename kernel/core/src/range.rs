@@ -1,7 +1,9 @@
 //! The address-range map of a process: what its addresses stand for.
 use crate::memory::{Access, MemoryObject};
+use crate::process::Process;
 use crate::slab::{Id, OutOfHeap};
 use alloc::vec::Vec;
+use capos_abi::handle::Handle;
 
 /// First address that a process can use.
 pub const FIRST_ADDRESS: u64 = 0x1_0000;
@@ -29,6 +31,8 @@ pub enum Kind {
         access: Access,
         /// Whether the mapper held the writable interface.
         writable: bool,
+        /// Who mapped it with which handle; `None`: the kernel, for init.
+        granted: Option<(Id<Process>, Handle)>,
     },
     /// A thread's ring area; goes with the thread.
     Ring,
@@ -76,6 +80,16 @@ impl RangeMap {
     pub fn find(&self, address: u64) -> Option<&Range> {
         let at = self.ranges.partition_point(|r| r.end <= address);
         self.ranges.get(at).filter(|r| r.start <= address)
+    }
+
+    /// All ranges, sorted.
+    pub fn iter(&self) -> impl Iterator<Item = &Range> {
+        self.ranges.iter()
+    }
+
+    /// All ranges; their addresses must stay as they are.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Range> {
+        self.ranges.iter_mut()
     }
 
     /// Where `bytes` would fit; `None` if there is no gap.

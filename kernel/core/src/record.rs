@@ -46,16 +46,18 @@ pub enum Record {
 pub struct SentCaps {
     handles: [Handle; MAX_CAPS],
     len: u8,
+    moved: u16,
 }
 
 impl SentCaps {
     /// None.
-    pub const NONE: Self = Self { handles: [0; MAX_CAPS], len: 0 };
+    pub const NONE: Self = Self { handles: [0; MAX_CAPS], len: 0, moved: 0 };
 
     /// Adds a handle; those beyond the limit are dropped (the entry's nibble cannot ask for more).
-    pub fn push(&mut self, handle: Handle) {
+    pub fn push(&mut self, handle: Handle, moved: bool) {
         if let Some(place) = self.handles.get_mut(usize::from(self.len)) {
             *place = handle;
+            self.moved |= u16::from(moved) << self.len;
             self.len += 1;
         }
     }
@@ -63,6 +65,16 @@ impl SentCaps {
     /// The handles.
     pub fn as_slice(&self) -> &[Handle] {
         self.handles.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    /// The handles that are moved.
+    pub fn moved(&self) -> impl Iterator<Item = Handle> {
+        self.as_slice().iter().enumerate().filter(|(i, _)| self.is_moved(*i)).map(|(_, &handle)| handle)
+    }
+
+    /// Whether the handle at this place is moved.
+    pub fn is_moved(&self, index: usize) -> bool {
+        self.moved >> index & 1 == 1
     }
 
     /// How many.
@@ -92,6 +104,8 @@ pub enum CallState {
 
 /// A call to a served object.
 pub struct CallRecord {
+    /// The caller's handle of the object.
+    pub handle: Handle,
     /// Comes back in the completion.
     pub user_data: u64,
     /// Where it stands.
@@ -147,6 +161,8 @@ pub enum PoolSlotState {
 
 /// A running RECV.
 pub struct ReceiveRecord {
+    /// The receiver's handle of the endpoint.
+    pub handle: Handle,
     /// Comes back in every completion.
     pub user_data: u64,
     /// What it receives from.
@@ -163,6 +179,8 @@ pub struct ReceiveRecord {
 
 /// A WAIT.
 pub struct WaitRecord {
+    /// The waiter's handle of the notification, 0 = its own bits.
+    pub handle: Handle,
     /// Comes back in the completion.
     pub user_data: u64,
     /// What it waits for; `None`: the thread's own bits.
@@ -173,6 +191,8 @@ pub struct WaitRecord {
 
 /// A method of a kernel object that answers later.
 pub struct MethodRecord {
+    /// The caller's handle of the object.
+    pub handle: Handle,
     /// Comes back in the completion.
     pub user_data: u64,
     /// Whose end it waits for.
@@ -193,6 +213,17 @@ pub enum MethodTarget {
 }
 
 impl Record {
+    /// The handle that the operation uses, 0 = none.
+    pub fn handle(&self) -> Handle {
+        match self {
+            Self::Free => 0,
+            Self::Call(call) => call.handle,
+            Self::Receive(receive) => receive.handle,
+            Self::Wait(wait) => wait.handle,
+            Self::Method(method) => method.handle,
+        }
+    }
+
     /// Deadline in absolute nanoseconds, 0 = none.
     pub fn deadline(&self) -> u64 {
         match self {

@@ -65,6 +65,11 @@ impl<T> Slab<T> {
         self.len
     }
 
+    /// Number of places, free ones included; ids have smaller indexes.
+    pub fn slots(&self) -> u32 {
+        self.entries.len() as u32
+    }
+
     /// Stores an object.
     pub fn insert(&mut self, value: T) -> Result<Id<T>, OutOfHeap> {
         self.len += 1;

@@ -5,8 +5,10 @@ use crate::message::{Params, Reply};
 use crate::notification::Notification;
 use crate::operation::{Refusal, Step};
 use crate::platform::Platform;
+use crate::process::Process;
 use crate::slab::Id;
 use crate::{Kernel, Next};
+use capos_abi::handle::Handle;
 use capos_abi::interface::interrupt::{self, acknowledge, bind};
 use capos_abi::interface::interrupt_lines::open;
 use capos_abi::interface::notification;
@@ -20,6 +22,8 @@ pub const LINES: usize = 16;
 struct Line {
     references: u32,
     bound: Option<(Id<Notification>, u64)>,
+    /// Who bound it with which handle.
+    binder: Option<(Id<Process>, Handle)>,
 }
 
 /// All interrupt lines.
@@ -83,6 +87,7 @@ impl<P: Platform> Kernel<P> {
                 if let Some((previous, _)) = self.interrupts.line(line).bound.replace((id, bits)) {
                     self.release(Object::Notification(previous));
                 }
+                self.interrupts.line(line).binder = Some((call.process(), call.entry.handle));
                 self.platform.set_line_enabled(line, true);
                 self.answer(call, &Reply::new(bind::results::SHAPE))
             }
@@ -101,11 +106,24 @@ impl<P: Platform> Kernel<P> {
         let entry = self.interrupts.line(line);
         entry.references -= 1;
         if entry.references == 0 {
-            let bound = entry.bound.take();
-            self.platform.set_line_enabled(line, false);
-            if let Some((notification, _)) = bound {
-                self.release(Object::Notification(notification));
-            }
+            self.mask_and_unbind(line);
+        }
+    }
+
+    /// Unbinds a line that was bound with this handle.
+    pub(crate) fn unbind_line(&mut self, line: u8, binder: (Id<Process>, Handle)) {
+        if self.interrupts.line(line).binder == Some(binder) {
+            self.mask_and_unbind(line);
+        }
+    }
+
+    fn mask_and_unbind(&mut self, line: u8) {
+        let entry = self.interrupts.line(line);
+        entry.binder = None;
+        let bound = entry.bound.take();
+        self.platform.set_line_enabled(line, false);
+        if let Some((notification, _)) = bound {
+            self.release(Object::Notification(notification));
         }
     }
 }

@@ -67,21 +67,26 @@ impl<P: Platform> Kernel<P> {
         use create_process::{params as p, results};
         let mut name = [0; NAME_BYTES + 1];
         let name = params.text(p::NAME, &mut name)?;
-        call.check_room(results::SHAPE, 2, 0)?;
-        self.reserve_handles(call.process(), 1)?;
+        call.check_room(results::SHAPE, 3, 0)?;
+        self.reserve_handles(call.process(), 2)?;
         let made = self
             .charge_object(id, call.process())
             .and_then(|()| self.new_process(id, name).inspect_err(|_| self.uncharge_object(id, call.process())));
-        let process = made.inspect_err(|_| self.unreserve_handles(call.process(), 1))?;
-        let first = self.insert_root(call.process(), Capability::new(Object::Process(process), interface::process::ID));
-        let second = self.insert_root(
-            call.process(),
+        let process = made.inspect_err(|_| self.unreserve_handles(call.process(), 2))?;
+        let capabilities = [
+            Capability::new(Object::Process(process), interface::process::ID),
             Capability::new(Object::VirtualMemory(process), interface::virtual_memory::ID),
-        );
+            Capability::new(Object::Handles(process), interface::handle_manager::ID),
+        ];
+        let handles = capabilities.map(|capability| {
+            let slot = self.insert_root(call.process(), capability);
+            self.handle_of(slot)
+        });
         let mut reply = Reply::new(results::SHAPE);
         reply.set_capability(results::PROCESS, 0);
         reply.set_capability(results::MEMORY, 1);
-        self.answer_with(call, &reply, &[self.handle_of(first), self.handle_of(second)], &[])
+        reply.set_capability(results::HANDLES, 2);
+        self.answer_with(call, &reply, &handles, &[])
     }
 
     /// A process whose object was charged.

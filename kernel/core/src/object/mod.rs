@@ -2,6 +2,7 @@
 mod clock;
 mod endpoint;
 mod entropy;
+mod handle_manager;
 mod interrupt;
 mod io_ports;
 mod kernel_log;
@@ -103,6 +104,7 @@ impl<P: Platform> Kernel<P> {
             Object::Memory(id) => self.memory_object(id, call),
             Object::VirtualMemory(id) => self.virtual_memory(id, call, params),
             Object::Process(id) => self.process(id, call, params),
+            Object::Handles(id) => self.handle_manager(id, call, params),
             Object::Thread(id) => self.thread(id, call),
             Object::Ledger(id) => self.ledger(id, call, params),
             Object::Endpoint(id) => self.endpoint(id, call, params),

@@ -45,11 +45,13 @@ impl<P: Platform> Kernel<P> {
 
     /// Leaves a record of a method that answers later.
     pub(super) fn start_method(&mut self, call: &KernelCall<'_>, target: MethodTarget) -> Result<Step, Refusal> {
+        let entry = call.entry;
         let record = MethodRecord {
-            user_data: call.entry.user_data,
+            handle: entry.handle,
+            user_data: entry.user_data,
             target,
             result: call.result,
-            deadline: call.entry.deadline,
+            deadline: entry.deadline,
         };
         self.threads[call.thread].ring.start(call.entry.tag, Record::Method(record));
         Ok(Step::Pending)

@@ -92,8 +92,8 @@ impl<P: Platform> Kernel<P> {
         for part in parts {
             self.processes[id].ranges.prepare()?;
             let kind = match part.kind {
-                Kind::Mapped { object, offset, writable, .. } => {
-                    Kind::Mapped { object, offset, access: wanted, writable }
+                Kind::Mapped { object, offset, writable, granted, .. } => {
+                    Kind::Mapped { object, offset, access: wanted, writable, granted }
                 }
                 _ => Kind::Committed(wanted),
             };
@@ -122,7 +122,7 @@ impl<P: Platform> Kernel<P> {
     fn map_object(&mut self, id: Id<Process>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
         use map::{params as p, results};
         call.check_room(results::SHAPE, 0, 0)?;
-        let (_, source) = self.sent_slot(call, params, p::OBJECT)?;
+        let (slot, source) = self.sent_slot(call, params, p::OBJECT)?;
         let (Object::Memory(object), true) = (source.object, source.offers(memory_reader::ID)) else {
             return Err(status::BAD_ARGUMENT.into());
         };
@@ -139,7 +139,8 @@ impl<P: Platform> Kernel<P> {
         let (start, end) = self.place(id, params.get(p::ADDRESS), bytes, |kind| *kind == Kind::Reserved)?;
         self.processes[id].ranges.prepare()?;
         self.retain(Object::Memory(object));
-        self.processes[id].ranges.set(start, end, Kind::Mapped { object, offset, access, writable });
+        let granted = Some((slot.process, self.handle_of(slot)));
+        self.processes[id].ranges.set(start, end, Kind::Mapped { object, offset, access, writable, granted });
         self.answer_address(call, results::SHAPE, results::ADDRESS, start)
     }
 

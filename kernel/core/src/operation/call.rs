@@ -60,10 +60,12 @@ impl<P: Platform> Kernel<P> {
             self.platform.read_arena(sender.ring.area, first + i * DESCRIPTOR_BYTES, &mut words);
             let [handle, sent_mode] = words;
             let known = handle == 0 || self.processes[sender.process].handles.get(handle).is_some();
-            if sent_mode != mode::COPY || !known {
+            let twice =
+                caps.as_slice().contains(&handle) && (sent_mode == mode::MOVE || caps.moved().any(|h| h == handle));
+            if !known || twice || ![mode::COPY, mode::MOVE].contains(&sent_mode) {
                 return Err(status::BAD_CAPABILITY.into());
             }
-            caps.push(handle);
+            caps.push(handle, sent_mode == mode::MOVE && handle != 0);
         }
         Ok(caps)
     }
@@ -91,7 +93,9 @@ impl<P: Platform> Kernel<P> {
         if accepted > 0 {
             self.reserve_handles(self.threads[thread].process, u32::from(accepted))?;
         }
+        self.lock_moved(self.threads[thread].process, &caps, true);
         let record = CallRecord {
+            handle: entry.handle,
             user_data: entry.user_data,
             state: CallState::Queued { previous: None, next: None },
             endpoint: served.endpoint,

@@ -1,8 +1,11 @@
 //! Delivery: a call moves from its caller's arena into a slot of a server's pool.
 use crate::Kernel;
+use crate::capability::Object;
 use crate::endpoint::Endpoint;
+use crate::grant;
 use crate::handle::SlotRef;
 use crate::platform::Platform;
+use crate::process::Process;
 use crate::record::{CallRecord, CallState, PoolSlotState, Record, SentCaps, Waiter};
 use crate::slab::Id;
 use crate::thread::State;
@@ -116,29 +119,53 @@ impl<P: Platform> Kernel<P> {
         self.complete(receiver.thread, &completion);
     }
 
-    /// Copies capabilities into reserved slots of another process: all of them, or none (`None`).
-    pub(super) fn transfer(
-        &mut self,
-        from: Id<crate::process::Process>,
-        to: Id<crate::process::Process>,
-        caps: &SentCaps,
-    ) -> Option<[u64; MAX_CAPS]> {
+    /// Copies or moves capabilities into reserved slots of another process: all of them, or none (`None`).
+    pub(super) fn transfer(&mut self, from: Id<Process>, to: Id<Process>, caps: &SentCaps) -> Option<[u64; MAX_CAPS]> {
         let mut received = [0; MAX_CAPS];
         let sender = &self.processes[from].handles;
-        if !caps.as_slice().iter().all(|&h| h == 0 || sender.get(h).is_some()) {
+        if !caps.as_slice().iter().all(|&h| h == 0 || sender.any_index_of(h).is_some()) {
             return None;
         }
-        for (place, &handle) in received.iter_mut().zip(caps.as_slice()) {
-            let handles = &self.processes[from].handles;
-            match (handles.index_of(handle), handles.get(handle).copied()) {
-                (Some(index), Some(capability)) => {
-                    let copy = self.insert_derived(SlotRef { process: from, index }, to, capability);
-                    *place = self.handle_of(copy);
-                }
-                _ => self.unreserve_handles(to, 1),
-            }
+        for (i, (place, &handle)) in received.iter_mut().zip(caps.as_slice()).enumerate() {
+            let Some(index) = self.processes[from].handles.any_index_of(handle) else {
+                self.unreserve_handles(to, 1);
+                continue;
+            };
+            let source = SlotRef { process: from, index };
+            let arrived = if caps.is_moved(i) { self.move_slot(source, to) } else { self.copy_slot(source, to) };
+            *place = arrived.map_or(0, |slot| self.handle_of(slot));
         }
         Some(received)
+    }
+
+    fn copy_slot(&mut self, source: SlotRef, to: Id<Process>) -> Option<SlotRef> {
+        let capability = *self.processes[source.process].handles.slot(source.index)?.capability()?;
+        Some(self.insert_derived(source, to, capability))
+    }
+
+    /// The receiver's slot takes the place of the sender's in the grant tree.
+    fn move_slot(&mut self, source: SlotRef, to: Id<Process>) -> Option<SlotRef> {
+        let capability = *self.processes[source.process].handles.slot(source.index)?.capability()?;
+        let arrived = self.insert_root(to, capability);
+        grant::replace(&mut self.processes, source, arrived);
+        self.end_operations(source);
+        if matches!(capability.object, Object::Memory(_)) {
+            self.reattribute_mappings(source, Some(arrived));
+        }
+        self.release_slot(source);
+        Some(arrived)
+    }
+
+    /// Locks or unlocks the slots of capabilities that are moved.
+    pub(super) fn lock_moved(&mut self, process: Id<Process>, caps: &SentCaps, locked: bool) {
+        let Some(entry) = self.processes.get_mut(process) else { return };
+        for handle in caps.moved() {
+            if let Some(index) = entry.handles.any_index_of(handle)
+                && let Some(slot) = entry.handles.slot_mut(index)
+            {
+                slot.locked = locked;
+            }
+        }
     }
 }
 

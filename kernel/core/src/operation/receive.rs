@@ -35,6 +35,7 @@ impl<P: Platform> Kernel<P> {
         self.endpoints[endpoint].receivers.try_reserve(1).map_err(|_| OutOfHeap)?;
         slots.resize(entry.arg as usize, PoolSlot { generation: 0, state: PoolSlotState::Free });
         let record = ReceiveRecord {
+            handle: entry.handle,
             user_data: entry.user_data,
             endpoint,
             pool_offset: pool.offset,

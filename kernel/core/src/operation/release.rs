@@ -18,7 +18,7 @@ impl<P: Platform> Kernel<P> {
         let process = self.threads[thread].process;
         let index = self.processes[process].handles.index_of(entry.handle).ok_or(status::STALE)?;
         let slot = SlotRef { process, index };
-        if entry.flags & flag::IF_UNREFERENCED != 0 && grant::has_descendants(&mut self.processes, slot) {
+        if entry.flags & flag::IF_UNREFERENCED != 0 && grant::first_child(&mut self.processes, slot).is_some() {
             return Err(status::BAD_STATE.into());
         }
         self.release_slot(slot);

@@ -98,6 +98,7 @@ impl<P: Platform> Kernel<P> {
             };
             self.complete(call.thread, &completion);
         }
+        self.lock_moved(self.threads[call.thread].process, &record.caps, false);
         self.release_endpoint(record.endpoint);
     }
 

@@ -29,7 +29,8 @@ impl<P: Platform> Kernel<P> {
         if let Some(id) = notification {
             self.retain(Object::Notification(id));
         }
-        let record = WaitRecord { user_data: entry.user_data, notification, deadline: entry.deadline };
+        let record =
+            WaitRecord { handle: entry.handle, user_data: entry.user_data, notification, deadline: entry.deadline };
         self.threads[thread].ring.start(entry.tag, Record::Wait(record));
         Ok(Step::Pending)
     }

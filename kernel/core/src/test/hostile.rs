@@ -10,7 +10,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 /// Interfaces that a hostile program tries.
-const INTERFACES: [u64; 8] = [
+const INTERFACES: [u64; 9] = [
+    interface::handle_manager::ID,
     interface::ledger::ID,
     interface::process::ID,
     interface::thread::ID,
@@ -25,7 +26,7 @@ prop_compose! {
     /// An entry whose fields are mostly plausible.
     fn entry()(
         op in 0u8..10, caps in any::<u8>(), flags in prop_oneof![4 => Just(0u16), 1 => any::<u16>()], method in 0u16..9,
-        tag in 0u16..260, handle in 0u64..24, generation in 1u64..4, interface in 0usize..8,
+        tag in 0u16..260, handle in 0u64..24, generation in 1u64..4, interface in 0usize..9,
         message_offset in 0u32..600, message_bytes in 0u32..40, result_bytes in 0u32..2000,
         deadline in prop_oneof![3 => Just(0u64), 1 => 1u64..100_000], arg in prop_oneof![0u64..8, any::<u64>()],
     ) -> Submission {
@@ -63,6 +64,7 @@ fn random_entries_hurt_nobody_else() {
         let (server, own, client, _) = pair(&mut world);
         let paying = world.ledger(client);
         world.give(client, Object::Process(client.process), interface::process::ID);
+        world.give(client, Object::Handles(client.process), interface::handle_manager::ID);
         world.give(client, Object::Thread(client.thread), interface::thread::ID);
         world.give(client, Object::VirtualMemory(client.process), virtual_memory::ID);
         world.copy(server, own, client);

@@ -25,6 +25,9 @@ pub struct Actor {
     pub area: RingArea,
 }
 
+/// Marks the completions of [`World::call_kernel`].
+const CALL_MARK: u64 = 0xca11;
+
 pub const PLENTY: Amounts = Amounts([2000, 500, 200, 16]);
 
 impl World {
@@ -160,12 +163,14 @@ impl World {
             handle,
             interface,
             method,
+            user_data: CALL_MARK,
             message_bytes: message.len() as u32 * 8,
             result_offset: 1024,
             result_bytes: 1024,
             ..Submission::default()
         };
-        let completions = self.run(actor, entry);
+        let mut completions = self.run(actor, entry);
+        completions.retain(|c| c.user_data == CALL_MARK);
         let [completion] = completions[..] else { panic!("one completion, not {completions:?}") };
         (completion, self.read(actor, 1024, completion.bytes as usize / 8))
     }

@@ -1,0 +1,109 @@
+//! Revocation: what was derived from a capability ends, in every process.
+//!
+//! Parents go before their children: the first child is taken out, its own children come into its place, and so on. With a slot
+//! end the operations that use it and the mappings made with it, so nothing derived succeeds once the last slot is gone.
+use crate::Kernel;
+use crate::capability::Object;
+use crate::grant;
+use crate::handle::SlotRef;
+use crate::memory::MemoryObject;
+use crate::platform::Platform;
+use crate::process::Process;
+use crate::range::Kind;
+use crate::record::Waiter;
+use crate::slab::Id;
+use capos_abi::handle::Handle;
+use capos_abi::status;
+
+/// Slots that one step of a revocation takes.
+pub const STEP_SLOTS: usize = 64;
+
+impl<P: Platform> Kernel<P> {
+    /// Takes back up to [`STEP_SLOTS`] capabilities derived from this one; whether none is left.
+    pub(crate) fn revoke_step(&mut self, slot: SlotRef) -> bool {
+        for _ in 0..STEP_SLOTS {
+            let Some(child) = grant::first_child(&mut self.processes, slot) else { return true };
+            self.end_operations(child);
+            self.end_mappings(child);
+            self.unbind_interrupt(child);
+            self.release_slot(child);
+        }
+        grant::first_child(&mut self.processes, slot).is_none()
+    }
+
+    /// Ends the pending operations of a process that use this handle.
+    pub(crate) fn end_operations(&mut self, slot: SlotRef) {
+        let handle = self.handle_of(slot);
+        for i in 0..self.processes[slot.process].threads.len() {
+            let Some(&thread) = self.processes[slot.process].threads.get(i) else { continue };
+            for tag in self.threads[thread].ring.tags() {
+                if self.threads[thread].ring.record(tag).handle() == handle {
+                    self.abort(Waiter { thread, tag }, status::STALE);
+                }
+            }
+        }
+    }
+
+    /// Unmaps what was mapped with this capability, in whatever process.
+    fn end_mappings(&mut self, slot: SlotRef) {
+        let Some(held) = self.processes[slot.process].handles.slot(slot.index) else { return };
+        let Some(Object::Memory(object)) = held.capability().map(|c| c.object) else { return };
+        let handle = self.handle_of(slot);
+        for index in 0..self.processes.slots() {
+            let Some(process) = self.processes.id_at(index) else { continue };
+            while let Some((start, end)) = self.mapping_of(process, object, slot.process, handle) {
+                if self.processes[process].ranges.prepare().is_err() {
+                    break;
+                }
+                let Some(range) = self.processes[process].ranges.find(start).copied() else { break };
+                self.processes[process].ranges.set(start, end, Kind::Reserved);
+                self.free_range(process, &range);
+            }
+        }
+    }
+
+    /// A capability goes by itself: the mappings made with it now belong to the one that it was derived from.
+    pub(crate) fn inherit_mappings(&mut self, slot: SlotRef) {
+        if self.is_memory(slot) {
+            let parent = grant::parent(&mut self.processes, slot);
+            self.reattribute_mappings(slot, parent);
+        }
+    }
+
+    /// Mappings made with one capability now belong to another one.
+    pub(crate) fn reattribute_mappings(&mut self, from: SlotRef, to: Option<SlotRef>) {
+        let old = (from.process, self.handle_of(from));
+        let new = to.map(|slot| (slot.process, self.handle_of(slot)));
+        for index in 0..self.processes.slots() {
+            let Some(process) = self.processes.id_at(index) else { continue };
+            for range in self.processes[process].ranges.iter_mut() {
+                if let Kind::Mapped { granted, .. } = &mut range.kind
+                    && *granted == Some(old)
+                {
+                    *granted = new;
+                }
+            }
+        }
+    }
+
+    fn is_memory(&self, slot: SlotRef) -> bool {
+        let held = self.processes[slot.process].handles.slot(slot.index).and_then(|s| s.capability());
+        matches!(held.map(|c| c.object), Some(Object::Memory(_)))
+    }
+
+    fn mapping_of(&self, at: Id<Process>, of: Id<MemoryObject>, holder: Id<Process>, by: Handle) -> Option<(u64, u64)> {
+        let found = self.processes[at].ranges.iter().find(|r| {
+            matches!(r.kind, Kind::Mapped { object, granted: Some(grant), .. } if object == of && grant == (holder, by))
+        })?;
+        Some((found.start, found.end))
+    }
+
+    /// Masks and unbinds an interrupt line that was bound with this capability.
+    fn unbind_interrupt(&mut self, slot: SlotRef) {
+        let Some(held) = self.processes[slot.process].handles.slot(slot.index) else { return };
+        if let Some(Object::Interrupt(line)) = held.capability().map(|c| c.object) {
+            let handle = self.handle_of(slot);
+            self.unbind_line(line, (slot.process, handle));
+        }
+    }
+}

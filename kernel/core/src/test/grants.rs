@@ -1,0 +1,209 @@
+//! The grant tree against a model, and what revocation and moves do to those who hold and use capabilities.
+use super::calls::{call, pair, receive, reply};
+use super::world::{Actor, PLENTY, World};
+use crate::capability::{Capability, Object};
+use crate::grant;
+use crate::handle::SlotRef;
+use crate::trap::FaultAccess;
+use capos_abi::interface::{handle_manager, ledger, memory_object, null, virtual_memory};
+use capos_abi::message::mode;
+use capos_abi::ring::{Submission, kind, op};
+use capos_abi::status;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+/// A grant tree with parents written down: name → (parent, slot).
+type Model = BTreeMap<usize, (Option<usize>, SlotRef)>;
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Copy(usize, usize),
+    Release(usize),
+    Move(usize, usize),
+    Revoke(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0usize..64, 0usize..3).prop_map(|(at, to)| Step::Copy(at, to)),
+        2 => (0usize..64).prop_map(Step::Release),
+        1 => (0usize..64, 0usize..3).prop_map(|(at, to)| Step::Move(at, to)),
+        1 => (0usize..64).prop_map(Step::Revoke),
+    ]
+}
+
+fn descendants(model: &Model, of: usize) -> Vec<usize> {
+    let children = model.iter().filter(|(_, (parent, _))| *parent == Some(of)).map(|(&name, _)| name);
+    children.flat_map(|child| std::iter::once(child).chain(descendants(model, child))).collect()
+}
+
+fn apply(world: &mut World, actors: &[Actor], model: &mut Model, step: Step, name: usize) {
+    let pick = |model: &Model, at: usize| *model.keys().nth(at % model.len()).expect("the root stays");
+    match step {
+        Step::Copy(at, to) => {
+            let parent = pick(model, at);
+            let to = actors[to].process;
+            world.kernel.reserve_handles(to, 1).expect("room");
+            let slot = world.kernel.insert_derived(model[&parent].1, to, Capability::new(Object::Null, null::ID));
+            model.insert(name, (Some(parent), slot));
+        }
+        Step::Release(at) => {
+            let gone = pick(model, at);
+            if gone != 0 {
+                let (parent, slot) = model.remove(&gone).expect("picked");
+                model.values_mut().filter(|(p, _)| *p == Some(gone)).for_each(|(p, _)| *p = parent);
+                world.kernel.release_slot(slot);
+            }
+        }
+        Step::Move(at, to) => {
+            let moved = pick(model, at);
+            let to = actors[to].process;
+            world.kernel.reserve_handles(to, 1).expect("room");
+            let arrived = world.kernel.insert_root(to, Capability::new(Object::Null, null::ID));
+            let from = model[&moved].1;
+            grant::replace(&mut world.kernel.processes, from, arrived);
+            world.kernel.release_slot(from);
+            model.get_mut(&moved).expect("picked").1 = arrived;
+        }
+        Step::Revoke(at) => {
+            let of = pick(model, at);
+            while !world.kernel.revoke_step(model[&of].1) {}
+            for gone in descendants(model, of) {
+                model.remove(&gone);
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_tree_agrees_with_the_model(steps in proptest::collection::vec(step(), 1..120)) {
+        let mut world = World::new();
+        let actors = [world.actor("a", PLENTY), world.actor("b", PLENTY), world.actor("c", PLENTY)];
+        let before: u32 = actors.iter().map(|a| world.kernel.processes[a.process].handles.used()).sum();
+        let first = world.give(actors[0], Object::Null, null::ID);
+        let root = SlotRef { process: actors[0].process, index: first as u32 };
+        let mut model = Model::from([(0, (None, root))]);
+        for (i, step) in steps.into_iter().enumerate() {
+            apply(&mut world, &actors, &mut model, step, i + 1);
+            let used: u32 = actors.iter().map(|a| world.kernel.processes[a.process].handles.used()).sum();
+            prop_assert_eq!((used - before) as usize, model.len());
+            for (&name, &(parent, slot)) in &model {
+                let found = grant::parent(&mut world.kernel.processes, slot);
+                prop_assert_eq!(found, parent.map(|p| model[&p].1));
+                let has_child = grant::first_child(&mut world.kernel.processes, slot).is_some();
+                prop_assert_eq!(has_child, !descendants(&model, name).is_empty());
+            }
+        }
+    }
+}
+
+fn manager(world: &mut World, actor: Actor) -> u64 {
+    world.give(actor, Object::Handles(actor.process), handle_manager::ID)
+}
+
+fn revoke(world: &mut World, actor: Actor, manager: u64, handle: u64) {
+    let done = u64::from(handle_manager::progress::DONE);
+    loop {
+        let (step, words) =
+            world.call_kernel(actor, manager, handle_manager::ID, handle_manager::revoke::METHOD, &[handle]);
+        assert_eq!(step.status, status::OK);
+        if words[1] == done {
+            return;
+        }
+    }
+}
+
+#[test]
+fn revoking_ends_copies_and_the_calls_that_use_them() {
+    let mut world = World::new();
+    let (server, own, client, object) = pair(&mut world);
+    let manager = manager(&mut world, server);
+    let other = world.actor("other", PLENTY);
+    let copy = world.copy(client, object, other);
+    world.run(server, receive(own));
+    world.run(client, call(object));
+    world.enter(server, 0);
+    world.completions(server);
+    let origin = (0..64).map(|i| world.kernel.processes[server.process].handles.handle_of(i)).find(|&h| {
+        matches!(world.kernel.processes[server.process].handles.get(h).map(|c| c.object), Some(Object::Served(_)))
+    });
+    revoke(&mut world, server, manager, origin.expect("the origin"));
+    assert_eq!(world.completions(client)[0].status, status::STALE, "the delivered call has ended");
+    assert_eq!(world.run(client, call(object))[0].status, status::STALE);
+    assert_eq!(world.run(other, call(copy))[0].status, status::STALE);
+}
+
+#[test]
+fn a_large_tree_goes_in_steps() {
+    let mut world = World::new();
+    let actor = world.actor("a", crate::ledger::Amounts([100, 2000, 20, 4]));
+    let manager = manager(&mut world, actor);
+    let handle = world.give(actor, Object::Null, null::ID);
+    for _ in 0..1000 {
+        world.copy(actor, handle, actor);
+    }
+    let slot = SlotRef { process: actor.process, index: handle as u32 };
+    assert!(!world.kernel.revoke_step(slot));
+    revoke(&mut world, actor, manager, handle);
+    assert_eq!(world.call_kernel(actor, handle, null::ID, 0, &[]).0.status, status::OK, "the handle itself stays");
+}
+
+#[test]
+fn revoked_memory_is_unmapped_everywhere() {
+    let mut world = World::new();
+    let (owner, user) = (world.actor("owner", PLENTY), world.actor("user", PLENTY));
+    let (paying, manager) = (world.ledger(owner), manager(&mut world, owner));
+    let (_, made) = world.call_kernel(owner, paying, ledger::ID, ledger::create_memory_object::METHOD, &[8192]);
+    let copy = world.copy(owner, made[0], user);
+    let memory = world.give(user, Object::VirtualMemory(user.process), virtual_memory::ID);
+    world.write(
+        user,
+        0,
+        &[copy, mode::COPY, 4 << 32 | 1 << 48, 0, 8192, 0, u64::from(virtual_memory::access::READ_WRITE), 3],
+    );
+    let map = Submission {
+        op: op::CALL,
+        caps: 1,
+        handle: memory,
+        interface: virtual_memory::ID,
+        method: virtual_memory::map::METHOD,
+        message_bytes: 64,
+        result_offset: 1024,
+        result_bytes: 64,
+        ..Submission::default()
+    };
+    assert_eq!(world.run(user, map)[0].status, status::OK);
+    let address = world.read(user, 1024, 2)[1];
+    let crate::thread::State::Running(processor) = world.kernel.threads[user.thread].state else {
+        panic!("not running")
+    };
+    let _ = world.kernel.page_fault(processor, address, FaultAccess::Write, false, 0);
+    assert_eq!(world.kernel.platform.pages.iter().filter(|((_, page), _)| *page == address).count(), 1);
+    assert_eq!(memory_object::ID, world.kernel.processes[user.process].handles.get(copy).expect("held").interface);
+    revoke(&mut world, owner, manager, made[0]);
+    assert_eq!(world.kernel.platform.pages.iter().filter(|((_, page), _)| *page == address).count(), 0);
+}
+
+#[test]
+fn a_moved_capability_is_locked_until_delivery_and_then_gone() {
+    let mut world = World::new();
+    let (server, own, client, object) = pair(&mut world);
+    let null = world.give(client, Object::Null, null::ID);
+    world.write(client, 0, &[null, mode::MOVE, 1 << 48, 3]);
+    let moving = Submission { caps: 0x21, message_bytes: 32, ..call(object) };
+    assert!(world.run(client, moving).is_empty());
+    assert_eq!(world.call_kernel(client, null, null::ID, 0, &[]).0.status, status::STALE, "it is on its way");
+    let cancel = Submission { op: op::CANCEL, arg: 1, tag: 9, ..Submission::default() };
+    world.run(client, cancel);
+    assert_eq!(world.call_kernel(client, null, null::ID, 0, &[]).0.status, status::OK, "it has come back");
+
+    world.write(client, 0, &[null, mode::MOVE, 1 << 48, 3]);
+    world.run(client, moving);
+    let delivery = world.run(server, receive(own))[0];
+    assert_eq!((delivery.kind, delivery.caps), (kind::DELIVERY, 1));
+    assert_eq!(world.call_kernel(client, null, null::ID, 0, &[]).0.status, status::STALE);
+    let arrived = world.read(server, 8192 + u32::from(delivery.slot) * super::calls::SLOT_BYTES + 64, 1)[0];
+    assert_eq!(world.call_kernel(server, arrived, null::ID, 0, &[]).0.status, status::OK);
+    world.run(server, reply(delivery.value));
+}
