@@ -84,7 +84,9 @@ fn describe(interface: &'static Interface) -> String {
             out.push_str(&format!("from {}:\n", owner.name));
         }
         for method in owner.methods {
+            let types = signature::types_in(method).join("\n");
             out.push_str(&format!("  {}\n{}", signature::of_method(method), indented(method.doc, 6)));
+            out.push_str(&indented(&types, 6));
         }
     }
     out

@@ -93,6 +93,31 @@ pub fn name_of_type(ty: Type) -> String {
     name.to_owned()
 }
 
+/// The enums and structs that a method's fields are made of, one line each.
+pub fn types_in(method: &Method) -> Vec<String> {
+    let mut lines = Vec::new();
+    for ty in [(method.params)(), (method.results)()] {
+        fields(ty).into_iter().for_each(|field| add_type(field.get_type(), &mut lines));
+    }
+    lines
+}
+
+/// Adds the type and those in it, each once.
+fn add_type(ty: Type, lines: &mut Vec<String>) {
+    let (line, inner) = match ty.which() {
+        TypeVariant::List(element) => return add_type(element, lines),
+        TypeVariant::Enum(raw) => {
+            (format!("{}: {}", name_of_type(ty), enumerants(EnumSchema::new(raw)).join(", ")), Vec::new())
+        }
+        TypeVariant::Struct(_) => (format!("{}: {}", name_of_type(ty), of_struct(ty)), fields(ty)),
+        _ => return,
+    };
+    if !lines.contains(&line) {
+        lines.push(line);
+        inner.into_iter().for_each(|field| add_type(field.get_type(), lines));
+    }
+}
+
 /// The names that an enum type has.
 pub fn enumerants(schema: EnumSchema) -> Vec<&'static str> {
     let Ok(list) = schema.get_enumerants() else { return Vec::new() };

@@ -204,11 +204,14 @@ fn capabilities_in_results_are_kept() {
 
 #[test]
 fn inspect_shows_methods_docs_and_where_they_come_from() {
-    let seen = typed(&["inspect @terminal", "inspect SystemInfo"]);
+    let seen = typed(&["inspect @terminal", "inspect SystemInfo", "inspect Supervisor"]);
+    assert!(seen.contains("      Service: (name :Text, state :State, "), "{seen}");
+    assert!(seen.contains("      State: waiting, running, ended\n"), "{seen}");
     assert!(
         seen.contains("  readLine (prompt :Text, initial :Text, echo :Bool = true, hooks :Bool) -> (line :Text, "),
         "{seen}"
     );
+    assert!(seen.contains("      Ending: entered, interrupted, closed, complete, previous, next\n"), "{seen}");
     assert!(seen.contains("from TerminalOutput:\n  write (text :Text) -> ()\n      Shows the text;"), "{seen}");
     assert!(seen.contains("observe (seconds :UInt32 = 5) -> (samples :UInt32, "), "{seen}");
 }
