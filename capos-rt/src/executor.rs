@@ -8,7 +8,7 @@ use crate::ring;
 use crate::runtime::{RUNTIME, class};
 use alloc::boxed::Box;
 use capos_abi::handle::NULL;
-use capos_abi::ring::{Submission, op};
+use capos_abi::ring::{Completion, Submission, op};
 use core::cell::Cell;
 use core::future::Future;
 use core::pin::{Pin, pin};
@@ -187,9 +187,13 @@ pub fn spawn_local(future: impl Future<Output = ()> + 'static) {
 
 /// Does what can be done without waiting; returns whether there was anything.
 fn turn() -> bool {
-    let mut any = RUNTIME.drain();
-    while receiver::handle_arrival() {
+    let mut any = RUNTIME.drain_with(|arrival| {
+        let first = RUNTIME.arrivals.borrow().is_empty();
+        if first { receiver::handle(arrival) } else { RUNTIME.arrivals.borrow_mut().push_back(*arrival) }
+    });
+    while let Some(arrival) = next_arrival() {
         any = true;
+        receiver::handle(&arrival);
     }
     let ready = RUNTIME.ready.borrow().len();
     for _ in 0..ready {
@@ -202,6 +206,12 @@ fn turn() -> bool {
         }
     }
     any || ready != 0
+}
+
+/// What arrived while a blocking call was waiting.
+#[inline]
+fn next_arrival() -> Option<Completion> {
+    if RUNTIME.arrivals.borrow().is_empty() { None } else { RUNTIME.arrivals.borrow_mut().pop_front() }
 }
 
 fn run(index: u32) {

@@ -29,12 +29,14 @@ use core::cell::{Cell, RefCell, UnsafeCell};
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
-/// Bits of [`Incoming`]'s hooks in use.
+/// What of an [`Incoming`] is in use.
 pub mod live {
     /// The parameters.
     pub const PARAMS: u8 = 1;
     /// The results.
     pub const RESULTS: u8 = 2;
+    /// The method has ended and waits for the others to be dropped.
+    pub const ENDED: u8 = 4;
 }
 
 /// Bytes of an exception's text at most; it travels in the scratch range.
@@ -197,7 +199,11 @@ pub fn dropped(index: u32, bit: u8) {
             received.clear();
         }
     }
-    answer_if_over(index, incoming);
+    if incoming.live.get() == live::ENDED {
+        incoming.live.set(0);
+        let outcome = incoming.outcome.borrow_mut().take();
+        answer(index, incoming, outcome.unwrap_or(Ok(())));
+    }
 }
 
 /// Runs the method as far as it gets.
@@ -226,18 +232,21 @@ pub fn cancel(index: u32, token: u64) {
     }
 }
 
+/// The method has ended: the answer leaves now, or when its parameters and results are dropped.
+#[inline]
 fn settle(index: u32, outcome: Result<()>) {
     let incoming = get(index);
-    *incoming.outcome.borrow_mut() = Some(outcome);
-    answer_if_over(index, incoming);
+    match incoming.live.get() {
+        0 => answer(index, incoming, outcome),
+        live => {
+            incoming.live.set(live | live::ENDED);
+            *incoming.outcome.borrow_mut() = Some(outcome);
+        }
+    }
 }
 
 #[inline]
-fn answer_if_over(index: u32, incoming: &'static Incoming) {
-    if incoming.live.get() != 0 {
-        return;
-    }
-    let Some(outcome) = incoming.outcome.borrow_mut().take() else { return };
+fn answer(index: u32, incoming: &'static Incoming, outcome: Result<()>) {
     let token = incoming.token.replace(u64::MAX);
     if let Err(error) = outcome.and_then(|()| give_back(incoming, token)) {
         give_back_error(token, &error);

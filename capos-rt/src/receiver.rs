@@ -132,17 +132,16 @@ pub async fn ended(index: u32) -> Result<()> {
     }
 }
 
-/// Handles the oldest completion of a RECV; false if there is none. Server methods run here.
-pub fn handle_arrival() -> bool {
-    let Some(completion) = RUNTIME.arrivals.borrow_mut().pop_front() else { return false };
+/// Handles a completion of a RECV. Server methods run here.
+#[inline]
+pub fn handle(completion: &Completion) {
     let receiver = RUNTIME.receivers.get(completion.user_data as u32);
     match completion.kind {
-        kind::DELIVERY => receiver.deliver(completion.user_data as u32, &completion),
+        kind::DELIVERY => receiver.deliver(completion.user_data as u32, completion),
         kind::CANCEL_NOTICE => receiver.cancel(completion.value),
         kind::UNREFERENCED => object::unreferenced(completion.value),
-        _ => receiver.end(&completion),
+        _ => receiver.end(completion),
     }
-    true
 }
 
 /// The call in this place was answered.

@@ -152,15 +152,24 @@ impl Ring {
     /// Reads the next completion.
     #[inline]
     pub fn next(&self) -> Option<Completion> {
-        self.skip_settled();
-        let head = self.cq_head.get();
-        if head == self.cq_tail() {
-            return None;
+        let (mut head, tail) = (self.cq_head.get(), self.cq_tail());
+        let mut found = None;
+        while head != tail && found.is_none() {
+            // SAFETY: the kernel has published this completion and leaves it alone until the head has passed it.
+            let completion = unsafe { self.completion(head).read_volatile() };
+            head = head.wrapping_add(1);
+            found = Some(completion).filter(Self::is_wanted);
         }
-        // SAFETY: the kernel has published this completion and leaves it alone until the head has passed it.
-        let completion = unsafe { self.completion(head).read_volatile() };
-        self.set_head(head.wrapping_add(1));
-        Some(completion)
+        if head != self.cq_head.get() {
+            self.set_head(head);
+        }
+        found
+    }
+
+    /// Whether somebody waits for a completion.
+    #[inline]
+    fn is_wanted(completion: &Completion) -> bool {
+        completion.kind != CONSUMED && completion.user_data != IGNORED
     }
 
     /// Waits for the completion with this `user_data` and takes it, wherever it stands.
@@ -194,13 +203,12 @@ impl Ring {
     }
 
     /// Moves the head over completions that nobody waits for any more.
-    #[inline]
     fn skip_settled(&self) {
         let (mut head, tail) = (self.cq_head.get(), self.cq_tail());
         while head != tail {
             // SAFETY: as in `next`.
             let completion = unsafe { self.completion(head).read_volatile() };
-            if completion.kind != CONSUMED && completion.user_data != IGNORED {
+            if Self::is_wanted(&completion) {
                 break;
             }
             head = head.wrapping_add(1);

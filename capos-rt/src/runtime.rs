@@ -111,10 +111,19 @@ impl Runtime {
     /// Brings every completion to its record. No code of the program runs; what it is to see is queued.
     /// Returns whether there was any.
     pub fn drain(&self) -> bool {
+        self.drain_with(|arrival| self.arrivals.borrow_mut().push_back(*arrival))
+    }
+
+    /// The same, but completions of RECVs go to `arrived`.
+    #[inline]
+    pub fn drain_with(&self, mut arrived: impl FnMut(&Completion)) -> bool {
         let mut any = false;
         while let Some(completion) = ring::with(Ring::next) {
             any = true;
-            self.route(&completion);
+            match completion.user_data & class::MASK {
+                class::RECEIVE => arrived(&completion),
+                class => self.route(class, &completion),
+            }
         }
         self.settle_returned();
         if !self.backlog.borrow().is_empty() {
@@ -124,12 +133,11 @@ impl Runtime {
     }
 
     #[inline]
-    fn route(&self, completion: &Completion) {
+    fn route(&self, class: u64, completion: &Completion) {
         let index = completion.user_data as u32;
-        match completion.user_data & class::MASK {
+        match class {
             class::CALL => call::finish(index, completion),
             class::WAIT => wait::finish(index, completion),
-            class::RECEIVE => self.arrivals.borrow_mut().push_back(*completion),
             class::RETURN => receiver::answer_refused(completion),
             class::MAILBOX => {
                 self.unreserve(1);
