@@ -289,7 +289,11 @@ impl Child {
     }
 
     /// Gives the process what it holds; returns name, interface and the process's handle of each.
-    async fn grant_all(&self, thread: thread::Client, grants: Vec<Grant>) -> Result<Vec<(String, u64, u64)>, SpawnError> {
+    async fn grant_all(
+        &self,
+        thread: thread::Client,
+        grants: Vec<Grant>,
+    ) -> Result<Vec<(String, u64, u64)>, SpawnError> {
         let own: [Grant; OWN_GRANTS] = [
             Grant::new(own::PROCESS, self.process.clone()),
             Grant::new(own::LEDGER, self.ledger.clone()),

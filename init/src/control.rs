@@ -21,7 +21,11 @@ impl Control {
 }
 
 impl supervisor::Server for Control {
-    async fn list(self: Rc<Self>, _: supervisor::ListParams, mut results: supervisor::ListResults) -> Result<(), Error> {
+    async fn list(
+        self: Rc<Self>,
+        _: supervisor::ListParams,
+        mut results: supervisor::ListResults,
+    ) -> Result<(), Error> {
         let units = self.units();
         let mut services = results.get().init_services(units.len() as u32);
         for (index, unit) in (0..).zip(units) {

@@ -79,7 +79,8 @@ pub fn check_entries(programs: &[Program]) -> Result<(), Failure> {
             _ => None,
         });
         for name in std::iter::once(&program.binary).chain(routed) {
-            boot_entry(name).map_err(|_| format!("\"{}\" needs \"{name}\", which is not in the boot package", program.name))?;
+            boot_entry(name)
+                .map_err(|_| format!("\"{}\" needs \"{name}\", which is not in the boot package", program.name))?;
         }
     }
     Ok(())

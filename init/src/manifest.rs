@@ -126,7 +126,11 @@ fn read_program(program: program::Reader) -> Result<Program, Refusal> {
     Ok(Program {
         name: program.get_name()?.to_str()?.into(),
         binary: program.get_binary()?.to_str()?.into(),
-        arguments: program.get_arguments()?.iter().map(|text| Ok(text?.to_str()?.into())).collect::<Result<_, Refusal>>()?,
+        arguments: program
+            .get_arguments()?
+            .iter()
+            .map(|text| Ok(text?.to_str()?.into()))
+            .collect::<Result<_, Refusal>>()?,
         quota,
         offers: program.get_offers()?.iter().map(|offer| offer.get_interface_id()).collect(),
         grants: program.get_grants()?.iter().map(read_grant).collect::<Result<_, _>>()?,
@@ -185,9 +189,12 @@ fn check(programs: &[Program], index: usize) -> Result<(), Refusal> {
             return Err(Refusal(format!("\"{name}\" would be given two capabilities in the slot \"{slot}\"")));
         }
         let given = given_interface(before, &grant.source);
-        let given = given.ok_or_else(|| Refusal(format!("what \"{name}\" is given in \"{slot}\" comes from nowhere")))?;
+        let given =
+            given.ok_or_else(|| Refusal(format!("what \"{name}\" is given in \"{slot}\" comes from nowhere")))?;
         if given != grant.interface {
-            return Err(Refusal(format!("what \"{name}\" is given in \"{slot}\" is not of the interface that it expects")));
+            return Err(Refusal(format!(
+                "what \"{name}\" is given in \"{slot}\" is not of the interface that it expects"
+            )));
         }
     }
     Ok(())

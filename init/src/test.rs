@@ -61,7 +61,10 @@ fn a_manifest_is_read() {
     assert_eq!(server.restart.when, When::Always);
     assert_eq!((client.binary.as_str(), client.arguments.as_slice()), ("hello", &["world".to_string()][..]));
     let clock = Grant { slot: "clock".into(), interface: clock::Client::TYPE_ID, source: Source::Kernel(Part::Clock) };
-    assert_eq!(client.grants, [Grant { slot: "port".into(), interface: SERIAL_PORT, source: Source::Offer(0, 0) }, clock]);
+    assert_eq!(
+        client.grants,
+        [Grant { slot: "port".into(), interface: SERIAL_PORT, source: Source::Offer(0, 0) }, clock]
+    );
 }
 
 #[test]

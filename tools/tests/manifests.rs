@@ -29,7 +29,9 @@ fn bad_descriptions_are_refused_in_these_words() {
         let expected = std::fs::read_to_string(path.with_extension("expected")).expect("beside it is what is expected");
         match try_compile(&cue, &path) {
             Ok(_) => wrong.push(format!("{} is accepted", path.display())),
-            Err(said) if said != expected.trim_end() => wrong.push(format!("{} is refused thus:\n{said}", path.display())),
+            Err(said) if said != expected.trim_end() => {
+                wrong.push(format!("{} is refused thus:\n{said}", path.display()))
+            }
             Err(_) => {}
         }
     }

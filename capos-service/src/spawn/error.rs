@@ -56,10 +56,16 @@ impl fmt::Display for Unfit {
                 write!(f, "the segment at {address:#x} lies outside of a program's addresses")
             }
             Unfit::SegmentsOverlap { address } => write!(f, "the segment at {address:#x} overlaps the one before"),
-            Unfit::SegmentMisplaced { address } => write!(f, "the segment at {address:#x} cannot be mapped from the file"),
-            Unfit::WritableAndExecutable { address } => write!(f, "the segment at {address:#x} is writable and executable"),
+            Unfit::SegmentMisplaced { address } => {
+                write!(f, "the segment at {address:#x} cannot be mapped from the file")
+            }
+            Unfit::WritableAndExecutable { address } => {
+                write!(f, "the segment at {address:#x} is writable and executable")
+            }
             Unfit::NoEntry => f.write_str("its entry is not in an executable segment"),
-            Unfit::BadThreadLocalStorage => f.write_str("its thread-local storage is too large, misaligned or not loaded"),
+            Unfit::BadThreadLocalStorage => {
+                f.write_str("its thread-local storage is too large, misaligned or not loaded")
+            }
         }
     }
 }

@@ -119,7 +119,12 @@ impl Plan {
             (true, false) => self.private.push(private(segment, content, first, end)),
             (false, _) if segment.p_memsz > segment.p_filesz => return Err(Unfit::SegmentMisplaced { address }),
             (false, executable) => {
-                self.shared.push(Shared { offset: page_floor(segment.p_offset), bytes: end - first, address: first, executable });
+                self.shared.push(Shared {
+                    offset: page_floor(segment.p_offset),
+                    bytes: end - first,
+                    address: first,
+                    executable,
+                });
             }
         }
         Ok(end)
@@ -165,7 +170,7 @@ fn tls(file_bytes: u64, segment: &ProgramHeader) -> Result<Tls, Unfit> {
     let alignment = segment.p_align.max(1);
     let sound = alignment.is_power_of_two()
         && alignment <= PAGE_BYTES
-        && segment.p_vaddr % alignment == 0
+        && segment.p_vaddr.is_multiple_of(alignment)
         && segment.p_filesz <= segment.p_memsz
         && segment.p_memsz <= MAX_TLS_BYTES;
     let image = content(file_bytes, segment).filter(|_| sound).ok_or(Unfit::BadThreadLocalStorage)?;

@@ -17,13 +17,26 @@ struct Segment {
     memory_bytes: u64,
 }
 
-const TEXT: Segment =
-    Segment { kind: PT_LOAD, flags: PF_R | PF_X, offset: 0x1000, address: 0x20_1000, file_bytes: 0x800, memory_bytes: 0x800 };
+const TEXT: Segment = Segment {
+    kind: PT_LOAD,
+    flags: PF_R | PF_X,
+    offset: 0x1000,
+    address: 0x20_1000,
+    file_bytes: 0x800,
+    memory_bytes: 0x800,
+};
 const CONSTANTS: Segment =
     Segment { kind: PT_LOAD, flags: PF_R, offset: 0, address: 0x20_0000, file_bytes: 0x200, memory_bytes: 0x200 };
-const DATA: Segment =
-    Segment { kind: PT_LOAD, flags: PF_R | PF_W, offset: 0x1800, address: 0x20_2800, file_bytes: 0x100, memory_bytes: 0x3000 };
-const STORAGE: Segment = Segment { kind: PT_TLS, flags: PF_R, offset: 0x1800, address: 0x20_2800, file_bytes: 8, memory_bytes: 24 };
+const DATA: Segment = Segment {
+    kind: PT_LOAD,
+    flags: PF_R | PF_W,
+    offset: 0x1800,
+    address: 0x20_2800,
+    file_bytes: 0x100,
+    memory_bytes: 0x3000,
+};
+const STORAGE: Segment =
+    Segment { kind: PT_TLS, flags: PF_R, offset: 0x1800, address: 0x20_2800, file_bytes: 8, memory_bytes: 24 };
 
 const ENTRY: u64 = 0x20_1000;
 const FILE_BYTES: u64 = 0x1900;
@@ -101,7 +114,10 @@ fn each_defect_has_its_name() {
 fn memory_is_filled() {
     let plan = plan(&[CONSTANTS, TEXT, DATA, STORAGE]).unwrap();
     let layout = Layout::new(&plan, 100);
-    assert_eq!((layout.data[0].clone(), layout.storage.clone(), layout.startup.clone()), (0..0x1000, 0x1000..0x2000, 0x2000..0x3000));
+    assert_eq!(
+        (layout.data[0].clone(), layout.storage.clone(), layout.startup.clone()),
+        (0..0x1000, 0x1000..0x2000, 0x2000..0x3000)
+    );
     let content: Vec<u8> = (0..FILE_BYTES).map(|index| index as u8 | 1).collect();
     let mut memory = vec![0; layout.bytes() as usize];
     let copy = |offset: u64, to: &mut [u8]| to.copy_from_slice(&content[offset as usize..][..to.len()]);
@@ -118,7 +134,8 @@ fn the_startup_block_has_the_announced_size() {
     let plan = plan(&[TEXT]).unwrap();
     let arguments = ["hello".to_string(), "world".to_string()];
     let capabilities = [("log".to_string(), 7, 8)];
-    let block = Startup { arguments: &arguments, capabilities: &capabilities, stack: 0x1000..0x2000 }.encode(&plan).unwrap();
+    let block =
+        Startup { arguments: &arguments, capabilities: &capabilities, stack: 0x1000..0x2000 }.encode(&plan).unwrap();
     assert_eq!(block.len() as u64, image::startup_bytes(1, &arguments).unwrap());
     assert!(block.ends_with(b"hello\0world\0"));
     assert_eq!(block[72..88], [8, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0]);
@@ -144,7 +161,10 @@ fn check(plan: &Plan, file_bytes: u64) {
     }
     for part in &plan.private {
         [part.address, part.filled_bytes, part.zero_bytes].into_iter().for_each(aligned);
-        assert!(part.content_offset + (part.content.end - part.content.start) <= part.filled_bytes || part.content.is_empty());
+        assert!(
+            part.content_offset + (part.content.end - part.content.start) <= part.filled_bytes
+                || part.content.is_empty()
+        );
         assert!(part.content.end <= file_bytes);
         assert!(part.address + part.filled_bytes + part.zero_bytes <= USER_ADDRESSES.end);
     }

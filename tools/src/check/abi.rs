@@ -167,19 +167,36 @@ mod test {
         for (source, sentence) in [
             ("pub enum E { A }", "`pub enum E {` is not ABI data"),
             ("pub fn f() {}", "`pub fn f ()` is not ABI data"),
-            ("pub struct A { /// x
-                pub a: u8 } const _: () = assert!(size_of::<A>() == 1);", "struct A is not repr(C)"),
-            ("#[repr(C)] pub struct A { /// x
-                pub a: u8 }", "the size of struct A is not asserted"),
-            ("#[repr(C)] pub struct A { /// x
-                a: u8 } const _: () = assert!(size_of::<A>() == 1);", "A.a is not public"),
-            ("#[repr(C)] pub struct A { pub a: u8 } const _: () = assert!(size_of::<A>() == 1);", "A.a is not documented"),
-            ("#[repr(C)] pub struct A { /// x
+            (
+                "pub struct A { /// x
+                pub a: u8 } const _: () = assert!(size_of::<A>() == 1);",
+                "struct A is not repr(C)",
+            ),
+            (
+                "#[repr(C)] pub struct A { /// x
+                pub a: u8 }",
+                "the size of struct A is not asserted",
+            ),
+            (
+                "#[repr(C)] pub struct A { /// x
+                a: u8 } const _: () = assert!(size_of::<A>() == 1);",
+                "A.a is not public",
+            ),
+            (
+                "#[repr(C)] pub struct A { pub a: u8 } const _: () = assert!(size_of::<A>() == 1);",
+                "A.a is not documented",
+            ),
+            (
+                "#[repr(C)] pub struct A { /// x
                 pub a: bool } const _: () = assert!(size_of::<A>() == 1);",
-             "A.a is neither an integer nor an array nor a struct of the ABI"),
-            ("#[repr(C)] pub struct A { /// x
+                "A.a is neither an integer nor an array nor a struct of the ABI",
+            ),
+            (
+                "#[repr(C)] pub struct A { /// x
                 pub a: u8, /// y
-                pub b: u32 } const _: () = assert!(size_of::<A>() == 8);", "struct A has a hole before b"),
+                pub b: u32 } const _: () = assert!(size_of::<A>() == 8);",
+                "struct A has a hole before b",
+            ),
         ] {
             assert_eq!(violations(source), [sentence], "{source}");
         }

@@ -32,6 +32,10 @@ pub const CHECKS: &[Check] = &[
     Check { name: "abi", rule: "capos-abi holds repr(C) data and constants only", run: |root, _| abi::check(root) },
     Check { name: "edges", rule: "crates depend on each other as the map allows", run: |root, _| edges::check(root) },
     Check { name: "unsafe", rule: "unsafe code stands where docs/tables/unsafe.txt says", run: unsafe_code::check },
-    Check { name: "schema", rule: "no interface or ring layout changes incompatibly without a declaration", run: schema::check },
+    Check {
+        name: "schema",
+        rule: "no interface or ring layout changes incompatibly without a declaration",
+        run: schema::check,
+    },
     Check { name: "panics", rule: "every panic site in the kernel is listed with its reason", run: panics::check },
 ];

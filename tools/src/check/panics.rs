@@ -56,7 +56,11 @@ fn sites(kernel: &Path) -> Result<BTreeMap<String, String>> {
 fn panic_kind(function: &str) -> Option<String> {
     let kind = function.strip_prefix("core::panicking::").or_else(|| {
         let inner = ["core::option::", "core::result::", "core::slice::", "core::str::", "core::cell::"];
-        inner.iter().any(|p| function.starts_with(p)).then_some(function).filter(|f| f.contains("fail") || f.contains("panic"))
+        inner
+            .iter()
+            .any(|p| function.starts_with(p))
+            .then_some(function)
+            .filter(|f| f.contains("fail") || f.contains("panic"))
     })?;
     Some(kind.to_owned())
 }

@@ -77,7 +77,9 @@ fn describe_fields(name: &str, raw: RawBrandedStructSchema, found: &mut BTreeMap
         let proto = field.get_proto();
         let key = format!("{name}.{}", proto.get_name()?.to_str()?);
         let place = match proto.which()? {
-            capnp::schema_capnp::field::Slot(slot) => format!("{} at {}", type_name(field.get_type()), slot.get_offset()),
+            capnp::schema_capnp::field::Slot(slot) => {
+                format!("{} at {}", type_name(field.get_type()), slot.get_offset())
+            }
             capnp::schema_capnp::field::Group(_) => "group".to_owned(),
         };
         found.insert(key, place);
@@ -113,7 +115,8 @@ fn describe_items(module: &str, items: &[Item], found: &mut BTreeMap<String, Str
                 found.insert(format!("{module}.{}", constant.ident), tokens(&constant.expr));
             }
             Item::Struct(item) => {
-                let fields = item.fields.iter().filter_map(|f| Some(format!("{}: {}", f.ident.as_ref()?, tokens(&f.ty))));
+                let fields =
+                    item.fields.iter().filter_map(|f| Some(format!("{}: {}", f.ident.as_ref()?, tokens(&f.ty))));
                 found.insert(format!("{module}.{}", item.ident), fields.collect::<Vec<_>>().join(", "));
             }
             Item::Mod(inner) => {

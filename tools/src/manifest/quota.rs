@@ -3,9 +3,12 @@
 use super::description::{Description, Quota};
 use super::{Refusal, Refusals};
 
+/// How many of a resource a quota grants.
+type Count = fn(&Quota) -> u64;
+
 /// Adds the quotas up.
 pub fn check(description: &Description) -> Result<(), Refusals> {
-    let resources: [(&str, fn(&Quota) -> u64); 4] = [
+    let resources: [(&str, Count); 4] = [
         ("frames", |quota| quota.frames),
         ("handles", |quota| quota.handles),
         ("objects", |quota| quota.objects),

@@ -83,8 +83,12 @@ impl Resolver<'_> {
         };
         match (wanted, source.exposed) {
             (EVERYTHING, Some(true)) => self.bundle(&path, slot, exposed),
-            (EVERYTHING, _) => self.nothing(route, "this slot takes all that the system exposes: write \"exposed: true\""),
-            (_, Some(true)) => self.nothing(route, format!("what the system exposes needs a slot \"*\", but this one is {wanted}")),
+            (EVERYTHING, _) => {
+                self.nothing(route, "this slot takes all that the system exposes: write \"exposed: true\"")
+            }
+            (_, Some(true)) => {
+                self.nothing(route, format!("what the system exposes needs a slot \"*\", but this one is {wanted}"))
+            }
             _ => self.single(&path, route, slot, wanted, source).into_iter().collect(),
         }
     }
@@ -94,7 +98,14 @@ impl Resolver<'_> {
         Vec::new()
     }
 
-    fn single(&mut self, path: &str, route: String, slot: &str, wanted: &str, source: &description::Source) -> Option<Grant> {
+    fn single(
+        &mut self,
+        path: &str,
+        route: String,
+        slot: &str,
+        wanted: &str,
+        source: &description::Source,
+    ) -> Option<Grant> {
         let wanted = self.interface(path, wanted);
         let (source, given) = self.source(&route, source)?;
         let wanted = wanted?;
@@ -107,7 +118,8 @@ impl Resolver<'_> {
 
     /// Everything exposed, in slots `<slot>/<name>`.
     fn bundle(&mut self, path: &str, slot: &str, exposed: &[Grant]) -> Vec<Grant> {
-        let grants = exposed.iter().map(|grant| Grant { slot: format!("{slot}{SEPARATOR}{}", grant.slot), ..grant.clone() });
+        let grants =
+            exposed.iter().map(|grant| Grant { slot: format!("{slot}{SEPARATOR}{}", grant.slot), ..grant.clone() });
         let grants: Vec<Grant> = grants.collect();
         grants.iter().for_each(|grant| self.slot_name(path, &grant.slot));
         grants
@@ -222,8 +234,13 @@ impl Resolver<'_> {
         for program in programs {
             for grant in &program.grants {
                 let Source::Kernel(kernel) = grant.source else { continue };
-                if let Some((holder, what)) = taken.iter().find_map(|(holder, other)| Some((*holder, kernel.conflict(other)?))) {
-                    self.refuse(format!("routes.{}.{}", program.name, grant.slot), format!("{what} goes to \"{holder}\" already"));
+                if let Some((holder, what)) =
+                    taken.iter().find_map(|(holder, other)| Some((*holder, kernel.conflict(other)?)))
+                {
+                    self.refuse(
+                        format!("routes.{}.{}", program.name, grant.slot),
+                        format!("{what} goes to \"{holder}\" already"),
+                    );
                 }
                 taken.push((&program.name, kernel));
             }
@@ -242,7 +259,10 @@ impl Resolver<'_> {
         binaries.dedup();
         let most = package::MAX_ENTRIES as usize - system_entries;
         if binaries.len() > most {
-            self.refuse("programs", format!("there are {} program files, but a boot package holds {most}", binaries.len()));
+            self.refuse(
+                "programs",
+                format!("there are {} program files, but a boot package holds {most}", binaries.len()),
+            );
         }
     }
 }
