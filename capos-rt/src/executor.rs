@@ -163,7 +163,8 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
             RUNTIME.tasks.give(index);
             return output;
         }
-        if turn() || task.woken.get() {
+        turn();
+        if task.woken.get() || !RUNTIME.ready.borrow().is_empty() {
             turns += 1;
             if turns % BUSY_TURNS == 0 {
                 ring::with(|ring| ring.enter(0, 0));
@@ -185,14 +186,13 @@ pub fn spawn_local(future: impl Future<Output = ()> + 'static) {
     task.wake.waker(Wakes::Task, index).wake();
 }
 
-/// Does what can be done without waiting; returns whether there was anything.
-fn turn() -> bool {
-    let mut any = RUNTIME.drain_with(|arrival| {
+/// Does what can be done without waiting. What it makes ready is left for the next turn.
+fn turn() {
+    RUNTIME.drain_with(|arrival| {
         let first = RUNTIME.arrivals.borrow().is_empty();
         if first { receiver::handle(arrival) } else { RUNTIME.arrivals.borrow_mut().push_back(*arrival) }
     });
     while let Some(arrival) = next_arrival() {
-        any = true;
         receiver::handle(&arrival);
     }
     let ready = RUNTIME.ready.borrow().len();
@@ -205,7 +205,6 @@ fn turn() -> bool {
             _ => run(index),
         }
     }
-    any || ready != 0
 }
 
 /// What arrived while a blocking call was waiting.

@@ -150,7 +150,7 @@ pub unsafe fn accept(index: u32, base: *const u64, select: impl FnOnce(u64, u64)
 /// The place of the result is there before the method runs: `Results::get` cannot fail.
 #[inline]
 fn reserve_results(incoming: &Incoming) {
-    let range = ring::with(|ring| ring.arena.take_usual());
+    let range = RUNTIME.take_spare().or_else(|| ring::with(|ring| ring.arena.take_usual()));
     incoming.range.set(range);
     // SAFETY: the record was free; nobody else uses its results.
     let results = unsafe { &mut *incoming.results.get() };
@@ -297,8 +297,8 @@ fn give_back(incoming: &Incoming, token: u64) -> Result<()> {
             ..Submission::default()
         };
         crate::raw::push_quiet(ring, entry);
-        RUNTIME.returning.borrow_mut().push_back((ring.position(), range));
     });
+    RUNTIME.returned(range);
     Ok(())
 }
 
@@ -323,7 +323,7 @@ fn gather(incoming: &Incoming, results: &mut MessageBuilder, sent: &mut CapTable
 /// The range that is kept for one answer, if it is large enough.
 fn spare_for(results: &MessageBuilder, sent: &CapTable) -> Option<Range> {
     let fits = needed_bytes(results, sent) <= USUAL_BYTES;
-    if fits { RUNTIME.spare.take() } else { None }
+    if fits { RUNTIME.take_spare() } else { None }
 }
 
 #[cold]

@@ -74,7 +74,7 @@ pub fn open(endpoint: Handle, message_bytes: u32) -> Result<u32> {
     *receiver.deliveries.borrow_mut() = alloc::vec![Delivery::default(); slots as usize];
     RUNTIME.endpoint.set(endpoint);
     if RUNTIME.spare.get().is_none() {
-        RUNTIME.spare.set(ring::with(|ring| ring.arena.take_usual()));
+        RUNTIME.spare.set(ring::with(|ring| ring.arena.take_usual().map(|range| (ring.position(), range))));
     }
     ring::with(|ring| {
         let tag = ring.take_tag().expect("there are more tags than completions");
@@ -217,7 +217,7 @@ impl Receiver {
         RUNTIME.unreserve(2 * self.slots.get() + 1);
         ring::with(|ring| ring.give_tag(completion.tag));
         RUNTIME.endpoint.set(NULL);
-        if let Some(spare) = RUNTIME.spare.take() {
+        if let Some(spare) = RUNTIME.take_spare() {
             ring::with(|ring| ring.arena.give(spare));
         }
         // What is still being served lies in the pool, which then stays as it is.

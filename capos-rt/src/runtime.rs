@@ -58,8 +58,9 @@ pub struct Runtime {
     pub backlog: RefCell<VecDeque<u32>>,
     /// Ranges whose RETURN has not started; with the position behind it.
     pub returning: RefCell<VecDeque<(u32, Range)>>,
-    /// A range for one answer, kept by a thread that serves: its own calls cannot take all of the arena.
-    pub spare: Cell<Option<Range>>,
+    /// A range for the next answer, free when the submission before this position has started. A thread that serves keeps
+    /// it, so that its own calls cannot take all of the arena.
+    pub spare: Cell<Option<(u32, Range)>>,
     /// The endpoint on which objects are minted when they are passed out; 0: none.
     pub endpoint: Cell<Handle>,
     /// Where other threads leave wakes.
@@ -109,17 +110,14 @@ impl Runtime {
     }
 
     /// Brings every completion to its record. No code of the program runs; what it is to see is queued.
-    /// Returns whether there was any.
-    pub fn drain(&self) -> bool {
+    pub fn drain(&self) {
         self.drain_with(|arrival| self.arrivals.borrow_mut().push_back(*arrival))
     }
 
     /// The same, but completions of RECVs go to `arrived`.
     #[inline]
-    pub fn drain_with(&self, mut arrived: impl FnMut(&Completion)) -> bool {
-        let mut any = false;
+    pub fn drain_with(&self, mut arrived: impl FnMut(&Completion)) {
         while let Some(completion) = ring::with(Ring::next) {
-            any = true;
             match completion.user_data & class::MASK {
                 class::RECEIVE => arrived(&completion),
                 class => self.route(class, &completion),
@@ -129,7 +127,6 @@ impl Runtime {
         if !self.backlog.borrow().is_empty() {
             call::retry_backlog();
         }
-        any
     }
 
     #[inline]
@@ -151,28 +148,46 @@ impl Runtime {
         }
     }
 
+    /// Keeps the range of an answer whose RETURN was just pushed, for a later answer or until the kernel has taken it.
+    #[inline]
+    pub fn returned(&self, range: Range) {
+        let position = ring::with(Ring::position);
+        if range.bytes == USUAL_BYTES && self.spare.get().is_none() {
+            self.spare.set(Some((position, range)));
+        } else {
+            self.returning.borrow_mut().push_back((position, range));
+        }
+    }
+
+    /// Takes the range that is kept for the next answer, if it is free.
+    #[inline]
+    pub fn take_spare(&self) -> Option<Range> {
+        let (_, range) = self.spare.get().filter(|(position, _)| is_started(*position))?;
+        self.spare.set(None);
+        Some(range)
+    }
+
     /// Frees the ranges of answers that the kernel has taken.
     #[inline]
     pub fn settle_returned(&self) {
-        if self.returning.borrow().is_empty() {
-            return;
+        if !self.returning.borrow().is_empty() {
+            self.free_returned();
         }
-        ring::with(|ring| {
-            let started = ring.started();
-            let mut returning = self.returning.borrow_mut();
-            while let Some(&(position, range)) = returning.front() {
-                if started.wrapping_sub(position) as i32 >= 0 {
-                    returning.pop_front();
-                    match self.spare.get() {
-                        None if self.endpoint.get() != NULL && range.bytes == USUAL_BYTES => {
-                            self.spare.set(Some(range))
-                        }
-                        _ => ring.arena.give(range),
-                    }
-                } else {
-                    break;
-                }
-            }
-        });
     }
+
+    fn free_returned(&self) {
+        let mut returning = self.returning.borrow_mut();
+        while let Some((_, range)) = returning.pop_front_if(|(position, _)| is_started(*position)) {
+            match self.spare.get() {
+                None if range.bytes == USUAL_BYTES => self.spare.set(Some((ring::with(Ring::started), range))),
+                _ => ring::with(|ring| ring.arena.give(range)),
+            }
+        }
+    }
+}
+
+/// Whether the kernel has started the submission before this position.
+#[inline]
+fn is_started(position: u32) -> bool {
+    ring::with(Ring::started).wrapping_sub(position) as i32 >= 0
 }
