@@ -4,12 +4,10 @@ use std::process::ExitCode;
 use capos_service::{Context, Failure, RingCall};
 use schema::clock_capnp::clock;
 
-/// Slots that every process has.
-const OWN_SLOTS: [&str; 4] = ["process", "ledger", "memory", "thread"];
 const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
 
 async fn greet(context: Context) -> Result<(), Failure> {
-    let mut slots: Vec<_> = context.slots().map(|(name, _)| name).filter(|name| !OWN_SLOTS.contains(name)).collect();
+    let mut slots: Vec<_> = context.granted().map(|(name, _)| name).collect();
     slots.sort_unstable();
     let noun = if slots.len() == 1 { "capability" } else { "capabilities" };
     println!("Hello! I hold {} {noun} of yours: {}.", slots.len(), slots.join(", "));

@@ -15,8 +15,8 @@ use shell::held::{Capability, Held};
 use shell::host::{Host, Input, Job, Lost, Program};
 use shell::session::Session;
 
-/// Slots that belong to the shell's process, not to the person.
-const OWN_SLOTS: [&str; 4] = ["process", "memory", "thread", "endpoint"];
+/// The slot that says what the session may use up.
+const LEDGER: &str = "ledger";
 /// The name under which the terminal's writing half is held.
 const OUTPUT: &str = "output";
 /// Bytes of text in one `write`.
@@ -91,7 +91,7 @@ async fn hold_session(context: Context) -> std::result::Result<(), Failure> {
     let terminal: terminal::Client = context.take("terminal")?;
     let output = terminal.output_request().send().promise.await?.get()?.get_output()?;
     let mut held = Held::default();
-    for (name, _) in context.slots().filter(|(name, _)| !OWN_SLOTS.contains(name)) {
+    for name in context.granted().map(|(name, _)| name).chain([LEDGER]) {
         let (interface, hook) = any_slot(name)?;
         held.insert(name, Capability { interface, hook });
     }
