@@ -14,6 +14,7 @@ PROGRAMS := $(call packages,init drivers/* services/* demos/*)
 GUESTS := $(call packages,tests/guests/* bench/guests)
 GUEST_SYSTEMS = $(wildcard tests/manifests/*.cue bench/manifests/*.cue)
 
+BOOT_CARGO := cargo --config targets/boot.toml
 KERNEL_CARGO := cargo --config targets/kernel.toml
 USER_CARGO := cargo --config targets/user.toml
 TO := -Zunstable-options --artifact-dir
@@ -49,6 +50,14 @@ system: kernel programs ## Build what `make run` boots: the kernel, the programs
 kernel: setup
 	$(KERNEL_CARGO) build --release -p kernel $(TO) build
 
+.PHONY: loader
+loader: setup
+	$(BOOT_CARGO) build --release -p boot $(TO) build
+
+.PHONY: image
+image: system loader ## Make build/images/capos.img and capos.iso, which boot under UEFI (LIMINE=dir: by the stock Limine in dir, BIOS too)
+	@$(CAPOS) image $(if $(LIMINE),--limine $(LIMINE))
+
 .PHONY: programs
 programs: setup
 	$(USER_CARGO) build --release --bins $(PROGRAMS) $(TO) build/programs
@@ -76,6 +85,7 @@ lint: setup ## Check the formatting and deny every warning of clippy
 	cargo fmt --all --check
 	cargo clippy -p tests --all-targets -- -D warnings
 	cargo clippy --all-targets -- -D warnings
+	$(BOOT_CARGO) clippy --release -p boot -- -D warnings
 	$(KERNEL_CARGO) clippy --release -p kernel -- -D warnings
 	$(USER_CARGO) clippy --release $(PROGRAMS) $(GUESTS) -- -D warnings
 

@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! build/kernel                   the kernel
+//! build/boot.efi                 the UEFI loader
 //! build/programs/<name>          a user program
 //! build/packages/<name>.package  the boot package of system.cue ("system") or of tests/manifests/<name>.cue
+//! build/images/                  disk image and ISO of the system
 //! build/logs/                    what the machines of the tests said
 //! ```
 //! The variable `CAPOS_BUILD` names another folder than `build/`.
@@ -31,6 +33,16 @@ pub fn cue() -> PathBuf {
 /// The kernel.
 pub fn kernel() -> PathBuf {
     build().join("kernel")
+}
+
+/// The UEFI loader.
+pub fn loader() -> PathBuf {
+    build().join("boot.efi")
+}
+
+/// The folder of the images.
+pub fn images() -> PathBuf {
+    build().join("images")
 }
 
 /// The folder of the user programs.

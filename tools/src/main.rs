@@ -17,6 +17,8 @@ struct Arguments {
 enum Command {
     /// Checks rules of the tree that no compiler knows.
     Check(commands::check::Check),
+    /// Makes a disk image and an ISO that boot the system.
+    Image(commands::image::Image),
     /// Compiles system descriptions and packs each with its programs into a boot package.
     Package(commands::package::Package),
     /// Boots a boot package in QEMU, with the serial line on this terminal.
@@ -26,6 +28,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Check(check) => check.execute(),
+        Command::Image(image) => image.execute(),
         Command::Package(package) => package.execute(),
         Command::Run(run) => run.execute(),
     };

@@ -1,5 +1,6 @@
 //! The subcommands of `capos`.
 
 pub mod check;
+pub mod image;
 pub mod package;
 pub mod run;
