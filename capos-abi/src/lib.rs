@@ -2,7 +2,7 @@
 //!
 //! Every structure is `repr(C)` with public fields, no padding, no references, no `bool` and no enum that
 //! the other side could send wrong. All integers are little-endian. Sizes are asserted beside each type.
-//! Read in this order: [`ring`], [`message`], [`handle`], [`status`], [`startup`], [`boot`], [`package`].
+//! Read in this order: [`ring`], [`message`], [`handle`], [`status`], [`startup`], [`boot`], [`package`], [`trace`].
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -17,6 +17,7 @@ pub mod ring;
 pub mod startup;
 pub mod status;
 pub mod syscall;
+pub mod trace;
 
 /// Interface ids, method numbers and message offsets of the kernel's interfaces, generated from `schema/kernel`.
 pub mod interface {

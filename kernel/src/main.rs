@@ -30,6 +30,7 @@ mod power;
 mod processors;
 mod run;
 mod system_call;
+mod trace;
 mod trap;
 
 use arch::clock;
@@ -64,6 +65,9 @@ fn start(mut info: BootInfo) -> ! {
     let mut machine = Machine::new(&firmware, features, &mut space, &mut frames);
     machine.set_processors(smp::start_all(&firmware, &mut space, &mut frames, start_processor));
     log!("boot: {} of {} processors run", machine.processors(), firmware.processors.len().max(1));
+    if trace::is_wanted(&frames.info().command_line) {
+        trace::start(machine.processors(), &mut frames);
+    }
     run::start(core(machine, &info));
     run::on_own_stack(cpu)
 }

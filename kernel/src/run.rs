@@ -8,7 +8,8 @@ use crate::arch::{apic, vector};
 use crate::lock::KernelLock;
 use crate::mm::{kernel_space, shootdown};
 use crate::platform::Machine;
-use crate::{processors, system_call, trap};
+use crate::{processors, system_call, trace, trap};
+use capos_abi::trace::kind;
 use core::arch::asm;
 use core::{iter, ptr};
 use kernel_core::platform::{ContextIndex, Space};
@@ -43,17 +44,22 @@ pub extern "C" fn run(cpu: &'static Cpu) -> ! {
         next = match next {
             Next::Run { context, space } => {
                 let frame = enter(&kernel, context, space);
+                trace::record(cpu.index(), kind::RUN, context, kernel.process_label(context));
                 drop(kernel);
                 // SAFETY: `enter` has loaded what belongs to the frame, and the core gives a context to one processor only.
                 unsafe { run_program(cpu, frame) };
+                // SAFETY: the program stands still.
+                trace::record(cpu.index(), kind::ENTER, context, unsafe { (*frame).vector });
                 kernel = lock.lock();
                 // SAFETY: the program stands still, and the core does not touch its frame but by `set_result`.
                 handle(&mut kernel, cpu, unsafe { &mut *frame })
             }
             Next::Idle => {
                 leave();
+                trace::record(cpu.index(), kind::IDLE, 0, 0);
                 drop(kernel);
                 let vector = wait_for_interrupt(cpu);
+                trace::record(cpu.index(), kind::INTERRUPT, 0, u64::from(vector));
                 kernel = lock.lock();
                 let first = trap::interrupt(&mut kernel, cpu, vector);
                 // All that was noted is handled before a program runs: unacknowledged, it would hold others back.

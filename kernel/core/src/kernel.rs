@@ -8,7 +8,7 @@ use crate::log::Log;
 use crate::memory::MemoryObject;
 use crate::notification::Notification;
 use crate::operation::Refusal;
-use crate::platform::Platform;
+use crate::platform::{ContextIndex, Platform};
 use crate::process::Process;
 use crate::schedule::{Next, Scheduler};
 use crate::slab::{Id, Slab};
@@ -80,6 +80,13 @@ impl<P: Platform> Kernel<P> {
     pub fn reschedule(&mut self, processor: usize) -> Next {
         self.inside = Some(processor);
         self.settle(processor)
+    }
+
+    /// The first eight bytes of the name of a thread's process, for the trace.
+    pub fn process_label(&self, context: ContextIndex) -> u64 {
+        let thread = self.threads.id_at(context).and_then(|id| self.threads.get(id));
+        let name = thread.and_then(|t| self.processes.get(t.process)).map(Process::name_bytes);
+        name.and_then(|n| n.first_chunk()).map_or(0, |label| u64::from_le_bytes(*label))
     }
 
     /// Appends a line of the kernel's own to the log, and to the console while the kernel owns it.
