@@ -16,7 +16,6 @@ mod campaign;
 pub mod machine;
 pub mod person;
 pub mod processors;
-pub mod qmp;
 pub mod report;
 pub mod running;
 pub mod serial;

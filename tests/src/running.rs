@@ -1,7 +1,6 @@
 //! A running machine: talk to it, watch it end.
 
 use crate::processors::Processors;
-use crate::qmp::Qmp;
 use crate::report::Failure;
 use crate::serial::{Serial, Silence};
 use std::cell::Cell;
@@ -12,7 +11,7 @@ use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tools::artifacts;
-use tools::qemu::{Exit, Qemu};
+use tools::qemu::{Exit, Qemu, Qmp};
 
 /// The last line of a guest program that tests something.
 pub const TESTS_COMPLETE: &str = "tests complete\n";
@@ -102,7 +101,7 @@ impl Running {
     /// A connection for control from outside.
     #[track_caller]
     pub fn qmp(&self) -> Qmp {
-        Qmp::connect(&self.qmp).unwrap_or_else(|error| panic!("{}", self.failure(format!("QMP: {error}"))))
+        Qmp::connect(&self.qmp, self.patience).unwrap_or_else(|error| panic!("{}", self.failure(format!("QMP: {error}"))))
     }
 
     /// Everything that the machine said so far.

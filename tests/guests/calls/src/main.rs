@@ -1,0 +1,177 @@
+//! Calls the service `workshop` in another process in every way, and says what held.
+
+use capnp::{Error, ErrorKind};
+use capos_service::{Context, Failure, RingCall, Service, deadline_in, new_client, sleep, slot, spawn_local};
+use schema::ledger_capnp::ledger;
+use schema::system_control_capnp::system_control;
+use schema::workshop_capnp::{counter, workshop};
+use std::cell::Cell;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Long enough for what was sent to be handled.
+const MOMENT: Duration = Duration::from_millis(20);
+
+fn main() -> ExitCode {
+    capos_service::run(async |context| {
+        let workshop: workshop::Client = context.take("workshop")?;
+        many_calls(&workshop).await?;
+        objects_end(&workshop).await?;
+        pipelines(&workshop).await?;
+        own_objects(&workshop).await?;
+        cancellation(&workshop).await?;
+        deadlines(&workshop).await?;
+        errors(&workshop).await?;
+        results(&workshop).await?;
+        death(&workshop).await?;
+        println!("tests complete");
+        shut_down(&context).await
+    })
+}
+
+async fn shut_down(context: &Context) -> Result<(), Failure> {
+    let system: system_control::Client = context.take("system")?;
+    system.shutdown_request().send().promise.await?;
+    Ok(())
+}
+
+fn check(what: &str, holds: bool) -> Result<(), Failure> {
+    if holds { Ok(println!("{what}: ok")) } else { Err(format!("{what}: does not hold").into()) }
+}
+
+async fn counters(workshop: &workshop::Client) -> Result<u32, Error> {
+    Ok(workshop.counters_request().send().promise.await?.get()?.get_alive())
+}
+
+async fn open(workshop: &workshop::Client, start: u64) -> Result<counter::Client, Error> {
+    let mut request = workshop.open_request();
+    request.get().set_start(start);
+    request.send().promise.await?.get()?.get_counter()
+}
+
+async fn add(counter: &counter::Client, amount: u64) -> Result<u64, Error> {
+    let mut request = counter.add_request();
+    request.get().set_amount(amount);
+    Ok(request.send().promise.await?.get()?.get_value())
+}
+
+async fn many_calls(workshop: &workshop::Client) -> Result<(), Failure> {
+    let counter = open(workshop, 0).await?;
+    for _ in 0..200 {
+        let mut request = counter.add_request();
+        request.get().set_amount(1);
+        request.call()?;
+    }
+    let calls: Vec<_> = (0..200)
+        .map(|_| {
+            let mut request = counter.add_request();
+            request.get().set_amount(1);
+            request.send().promise
+        })
+        .collect();
+    for call in calls {
+        call.await?;
+    }
+    check("400 calls, blocking and all at once", add(&counter, 0).await? == 400)
+}
+
+async fn objects_end(workshop: &workshop::Client) -> Result<(), Failure> {
+    let before = counters(workshop).await?;
+    let counter = open(workshop, 7).await?;
+    let copy = counter.clone();
+    check("an object has its own state", add(&counter, 1).await? == 8 && add(&copy, 1).await? == 9)?;
+    drop(counter);
+    check("an object lives with its last capability", counters(workshop).await? == before + 1)?;
+    drop(copy);
+    sleep(MOMENT).await?;
+    check("an object ends with its last capability", counters(workshop).await? == before)
+}
+
+async fn pipelines(workshop: &workshop::Client) -> Result<(), Failure> {
+    let mut request = workshop.open_request();
+    request.get().set_start(100);
+    let counter = request.send().pipeline.get_counter();
+    check("a call on a promise", add(&counter, 5).await? == 105)
+}
+
+async fn own_objects(workshop: &workshop::Client) -> Result<(), Failure> {
+    struct Own(Rc<Cell<u64>>);
+    impl counter::Server for Own {
+        async fn add(
+            self: Rc<Self>,
+            params: counter::AddParams,
+            mut results: counter::AddResults,
+        ) -> Result<(), Error> {
+            self.0.set(self.0.get() + params.get()?.get_amount());
+            results.get().set_value(self.0.get());
+            Ok(())
+        }
+    }
+    let endpoint = slot::<ledger::Client>("ledger")?.create_endpoint_request().send().promise.await?;
+    let endpoint = endpoint.get()?.get_endpoint()?.server_request().send().promise.await?;
+    let service = Rc::new(Service::new(endpoint.get()?.get_server()?)?);
+    let running = service.clone();
+    spawn_local(async move { running.run().await.expect("the endpoint is this program's own") });
+    let value = Rc::new(Cell::new(0));
+    let mut request = workshop.use_request();
+    request.get().set_counter(new_client::<counter::Client, _>(Own(value.clone())));
+    request.get().set_times(50);
+    let answer = request.send().promise.await?;
+    check("a service calls back", answer.get()?.get_value() == 50 && value.get() == 50)?;
+    drop(answer);
+    sleep(MOMENT).await?;
+    check("an object that was lent comes to its end", Rc::strong_count(&value) == 1)?;
+    service.stop();
+    Ok(())
+}
+
+async fn cancellation(workshop: &workshop::Client) -> Result<(), Failure> {
+    let waiting = async || Ok::<_, Error>(workshop.waiting_request().send().promise.await?.get()?.get_calls());
+    let call = workshop.wait_request().send();
+    check("a method may wait while others are served", waiting().await? == 1)?;
+    drop(call);
+    sleep(MOMENT).await?;
+    check("a dropped promise ends the method", waiting().await? == 0)
+}
+
+async fn deadlines(workshop: &workshop::Client) -> Result<(), Failure> {
+    let error = workshop.wait_request().with_deadline(deadline_in(MOMENT)?).call().map(drop).unwrap_err();
+    check("a deadline ends a blocking call", error.kind == ErrorKind::Overloaded)
+}
+
+async fn errors(workshop: &workshop::Client) -> Result<(), Failure> {
+    let mut request = workshop.fail_request();
+    request.get().set_message("as asked");
+    let error = request.send().promise.await.map(drop).unwrap_err();
+    check("an error keeps kind and text", error.kind == ErrorKind::Failed && error.extra == "as asked")?;
+    let counter = open(workshop, 1).await?;
+    let wide: workshop::Client = capnp::capability::FromClientHook::cast_to(counter);
+    let error = wide.counters_request().send().promise.await.map(drop).unwrap_err();
+    check("a narrow capability does not reach the wide interface", error.kind == ErrorKind::Unimplemented)
+}
+
+async fn results(workshop: &workshop::Client) -> Result<(), Failure> {
+    let request = |times| {
+        let mut request = workshop.repeat_request();
+        request.get().set_text("0123456789");
+        request.get().set_times(times);
+        request
+    };
+    let error = request(1000).send().promise.await.map(drop).unwrap_err();
+    check("a result too large is refused with both sizes", error.extra.contains("the caller accepts 2304"))?;
+    let answer = request(1000).with_result_bytes(12_000).send().promise.await?;
+    check("a large result has room if asked for", answer.get()?.get_text()?.len() == 10_000)
+}
+
+async fn death(workshop: &workshop::Client) -> Result<(), Failure> {
+    let counter = open(workshop, 1).await?;
+    let waiting = workshop.wait_request().send().promise;
+    let crash = workshop.crash_request().send().promise.await.map(drop).unwrap_err();
+    check("the call that kills its server is told", crash.kind == ErrorKind::Disconnected)?;
+    let waited = waiting.await.map(drop).unwrap_err();
+    check("so is another one that it was serving", waited.kind == ErrorKind::Disconnected)?;
+    check("the service comes back behind the same capability", counters(workshop).await? == 0)?;
+    let stale = add(&counter, 1).await.unwrap_err();
+    check("the objects of the dead one are stale", stale.kind == ErrorKind::Disconnected)
+}

@@ -1,0 +1,120 @@
+//! Hands out counters, waits, fails and dies on request.
+
+use capnp::Error;
+use capos_service::new_client;
+use schema::workshop_capnp::{counter, workshop};
+use std::cell::Cell;
+use std::future::pending;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+/// What exists at the moment.
+#[derive(Default)]
+struct Census {
+    counters: Cell<u32>,
+    waiting: Cell<u32>,
+}
+
+/// One of something, as long as this lives.
+struct One(Rc<Census>, fn(&Census) -> &Cell<u32>);
+
+impl One {
+    fn new(census: &Rc<Census>, of: fn(&Census) -> &Cell<u32>) -> Self {
+        of(census).set(of(census).get() + 1);
+        Self(census.clone(), of)
+    }
+}
+
+impl Drop for One {
+    fn drop(&mut self) {
+        let cell = (self.1)(&self.0);
+        cell.set(cell.get() - 1);
+    }
+}
+
+struct Counter {
+    value: Cell<u64>,
+    _one: One,
+}
+
+impl counter::Server for Counter {
+    async fn add(self: Rc<Self>, params: counter::AddParams, mut results: counter::AddResults) -> Result<(), Error> {
+        self.value.set(self.value.get() + params.get()?.get_amount());
+        results.get().set_value(self.value.get());
+        Ok(())
+    }
+}
+
+struct Workshop(Rc<Census>);
+
+impl workshop::Server for Workshop {
+    async fn open(
+        self: Rc<Self>,
+        params: workshop::OpenParams,
+        mut results: workshop::OpenResults,
+    ) -> Result<(), Error> {
+        let value = Cell::new(params.get()?.get_start());
+        let counter = Counter { value, _one: One::new(&self.0, |census| &census.counters) };
+        results.get().set_counter(new_client::<counter::Client, _>(counter));
+        Ok(())
+    }
+
+    async fn counters(
+        self: Rc<Self>,
+        _: workshop::CountersParams,
+        mut results: workshop::CountersResults,
+    ) -> Result<(), Error> {
+        results.get().set_alive(self.0.counters.get());
+        Ok(())
+    }
+
+    async fn use_(self: Rc<Self>, params: workshop::UseParams, mut results: workshop::UseResults) -> Result<(), Error> {
+        let params = params.get()?;
+        let counter = params.get_counter()?;
+        for _ in 0..params.get_times() {
+            let mut request = counter.add_request();
+            request.get().set_amount(1);
+            results.get().set_value(request.send().promise.await?.get()?.get_value());
+        }
+        Ok(())
+    }
+
+    async fn wait(self: Rc<Self>, _: workshop::WaitParams, _: workshop::WaitResults) -> Result<(), Error> {
+        let _one = One::new(&self.0, |census| &census.waiting);
+        pending().await
+    }
+
+    async fn waiting(
+        self: Rc<Self>,
+        _: workshop::WaitingParams,
+        mut results: workshop::WaitingResults,
+    ) -> Result<(), Error> {
+        results.get().set_calls(self.0.waiting.get());
+        Ok(())
+    }
+
+    async fn fail(self: Rc<Self>, params: workshop::FailParams, _: workshop::FailResults) -> Result<(), Error> {
+        Err(Error::failed(params.get()?.get_message()?.to_string()?))
+    }
+
+    async fn repeat(
+        self: Rc<Self>,
+        params: workshop::RepeatParams,
+        mut results: workshop::RepeatResults,
+    ) -> Result<(), Error> {
+        let params = params.get()?;
+        results.get().set_text(params.get_text()?.to_str()?.repeat(params.get_times() as usize));
+        Ok(())
+    }
+
+    async fn crash(self: Rc<Self>, _: workshop::CrashParams, _: workshop::CrashResults) -> Result<(), Error> {
+        panic!("as asked")
+    }
+}
+
+fn main() -> ExitCode {
+    capos_service::run(async |context| {
+        context.offer::<workshop::Client, _>(Workshop(Rc::default()))?;
+        context.serve().await
+    })
+}
