@@ -97,8 +97,17 @@ fmt: setup ## Format all code
 bench: build ## Measure, verify and print the benchmarks
 	cargo run --quiet -p bench
 
+.PHONY: trace
+trace: system ## Boot with tracing on and draw what every processor did (build/trace.json, for Perfetto)
+	@$(CAPOS) trace
+
+.PHONY: debug
+debug: system ## Boot in QEMU, stopped until gdb attaches: gdb build/kernel -ex 'target remote :1234'
+	@$(CAPOS) run --debug
+
 .PHONY: soak
 soak: build ## Run the system tests with their large counts (hours)
+	CAPOS_SOAK=1 cargo test
 	CAPOS_SOAK=1 cargo test -p tests
 
 .PHONY: docs

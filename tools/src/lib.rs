@@ -1,7 +1,8 @@
 //! Host tools of capOS, as a library for `capos`, the tests and the benchmarks.
 //!
 //! [`artifacts`] says where the build puts things, [`check`] keeps rules of the tree, [`manifest`] compiles a system description, [`package`] makes a boot
-//! package of it, [`image`] a bootable disk of both, [`qemu`] starts a machine.
+//! package of it, [`image`] a bootable disk of both, [`qemu`] starts a machine, [`trace`] draws what
+//! its processors did.
 
 pub mod artifacts;
 pub mod check;
@@ -9,3 +10,4 @@ pub mod image;
 pub mod manifest;
 pub mod package;
 pub mod qemu;
+pub mod trace;

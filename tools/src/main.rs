@@ -23,6 +23,8 @@ enum Command {
     Package(commands::package::Package),
     /// Boots a boot package in QEMU, with the serial line on this terminal.
     Run(commands::run::Run),
+    /// Boots a boot package with tracing on and draws what every processor did.
+    Trace(commands::trace::Trace),
 }
 
 fn main() -> ExitCode {
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         Command::Image(image) => image.execute(),
         Command::Package(package) => package.execute(),
         Command::Run(run) => run.execute(),
+        Command::Trace(trace) => trace.execute(),
     };
     result.unwrap_or_else(|error| {
         eprintln!("capos: {error:#}");

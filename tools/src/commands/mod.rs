@@ -4,3 +4,4 @@ pub mod check;
 pub mod image;
 pub mod package;
 pub mod run;
+pub mod trace;

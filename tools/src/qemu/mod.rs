@@ -2,6 +2,8 @@
 
 mod command;
 mod exit;
+mod qmp;
 
 pub use command::Qemu;
 pub use exit::Exit;
+pub use qmp::Qmp;
