@@ -4,6 +4,7 @@ use bench_guests::{Figure, Samples};
 use capos_abi::interface::null;
 use capos_abi::ring::{Completion, SUBMISSION_ENTRIES, Submission, op};
 use capos_abi::status;
+use capos_rt::arena::Range;
 use capos_rt::ring::{self, Ring};
 use capos_rt::startup;
 use capos_service::RingCall;
@@ -22,9 +23,11 @@ const UNIT: &str = "instructions";
 fn main() -> ExitCode {
     capos_service::run(async |context| {
         ring::with(|ring| {
+            let results = ring.arena.take_usual().expect("space");
             nop_batch(ring);
-            null_single(ring);
-            null_batch(ring);
+            null_single(ring, null_call(results));
+            null_batch(ring, null_call(results));
+            ring.arena.give(results);
             raw_ipc(ring);
         });
         capnp_call(&context.take("echo")?)?;
@@ -39,24 +42,31 @@ fn nop_batch(ring: &Ring) {
     Figure { name: "ring.nop.batch64", value: median, unit: UNIT, verified }.say();
 }
 
-fn null_batch(ring: &Ring) {
-    let (median, verified) = batch(ring, null_call());
+fn null_batch(ring: &Ring, call: Submission) {
+    let (median, verified) = batch(ring, call);
     Figure { name: "call.null.batch64", value: median, unit: UNIT, verified }.say();
 }
 
-fn null_single(ring: &Ring) {
+fn null_single(ring: &Ring, call: Submission) {
     let tag = ring.take_tag().expect("no operation is pending");
     let mut good = 0;
-    let samples =
-        Samples::take(SAMPLES, || good += u64::from(single(ring, Submission { tag, ..null_call() }).is_some()));
+    let samples = Samples::take(SAMPLES, || good += u64::from(single(ring, Submission { tag, ..call }).is_some()));
     ring.give_tag(tag);
     let verified = good == SAMPLES as u64;
     Figure { name: "call.null.single", value: samples.median() as f64, unit: UNIT, verified }.say();
 }
 
-fn null_call() -> Submission {
-    let handle = startup::capability("null").expect("the manifest grants it").handle;
-    Submission { op: op::CALL, handle, interface: null::ID, method: null::call::METHOD, ..Submission::default() }
+/// A call without parameters, whose results, all equal, go to one place.
+fn null_call(results: Range) -> Submission {
+    Submission {
+        op: op::CALL,
+        handle: startup::capability("null").expect("the manifest grants it").handle,
+        interface: null::ID,
+        method: null::call::METHOD,
+        result_offset: Ring::message_offset(results),
+        result_bytes: results.bytes,
+        ..Submission::default()
+    }
 }
 
 /// Instructions for each of a batch of equal entries, and whether every one of them succeeded.
