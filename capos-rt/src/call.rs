@@ -222,7 +222,7 @@ fn try_send(index: u32, call: &'static Call) -> Result<bool> {
     });
     // Entries start in order: what is released from here on is released after the kernel has read this one. The target
     // stays: a queued call does not keep its object alive.
-    if !sent.is_empty() {
+    if !sent.is_empty() && !outgoing.moves {
         sent.clear();
     }
     Ok(true)
@@ -299,6 +299,11 @@ pub fn finish(index: u32, completion: &Completion) {
     RUNTIME.calls_in_flight.set(RUNTIME.calls_in_flight.get() - 1);
     ring::with(|ring| ring.give_tag(completion.tag));
     forget_target(call);
+    // SAFETY: the message was sent; nobody else uses its table.
+    let sent = unsafe { &mut *call.sent.get() };
+    if !sent.is_empty() {
+        sent.clear(); // capabilities that were moved
+    }
     call.status.set(completion.status);
     call.value.set(completion.value);
     if matches!(completion.status, status::OK | status::EXCEPTION) {

@@ -21,6 +21,7 @@ pub mod time;
 pub use capos_rt::executor::{block_on, spawn_local};
 pub use capos_rt::hooks::blocking::RingCall;
 pub use capos_rt::hooks::local::new_client;
+pub use capos_rt::hooks::moving::moving;
 pub use context::Context;
 pub use failure::Failure;
 pub use service::Service;

@@ -8,6 +8,7 @@ pub mod broken;
 pub mod builder;
 pub mod capability;
 pub mod local;
+pub mod moving;
 pub mod params;
 pub mod pipeline;
 pub mod reach;
@@ -20,6 +21,8 @@ pub mod transfer;
 
 /// Brand of capabilities and requests that are handles of this process.
 pub const RING_BRAND: usize = usize::from_be_bytes(*b"caposrin");
+/// Brand of capabilities that leave with the message they are sent in.
+pub const MOVING_BRAND: usize = usize::from_be_bytes(*b"caposmov");
 /// Brand of capabilities that are objects of this thread.
 pub const LOCAL_BRAND: usize = usize::from_be_bytes(*b"caposloc");
 /// Brand of capabilities that will be in the answer of a call.

@@ -1,7 +1,7 @@
 //! Capabilities on their way: from capnp's table to descriptors, and from received handles to capnp's table.
 use super::builder::MessageBuilder;
 use super::capability;
-use super::{LOCAL_BRAND, PROMISE_BRAND, RING_BRAND, local, reach};
+use super::{LOCAL_BRAND, MOVING_BRAND, PROMISE_BRAND, RING_BRAND, local, reach};
 use crate::arena::Range;
 use crate::call::{HEAD_BYTES, USUAL_DESCRIPTORS};
 use crate::ring::{self, Ring};
@@ -22,6 +22,8 @@ pub struct Outgoing {
     pub offset: u32,
     /// Bytes of descriptors and segment.
     pub bytes: u32,
+    /// Whether the capabilities have to be held until the message has arrived.
+    pub moves: bool,
 }
 
 /// Writes the descriptors of the capabilities that the message contains in front of it.
@@ -31,18 +33,18 @@ pub struct Outgoing {
 pub fn describe(message: &mut MessageBuilder, table: &CapTable, range: Range) -> Result<Outgoing> {
     if table.is_empty() {
         let offset = Ring::message_offset(range) + HEAD_BYTES;
-        return Ok(Outgoing { caps: 0, offset, bytes: message.words() * 8 });
+        return Ok(Outgoing { caps: 0, offset, bytes: message.words() * 8, moves: false });
     }
     describe_caps(message, table, range)
 }
 
 #[inline(never)]
 fn describe_caps(message: &mut MessageBuilder, table: &CapTable, range: Range) -> Result<Outgoing> {
-    let mut handles = [NULL; MAX_CAPS];
+    let mut descriptors = [CapDescriptor::default(); MAX_CAPS];
     let mut count = 0;
     reach::capabilities(message.segment_mut(), &mut |index| {
-        let place = handles.get_mut(count).ok_or_else(too_many)?;
-        *place = handle_of(table.get(index as usize).and_then(Option::as_ref).map(|hook| &**hook))?;
+        let place = descriptors.get_mut(count).ok_or_else(too_many)?;
+        *place = descriptor_of(table.get(index as usize).and_then(Option::as_ref).map(|hook| &**hook))?;
         count += 1;
         Ok(count as u32 - 1)
     })?;
@@ -52,12 +54,13 @@ fn describe_caps(message: &mut MessageBuilder, table: &CapTable, range: Range) -
     if count > USUAL_DESCRIPTORS {
         shift(message, count * DESCRIPTOR_BYTES - HEAD_BYTES, range)?;
     }
-    for (index, &handle) in handles[..count as usize].iter().enumerate() {
+    for (index, &descriptor) in descriptors[..count as usize].iter().enumerate() {
         // SAFETY: the descriptors lie in the range, in front of the segment.
-        unsafe { base.cast::<CapDescriptor>().add(index).write(CapDescriptor { handle, mode: mode::COPY }) };
+        unsafe { base.cast::<CapDescriptor>().add(index).write(descriptor) };
     }
+    let moves = descriptors[..count as usize].iter().any(|descriptor| descriptor.mode == mode::MOVE);
     let bytes = count * DESCRIPTOR_BYTES + segment_bytes;
-    Ok(Outgoing { caps: count as u8, offset: Ring::message_offset(range) + start, bytes })
+    Ok(Outgoing { caps: count as u8, offset: Ring::message_offset(range) + start, bytes, moves })
 }
 
 /// Moves a segment up in its range. Pointers in it are relative, so they stay right.
@@ -76,20 +79,22 @@ fn too_many() -> Error {
     Error::failed(format!("the message carries more than {MAX_CAPS} capabilities"))
 }
 
-/// The handle that stands for a capability in a message.
-fn handle_of(hook: Option<&dyn ClientHook>) -> Result<Handle> {
-    let Some(hook) = hook else { return Ok(NULL) };
-    match hook.get_brand() {
-        RING_BRAND => Ok(hook.get_ptr() as Handle),
-        LOCAL_BRAND => local::origin(hook.get_ptr() as u32),
-        PROMISE_BRAND => match hook.get_resolved() {
-            Some(resolved) => handle_of(Some(&*resolved)),
-            None => Err(Error::failed(
-                "a capability of an answer that has not come yet cannot be sent: await the answer first".into(),
-            )),
-        },
-        _ => Err(Error::unimplemented("a capability of another transport cannot be sent over the ring".into())),
-    }
+/// The descriptor that stands for a capability in a message.
+fn descriptor_of(hook: Option<&dyn ClientHook>) -> Result<CapDescriptor> {
+    let Some(hook) = hook else { return Ok(CapDescriptor::default()) };
+    let handle = match hook.get_brand() {
+        RING_BRAND => hook.get_ptr() as Handle,
+        MOVING_BRAND => return Ok(CapDescriptor { handle: hook.get_ptr() as Handle, mode: mode::MOVE }),
+        LOCAL_BRAND => local::origin(hook.get_ptr() as u32)?,
+        PROMISE_BRAND => return descriptor_of(Some(&*hook.get_resolved().ok_or_else(unresolved)?)),
+        _ => return Err(Error::unimplemented("a capability of another transport cannot be sent over the ring".into())),
+    };
+    Ok(CapDescriptor { handle, mode: mode::COPY })
+}
+
+#[cold]
+fn unresolved() -> Error {
+    Error::failed("a capability of an answer that has not come yet cannot be sent: await the answer first".into())
 }
 
 /// Reads received handles into a capability table, which then holds them.

@@ -1,7 +1,7 @@
 //! Calls the service `workshop` in another process in every way, and says what held.
 
 use capnp::{Error, ErrorKind};
-use capos_service::{Context, Failure, RingCall, Service, deadline_in, new_client, sleep, slot, spawn_local};
+use capos_service::{Context, Failure, RingCall, Service, deadline_in, moving, new_client, sleep, slot, spawn_local};
 use schema::ledger_capnp::ledger;
 use schema::system_control_capnp::system_control;
 use schema::workshop_capnp::{counter, workshop};
@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         objects_end(&workshop).await?;
         pipelines(&workshop).await?;
         own_objects(&workshop).await?;
+        moves(&workshop).await?;
         cancellation(&workshop).await?;
         deadlines(&workshop).await?;
         errors(&workshop).await?;
@@ -124,6 +125,19 @@ async fn own_objects(workshop: &workshop::Client) -> Result<(), Failure> {
     check("an object that was lent comes to its end", Rc::strong_count(&value) == 1)?;
     service.stop();
     Ok(())
+}
+
+async fn moves(workshop: &workshop::Client) -> Result<(), Failure> {
+    let before = counters(workshop).await?;
+    let counter = open(workshop, 10).await?;
+    let copy = counter.clone();
+    check("a capability that others hold is not moved", moving(copy).is_err())?;
+    let mut request = workshop.use_request();
+    request.get().set_counter(moving(counter)?);
+    request.get().set_times(3);
+    check("a moved capability works where it went", request.send().promise.await?.get()?.get_value() == 13)?;
+    sleep(MOMENT).await?;
+    check("a moved capability is gone with its new holder", counters(workshop).await? == before)
 }
 
 async fn cancellation(workshop: &workshop::Client) -> Result<(), Failure> {

@@ -1,0 +1,37 @@
+@0xd2a1f07c5e8b3602;
+# A service that hands out objects, keeps some, and breaks on request.
+
+interface Workshop @0xb0f4a6e0d91c4c02 {
+  # For tests of communication: objects in both directions, waiting, failing, dying.
+
+  open @0 (start :UInt64) -> (counter :Counter);
+  # A new counter. It ends with its last capability.
+
+  counters @1 () -> (alive :UInt32);
+  # How many counters exist.
+
+  use @2 (counter :Counter, times :UInt32) -> (value :UInt64);
+  # Adds 1 to the caller's counter so many times.
+
+  wait @3 () -> ();
+  # Never answers.
+
+  waiting @4 () -> (calls :UInt32);
+  # Calls of `wait` that are not cancelled.
+
+  fail @5 (message :Text) -> ();
+  # Fails with this message.
+
+  repeat @6 (text :Text, times :UInt32) -> (text :Text);
+  # The text, so many times.
+
+  crash @7 () -> ();
+  # The process ends without an answer.
+}
+
+interface Counter @0xb0f4a6e0d91c4c03 {
+  # A number that grows.
+
+  add @0 (amount :UInt64) -> (value :UInt64);
+  # Adds to it.
+}
