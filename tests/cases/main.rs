@@ -1,5 +1,7 @@
 //! The system tests: each boots capOS in QEMU and talks to it as a person or a program would.
 
+mod boot_paths;
+mod calls;
 mod console;
 mod hostile;
 mod package;
