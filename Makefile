@@ -40,7 +40,7 @@ setup: ## Find or install the toolchain, QEMU and the other tools, and say what 
 	@tools/setup.sh
 
 .PHONY: build
-build: system guests ## Build everything that a test or benchmark boots
+build: system guests loader ## Build everything that a test or benchmark boots
 
 .PHONY: system
 system: kernel programs ## Build what `make run` boots: the kernel, the programs and the boot package
@@ -66,6 +66,10 @@ programs: setup
 guests: programs
 	$(USER_CARGO) build --release --bins $(GUESTS) $(TO) build/programs
 	@$(CAPOS) package $(GUEST_SYSTEMS)
+
+.PHONY: graph
+graph: setup ## Draw who gives what to whom in the running system, as a Mermaid flowchart
+	@$(CAPOS) graph
 
 .PHONY: check
 check: kernel ## Check the rules of the tree that no compiler knows; check-<name> runs one (abi, edges, unsafe, schema, ...)

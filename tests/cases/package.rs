@@ -4,6 +4,7 @@ use capos_abi::package::PackageHeader;
 use std::path::PathBuf;
 use tests::{Exit, Machine};
 use tools::artifacts;
+use tools::package::{Entry, strip, write};
 
 #[test]
 fn without_a_package() {
@@ -40,6 +41,18 @@ fn a_package_with_one_bit_turned() {
         };
         refused(with_package(&format!("bit-{place}"), turn), "its checksum does not match");
     }
+}
+
+#[test]
+fn a_manifest_that_is_not_sound() {
+    let init = std::fs::read(artifacts::program("init")).expect("`make build` makes it");
+    let manifest = Entry { name: "manifest".into(), content: vec![0xff; 64] };
+    let init = Entry { name: "init".into(), content: strip(init).expect("init is a program") };
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("manifest.package");
+    std::fs::write(&path, write(&[manifest, init])).expect("the folder for temporary files is writable");
+    let mut machine = Machine::new().package(path).boot();
+    machine.expect("init: the system cannot start: the manifest is not sound: ");
+    machine.ends_with(Exit::Shutdown(CANNOT_START));
 }
 
 #[track_caller]

@@ -17,6 +17,8 @@ struct Arguments {
 enum Command {
     /// Checks rules of the tree that no compiler knows.
     Check(commands::check::Check),
+    /// Draws who gives what to whom.
+    Graph(commands::graph::Graph),
     /// Makes a disk image and an ISO that boot the system.
     Image(commands::image::Image),
     /// Compiles system descriptions and packs each with its programs into a boot package.
@@ -30,6 +32,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Check(check) => check.execute(),
+        Command::Graph(graph) => graph.execute(),
         Command::Image(image) => image.execute(),
         Command::Package(package) => package.execute(),
         Command::Run(run) => run.execute(),

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use tools::artifacts;
-use tools::manifest::{Cue, Source, System, compile, encode};
+use tools::manifest::{Cue, Source, System, compile, encode, graph};
 
-/// The program files that the fixtures may name.
+/// The program files that the bad fixtures may name.
 const PROGRAMS: [&str; 3] = ["client", "hello", "server"];
 
 fn fixtures(folder: &str) -> Vec<PathBuf> {
@@ -15,8 +15,14 @@ fn fixtures(folder: &str) -> Vec<PathBuf> {
     files
 }
 
-fn try_compile(cue: &Cue, path: &Path) -> Result<System, String> {
-    compile(cue, path, &|name| PROGRAMS.contains(&name)).map_err(|refusals| refusals.to_string())
+fn fixture(name: &str) -> System {
+    compile_any(&artifacts::source().join("tests/manifests").join(name))
+}
+
+/// Compiles as if there were every program file.
+fn compile_any(path: &Path) -> System {
+    let system = compile(&Cue::find().unwrap(), path, &|_| true);
+    system.unwrap_or_else(|refusals| panic!("{}:\n{refusals}", path.display()))
 }
 
 #[test]
@@ -27,10 +33,10 @@ fn bad_descriptions_are_refused_in_these_words() {
     let mut wrong = Vec::new();
     for path in fixtures {
         let expected = std::fs::read_to_string(path.with_extension("expected")).expect("beside it is what is expected");
-        match try_compile(&cue, &path) {
+        match compile(&cue, &path, &|name| PROGRAMS.contains(&name)) {
             Ok(_) => wrong.push(format!("{} is accepted", path.display())),
-            Err(said) if said != expected.trim_end() => {
-                wrong.push(format!("{} is refused thus:\n{said}", path.display()))
+            Err(said) if said.to_string() != expected.trim_end() => {
+                wrong.push(format!("{} is refused thus:\n{said}", path.display()));
             }
             Err(_) => {}
         }
@@ -40,17 +46,14 @@ fn bad_descriptions_are_refused_in_these_words() {
 
 #[test]
 fn good_descriptions_are_accepted() {
-    let cue = Cue::find().unwrap();
     for path in fixtures("good") {
-        let system = try_compile(&cue, &path).unwrap_or_else(|said| panic!("{}:\n{said}", path.display()));
-        assert!(!encode(&system).is_empty());
+        assert!(!encode(&compile_any(&path)).is_empty());
     }
 }
 
 #[test]
 fn providers_start_first() {
-    let path = artifacts::source().join("tests/manifests/good/two-programs.cue");
-    let system = try_compile(&Cue::find().unwrap(), &path).unwrap();
+    let system = fixture("good/two-programs.cue");
     let names: Vec<&str> = system.programs.iter().map(|program| program.name.as_str()).collect();
     assert_eq!(names, ["server", "client"]);
     let service = system.programs[1].grants.iter().find(|grant| grant.slot == "service").unwrap();
@@ -58,8 +61,19 @@ fn providers_start_first() {
 }
 
 #[test]
-fn the_system_itself_is_sound() {
-    let path = artifacts::source().join("system.cue");
-    let system = compile(&Cue::find().unwrap(), &path, &|_| true).unwrap_or_else(|said| panic!("{said}"));
-    assert!(system.programs.iter().any(|program| program.name == "login"));
+fn what_is_exposed_fills_a_bundle() {
+    let system = fixture("good/extended-system.cue");
+    let watcher = system.programs.iter().find(|program| program.name == "watcher").unwrap();
+    let slots: Vec<&str> = watcher.grants.iter().map(|grant| grant.slot.as_str()).collect();
+    for slot in ["all/clock", "all/info", "all/supervisor", "log", "tool"] {
+        assert!(slots.contains(&slot), "{slot} is not among {slots:?}");
+    }
+    assert_eq!(system.binaries().iter().filter(|name| **name == "shell").count(), 1);
+}
+
+#[test]
+fn the_book_shows_the_system_as_it_is() {
+    let picture = graph(&compile_any(&artifacts::source().join("system.cue")));
+    let page = std::fs::read_to_string(artifacts::source().join("docs/src/manifest.md")).unwrap();
+    assert!(page.contains(&format!("```mermaid\n{picture}```\n")), "`make graph` draws:\n{picture}");
 }

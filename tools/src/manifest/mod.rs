@@ -1,11 +1,12 @@
 //! The manifest compiler: `system.cue` → checked [`System`] → capnp [`encode`]d manifest.
 //!
 //! `cue` evaluates ([`cue`]), the result is read as a [`description`], names are [`resolve`]d, programs are put in starting
-//! [`order`] and their [`quota`]s are added up. Whatever is wrong becomes a [`Refusal`]: a path and one sentence.
+//! [`order`] and their [`quota`]s are added up; [`graph`](graph()) draws the result. Whatever is wrong becomes a [`Refusal`]: a path and one sentence.
 
 mod cue;
 mod description;
 mod encode;
+mod graph;
 mod kernel;
 mod order;
 mod quota;
@@ -15,6 +16,7 @@ mod system;
 
 pub use cue::Cue;
 pub use encode::encode;
+pub use graph::graph;
 pub use kernel::Kernel;
 pub use refusal::{Refusal, Refusals};
 pub use system::{Grant, Offer, Program, Source, System};

@@ -46,3 +46,31 @@ fn loaded_end(file: &[u8]) -> Result<usize, ParseError> {
     }
     Ok(end as usize)
 }
+
+#[cfg(test)]
+mod test {
+    use super::*;
+
+    /// An ELF file of the host is as good as any: this test itself.
+    #[test]
+    fn what_segments_load_stays() {
+        let whole = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        let stripped = strip(whole.clone()).unwrap();
+        assert!(stripped.len() < whole.len());
+        let before = ElfBytes::<LittleEndian>::minimal_parse(&whole).unwrap();
+        let after = ElfBytes::<LittleEndian>::minimal_parse(&stripped).unwrap();
+        assert!(after.section_headers().is_none());
+        for segment in before.segments().unwrap().iter().filter(|segment| segment.p_type == PT_LOAD) {
+            let start = segment.p_offset.max(size_of::<Header>() as u64) as usize;
+            let end = (segment.p_offset + segment.p_filesz) as usize;
+            assert_eq!(whole[start..end], stripped[start..end]);
+        }
+        assert_eq!(after.segments().unwrap().len(), before.segments().unwrap().len());
+    }
+
+    #[test]
+    fn what_is_no_program_is_refused() {
+        assert!(strip(b"#!/bin/sh\n".to_vec()).is_err());
+        assert!(strip(Vec::new()).is_err());
+    }
+}
