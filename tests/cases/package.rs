@@ -6,6 +6,9 @@ use tests::{Exit, Machine};
 use tools::artifacts;
 use tools::package::{Entry, strip, write};
 
+/// The code with which init ends a machine that it cannot start.
+const CANNOT_START: u8 = 100;
+
 #[test]
 fn without_a_package() {
     refused(Machine::new().without_package(), "there is no boot package");
