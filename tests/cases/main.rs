@@ -5,6 +5,7 @@ mod calls;
 mod console;
 mod hostile;
 mod package;
+mod panic;
 mod standard_library;
 mod start_page;
 mod supervision;

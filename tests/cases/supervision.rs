@@ -1,6 +1,7 @@
 //! A dead server is a normal event.
 
-use tests::Machine;
+use tests::person::PROMPT;
+use tests::{Machine, PASSWORD};
 
 #[test]
 fn a_call_to_a_killed_service_ends_with_a_typed_error() {
@@ -8,4 +9,24 @@ fn a_call_to_a_killed_service_ends_with_a_typed_error() {
     machine.expect("typed error: ");
     machine.expect("sysinfo is back: ");
     machine.completes();
+}
+
+#[test]
+fn a_session_survives_the_driver_of_its_serial_line() {
+    let mut machine = Machine::new().cpus(2).boot();
+    machine.enter();
+    machine.shell("call @supervisor.kill name=uart", &["done"]);
+    machine.shell("call @supervisor.list", &["was killed"]);
+    machine.shut_down(0);
+}
+
+#[test]
+fn a_dead_terminal_ends_the_session_and_the_next_one_begins() {
+    let mut machine = Machine::new().cpus(2).boot();
+    machine.enter();
+    machine.send("call @supervisor.kill name=console\n");
+    machine.log_in("operator", PASSWORD);
+    machine.expect(PROMPT);
+    machine.shell("call @supervisor.list", &["was killed"]);
+    machine.shut_down(0);
 }
