@@ -36,7 +36,7 @@ fn a_package_cut_in_its_header() {
 
 #[test]
 fn a_package_with_one_bit_turned() {
-    let places = tests::count(4, 500) as usize;
+    let places = tests::choose(4, 500);
     for place in 0..places {
         let turn = |package: &mut Vec<u8>| {
             let (start, bytes) = (size_of::<PackageHeader>(), package.len() - size_of::<PackageHeader>());

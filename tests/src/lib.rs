@@ -21,7 +21,7 @@ pub mod running;
 pub mod serial;
 pub mod transcript;
 
-pub use campaign::count;
+pub use campaign::choose;
 pub use machine::Machine;
 pub use person::PASSWORD;
 pub use running::Running;
