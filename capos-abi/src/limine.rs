@@ -76,10 +76,8 @@ pub struct Request {
 
 const _: () = assert!(size_of::<Request>() == 48);
 
-/// A request that has no answer yet.
-const fn request(feature: [u64; 2]) -> Request {
-    Request { magic: COMMON_MAGIC, feature, revision: 0, response: 0 }
-}
+/// A request for nothing, without an answer.
+const BLANK: Request = Request { magic: COMMON_MAGIC, feature: [0; 2], revision: 0, response: 0 };
 
 /// All that the kernel asks, between the markers that a loader looks for.
 #[repr(C)]
@@ -118,14 +116,14 @@ pub const REQUESTS: Requests = Requests {
     start: START_MARKER,
     base_revision_tag: BASE_REVISION_TAG,
     base_revision: BASE_REVISION,
-    memory_map: request(feature::MEMORY_MAP),
-    direct_map: request(feature::DIRECT_MAP),
-    modules: request(feature::MODULES),
-    root_pointer: request(feature::ROOT_POINTER),
-    command_line: request(feature::COMMAND_LINE),
-    framebuffers: request(feature::FRAMEBUFFERS),
-    kernel_address: request(feature::KERNEL_ADDRESS),
-    boot_time: request(feature::BOOT_TIME),
+    memory_map: Request { feature: feature::MEMORY_MAP, ..BLANK },
+    direct_map: Request { feature: feature::DIRECT_MAP, ..BLANK },
+    modules: Request { feature: feature::MODULES, ..BLANK },
+    root_pointer: Request { feature: feature::ROOT_POINTER, ..BLANK },
+    command_line: Request { feature: feature::COMMAND_LINE, ..BLANK },
+    framebuffers: Request { feature: feature::FRAMEBUFFERS, ..BLANK },
+    kernel_address: Request { feature: feature::KERNEL_ADDRESS, ..BLANK },
+    boot_time: Request { feature: feature::BOOT_TIME, ..BLANK },
     end: END_MARKER,
 };
 
