@@ -7,6 +7,7 @@ use crate::refusal;
 use crate::refusal::Refusal;
 use crate::screen::Screen;
 use capos_abi::PAGE_BYTES;
+use core::arch::asm;
 use core::arch::x86_64::__cpuid;
 use uefi::boot;
 use uefi::proto::loaded_image::LoadedImage;
@@ -24,6 +25,8 @@ const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 const LEVEL_BYTES: [u64; 3] = [PAGE_BYTES, PAGE_BYTES << 9, PAGE_BYTES << 18];
 /// Level of the root.
 const ROOT_LEVEL: usize = 3;
+/// Control register 4: tables have one level more.
+const FIVE_LEVELS: u64 = 1 << 12;
 
 /// A table.
 type Table = [u64; 512];
@@ -37,6 +40,9 @@ pub struct Tables {
 impl Tables {
     /// Tables for the kernel and this machine.
     pub fn new(kernel: &Kernel, screen: Option<Screen>) -> Result<Tables, Refusal> {
+        if control_register_4() & FIVE_LEVELS != 0 {
+            return Err(refusal!("the firmware has switched on page tables of five levels"));
+        }
         let largest = if has_huge_pages() { 2 } else { 1 };
         let mut tables = Tables { root: table()?, largest };
         for part in kernel.segments() {
@@ -113,4 +119,11 @@ fn own_code() -> Result<(u64, u64), Refusal> {
 /// Whether pages of 1 GiB exist.
 fn has_huge_pages() -> bool {
     __cpuid(0x8000_0000).eax > 0x8000_0000 && __cpuid(0x8000_0001).edx >> 26 & 1 == 1
+}
+
+fn control_register_4() -> u64 {
+    let value;
+    // SAFETY: reads a register that every processor of this kind has.
+    unsafe { asm!("mov {}, cr4", out(reg) value, options(nomem, nostack, preserves_flags)) };
+    value
 }

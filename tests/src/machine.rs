@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 use tools::artifacts;
-use tools::qemu::Qemu;
+use tools::qemu::{self, Medium, Qemu};
 
 /// Seconds without the awaited message after which a machine counts as hanging; the variable `CAPOS_PATIENCE` names another.
 const PATIENCE_SECONDS: u64 = 240;
@@ -20,7 +20,7 @@ pub fn patience() -> Duration {
 #[derive(Clone)]
 pub struct Machine {
     qemu: Qemu,
-    kernel: PathBuf,
+    kernel: Option<PathBuf>,
     package: Option<PathBuf>,
     patience: Duration,
 }
@@ -29,7 +29,7 @@ impl Default for Machine {
     fn default() -> Machine {
         Machine {
             qemu: Qemu::new(),
-            kernel: artifacts::kernel(),
+            kernel: Some(artifacts::kernel()),
             package: Some(artifacts::package(artifacts::SYSTEM)),
             patience: patience(),
         }
@@ -44,7 +44,14 @@ impl Machine {
 
     /// A machine without capOS that runs the kernel file at `path` and nothing else.
     pub fn bare(path: impl Into<PathBuf>) -> Machine {
-        Machine { kernel: path.into(), package: None, ..Machine::new() }
+        Machine { kernel: Some(path.into()), package: None, ..Machine::new() }
+    }
+
+    /// The machine that UEFI firmware boots from the image at `path`.
+    pub fn firmware(path: impl Into<PathBuf>, medium: Medium) -> Machine {
+        let uefi = qemu::uefi().unwrap_or_else(|| panic!("no UEFI firmware for QEMU is installed: run `make setup`"));
+        let machine = Machine { kernel: None, package: None, ..Machine::new() };
+        machine.change(|qemu| qemu.image(uefi, path, medium))
     }
 
     /// The machine that runs the package made of `tests/manifests/<name>.cue`.
@@ -103,11 +110,8 @@ impl Machine {
     /// Starts the machine, as soon as the host has processors to spare.
     pub fn boot(self) -> Running {
         let found = |path| artifacts::require(path).unwrap_or_else(|missing| panic!("{missing}"));
-        let qemu = self.qemu.kernel(found(self.kernel));
-        let qemu = match self.package {
-            Some(package) => qemu.package(found(package)),
-            None => qemu,
-        };
+        let qemu = self.kernel.map(found).into_iter().fold(self.qemu, Qemu::kernel);
+        let qemu = self.package.map(found).into_iter().fold(qemu, Qemu::package);
         Running::start(qemu, self.patience)
     }
 

@@ -1,5 +1,6 @@
 //! The description of a machine and the QEMU command line that makes it.
 
+use super::firmware::Medium;
 use capos_abi::debug_exit;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -10,11 +11,12 @@ use std::process::Command;
 /// The emulator, looked up in `PATH`; the variable `QEMU` names another.
 const EMULATOR: &str = "qemu-system-x86_64";
 
-/// A machine to be started: a q35 with one debug-exit device, emulated, booted by PVH.
+/// A machine to be started: a q35 with one debug-exit device, emulated, booted by PVH or by firmware from an image.
 #[derive(Clone, Debug)]
 pub struct Qemu {
     kernel: Option<PathBuf>,
     package: Option<PathBuf>,
+    image: Option<Image>,
     command_line: Option<String>,
     memory: u32,
     cpus: u32,
@@ -28,6 +30,7 @@ impl Default for Qemu {
         Qemu {
             kernel: None,
             package: None,
+            image: None,
             command_line: None,
             memory: 512,
             cpus: 1,
@@ -53,6 +56,12 @@ impl Qemu {
     /// Hands this boot package to the kernel.
     pub fn package(mut self, path: impl Into<PathBuf>) -> Qemu {
         self.package = Some(path.into());
+        self
+    }
+
+    /// Boots this image by this firmware. What the machine writes to the image is forgotten.
+    pub fn image(mut self, firmware: impl Into<PathBuf>, path: impl Into<PathBuf>, medium: Medium) -> Qemu {
+        self.image = Some(Image { firmware: firmware.into(), path: path.into(), medium });
         self
     }
 
@@ -134,7 +143,25 @@ impl Qemu {
         .into_iter()
         .flatten()
         .flatten()
+        .chain(self.image.iter().flat_map(Image::arguments))
         .collect()
+    }
+}
+
+/// An image and how it is booted.
+#[derive(Clone, Debug)]
+struct Image {
+    firmware: PathBuf,
+    path: PathBuf,
+    medium: Medium,
+}
+
+impl Image {
+    fn arguments(&self) -> Vec<OsString> {
+        let mut drive: OsString = "format=raw,if=none,id=image,snapshot=on,file=".into();
+        drive.push(&self.path);
+        let devices = self.medium.devices().iter().map(Into::into);
+        ["-bios".into(), self.firmware.clone().into(), "-drive".into(), drive].into_iter().chain(devices).collect()
     }
 }
 

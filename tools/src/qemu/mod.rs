@@ -2,8 +2,10 @@
 
 mod command;
 mod exit;
+mod firmware;
 mod qmp;
 
 pub use command::Qemu;
 pub use exit::Exit;
+pub use firmware::{Medium, uefi};
 pub use qmp::Qmp;
