@@ -11,3 +11,11 @@ fn calls_between_processes_on_one_cpu() {
 fn calls_between_processes_on_four_cpus() {
     Machine::with("calls").cpus(4).boot().completes();
 }
+
+#[test]
+fn a_program_that_faults_comes_back() {
+    let mut machine = Machine::with("ping-pong").boot();
+    machine.expect("ball 5 is lost: the server died");
+    machine.expect("12 balls, 2 falls");
+    machine.completes();
+}

@@ -124,7 +124,7 @@ impl Model {
             op::RETURN => self.reply(&entry),
             op::CANCEL => self.cancel(entry.arg as u16),
             op::RELEASE => self.release(&entry),
-            op::SIGNAL => Ok(()),
+            op::NOP | op::SIGNAL => Ok(()),
             _ => Err(status::BAD_OPCODE),
         };
         match result {

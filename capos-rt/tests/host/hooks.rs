@@ -1,6 +1,5 @@
 //! Stock generated clients and servers over the hooks, on a model of the kernel: one thread calls itself.
-mod model;
-
+use crate::model;
 use capnp::capability::{FromClientHook, Promise};
 use capnp::traits::HasTypeId;
 use capnp::{Error, ErrorKind};

@@ -1,0 +1,4 @@
+//! The runtime on the host, over a [`model`] of the kernel.
+mod hooks;
+mod model;
+mod ring;
