@@ -3,7 +3,7 @@
 //! [`plan`] reads the program file, [`image`] fills what the new process writes, [`Spawn`] does it in this order: a
 //! ledger and a process; the file mapped, shared by all instances; memory of its own; a stack behind a guard page; a
 //! thread; the grants, and the startup block that names them. Then the process starts. It holds exactly what was granted
-//! and, of its own, `process`, `ledger`, `memory` and `thread`.
+//! and, of its own, `process`, `ledger`, `memory`, `thread` and `handles`.
 //!
 //! ```ignore
 //! let process = Spawn::new(&binary, "hello").argument("world").grant("log", log).start().await?;

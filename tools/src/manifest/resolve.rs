@@ -2,7 +2,8 @@
 
 use super::description::{self, Description, Named};
 use super::{Grant, Kernel, Offer, Program, Refusal, Refusals, Source};
-use capos_abi::{package, startup};
+use capos_abi::package;
+use capos_abi::startup::{self, slot};
 use schema::table::{self, Interface};
 
 /// Interface of a slot that holds everything exposed.
@@ -17,8 +18,7 @@ const MAX_NAME_BYTES: usize = 32;
 const MAX_SLOT_BYTES: usize = startup::NAME_BYTES - 1;
 
 /// Slots that every process has anyhow.
-const OWN_SLOTS: [&str; 5] =
-    [startup::slot::PROCESS, startup::slot::LEDGER, startup::slot::MEMORY, startup::slot::THREAD, ENDPOINT_SLOT];
+const OWN_SLOTS: [&str; 6] = [slot::PROCESS, slot::LEDGER, slot::MEMORY, slot::THREAD, slot::HANDLES, ENDPOINT_SLOT];
 
 /// The programs with everything resolved, by name.
 pub fn resolve(description: &Description, is_program: &dyn Fn(&str) -> bool) -> Result<Vec<Program>, Refusals> {
