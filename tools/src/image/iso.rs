@@ -29,6 +29,8 @@ const BOOT_INFORMATION_END: usize = 64;
 const DATE: [u8; 7] = [80, 1, 1, 0, 0, 0, 0];
 /// Bytes of an entry of a folder, without its name.
 const ENTRY_BYTES: usize = 33;
+/// Parts of a path in the volume at most: a folder and a name.
+const MAX_DEPTH: usize = 2;
 /// The entry is a folder.
 const FOLDER_FLAG: u8 = 2;
 
@@ -38,7 +40,8 @@ pub fn build(system: &[u8], contents: &Contents) -> Result<Vec<u8>> {
     let bios = contents.limine().and_then(|limine| limine.bios_cd());
     let mut files: BTreeMap<&str, Extent> = BTreeMap::new();
     if contents.limine().is_some() {
-        for (path, file) in contents.files() {
+        // What lies deeper is the firmware's, which looks for it in the partition.
+        for (path, file) in contents.files().filter(|(path, _)| path.split('/').count() <= MAX_DEPTH) {
             files.insert(path, image.append(file));
         }
     }
@@ -46,7 +49,7 @@ pub fn build(system: &[u8], contents: &Contents) -> Result<Vec<u8>> {
     if let Some(extent) = bios {
         image.tell_boot_image(extent)?;
     }
-    let folders = Folders::of(&files)?;
+    let folders = Folders::of(&files);
     let root = image.append_folders(&folders, &files)?;
     // Last, so that firmware which takes the rest of the CD for the boot image is right.
     let partition = image.append(system);
@@ -70,16 +73,13 @@ struct Folders<'a> {
 }
 
 impl<'a> Folders<'a> {
-    fn of(files: &BTreeMap<&'a str, Extent>) -> Result<Folders<'a>> {
+    fn of(files: &BTreeMap<&'a str, Extent>) -> Folders<'a> {
         let mut folders: BTreeMap<&str, Vec<&str>> = BTreeMap::from([("", Vec::new())]);
         for path in files.keys() {
             let (folder, _) = path.rsplit_once('/').unwrap_or(("", path));
-            // Limine under BIOS needs nothing of what lies deeper: that is the firmware's.
-            if !folder.contains('/') {
-                folders.entry(folder).or_default().push(path);
-            }
+            folders.entry(folder).or_default().push(path);
         }
-        Ok(Folders { list: folders.into_iter().collect() })
+        Folders { list: folders.into_iter().collect() }
     }
 }
 
