@@ -54,7 +54,7 @@ impl api::Server for Accounts {
 
     async fn verify(self: Rc<Self>, params: api::VerifyParams, mut results: api::VerifyResults) -> Result<()> {
         let (name, password) = (params.get()?.get_name()?.to_str()?, params.get()?.get_password()?.as_bytes());
-        let verdict = self.store.borrow_mut().verify(name, password, self.start.elapsed()).map_err(cannot_hash)?;
+        let verdict = self.store.borrow_mut().verify(name, password, || self.start.elapsed()).map_err(cannot_hash)?;
         println!("a login was checked: {verdict:?}");
         results.get().set_verdict(match verdict {
             Verdict::Refused => api::Verdict::Refused,

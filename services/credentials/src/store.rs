@@ -75,16 +75,16 @@ impl Store {
         Ok(refusal)
     }
 
-    /// Checks a name and password at this time of a monotonic clock.
-    pub fn verify(&mut self, name: &str, password: &[u8], now: Duration) -> Result<Verdict, CannotHash> {
-        if let Some(remaining) = self.backoff.remaining(now) {
+    /// Checks a name and password. `now` reads a monotonic clock; a wait starts when the check is done, however long it took.
+    pub fn verify(&mut self, name: &str, password: &[u8], now: impl Fn() -> Duration) -> Result<Verdict, CannotHash> {
+        if let Some(remaining) = self.backoff.remaining(now()) {
             return Ok(Verdict::Wait(remaining));
         }
         if self.is_right(name, password)? {
             self.backoff.succeeded();
             return Ok(Verdict::Accepted);
         }
-        self.backoff.failed(now);
+        self.backoff.failed(now());
         Ok(Verdict::Refused)
     }
 
@@ -106,8 +106,12 @@ fn is_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backoff::FIRST_WAIT;
+    use std::cell::Cell;
 
     const PASSWORD: &[u8] = b"open sesame";
+    /// What a hash takes on a slow machine: longer than the first wait.
+    const HASH_TIME: Duration = Duration::from_secs(3);
 
     fn set_up() -> Store {
         let mut store = Store::default();
@@ -131,7 +135,7 @@ mod tests {
     #[test]
     fn only_the_right_pair_is_accepted() {
         let mut store = set_up();
-        let now = Duration::ZERO;
+        let now = || Duration::ZERO;
         assert_eq!(store.verify("eve", PASSWORD, now).unwrap(), Verdict::Refused);
         assert_eq!(store.verify("ada", b"open sesam", now).unwrap(), Verdict::Refused);
         assert_eq!(store.verify("ada", PASSWORD, now).unwrap(), Verdict::Accepted);
@@ -140,17 +144,20 @@ mod tests {
     #[test]
     fn guessing_is_slowed_down_even_for_the_right_password() {
         let mut store = set_up();
-        let mut now = Duration::from_secs(1);
+        let reads = Cell::new(0);
+        // The clock is read before each hash and after each that fails.
+        let now = || HASH_TIME * ((reads.replace(reads.get() + 1) + 1) / 2);
         for _ in 0..3 {
             assert_eq!(store.verify("ada", b"guess", now).unwrap(), Verdict::Refused);
         }
-        let Verdict::Wait(wait) = store.verify("ada", PASSWORD, now).unwrap() else { panic!("no back-off") };
-        now += wait;
-        assert_eq!(store.verify("ada", PASSWORD, now).unwrap(), Verdict::Accepted);
+        let over = HASH_TIME * 3 + FIRST_WAIT;
+        let just_before = || over - Duration::from_millis(1);
+        assert_eq!(store.verify("ada", PASSWORD, just_before).unwrap(), Verdict::Wait(Duration::from_millis(1)));
+        assert_eq!(store.verify("ada", PASSWORD, || over).unwrap(), Verdict::Accepted);
     }
 
     #[test]
     fn nobody_is_accepted_before_the_set_up() {
-        assert_eq!(Store::default().verify("", b"", Duration::ZERO).unwrap(), Verdict::Refused);
+        assert_eq!(Store::default().verify("", b"", || Duration::ZERO).unwrap(), Verdict::Refused);
     }
 }
