@@ -57,10 +57,15 @@ pub struct Object {
 
 /// Makes an object of a server, with one reference.
 pub fn create<C: FromServer<S> + HasTypeId, S>(server: Rc<S>) -> u32 {
+    create_dyn(C::TYPE_ID, dispatcher::<C, S>(server))
+}
+
+/// Makes an object of what calls for `interface` go to, with one reference.
+pub fn create_dyn(interface: u64, server: Rc<dyn Dispatch>) -> u32 {
     let index = RUNTIME.objects.take();
     let object = RUNTIME.objects.get(index);
-    *object.server.borrow_mut() = Some(dispatcher::<C, S>(server));
-    object.interface.set(C::TYPE_ID);
+    *object.server.borrow_mut() = Some(server);
+    object.interface.set(interface);
     object.generation.set(object.generation.get() % u32::MAX + 1);
     object.references.set(1);
     index

@@ -7,6 +7,7 @@ pub mod blocking;
 pub mod broken;
 pub mod builder;
 pub mod capability;
+pub mod foreign;
 pub mod local;
 pub mod moving;
 pub mod params;

@@ -1,7 +1,7 @@
 //! Capabilities on their way: from capnp's table to descriptors, and from received handles to capnp's table.
 use super::builder::MessageBuilder;
 use super::capability;
-use super::{LOCAL_BRAND, MOVING_BRAND, PROMISE_BRAND, RING_BRAND, local, reach};
+use super::{LOCAL_BRAND, MOVING_BRAND, PROMISE_BRAND, RING_BRAND, foreign, local, reach};
 use crate::arena::Range;
 use crate::call::{HEAD_BYTES, USUAL_DESCRIPTORS};
 use crate::ring::{self, Ring};
@@ -87,7 +87,7 @@ fn descriptor_of(hook: Option<&dyn ClientHook>) -> Result<CapDescriptor> {
         MOVING_BRAND => return Ok(CapDescriptor { handle: hook.get_ptr() as Handle, mode: mode::MOVE }),
         LOCAL_BRAND => local::origin(hook.get_ptr() as u32)?,
         PROMISE_BRAND => return descriptor_of(Some(&*hook.get_resolved().ok_or_else(unresolved)?)),
-        _ => return Err(Error::unimplemented("a capability of another transport cannot be sent over the ring".into())),
+        _ => foreign::origin(hook)?,
     };
     Ok(CapDescriptor { handle, mode: mode::COPY })
 }

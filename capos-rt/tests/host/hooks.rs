@@ -17,7 +17,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// Runs a test in a thread of its own, over an area of so many bytes, with an echo server and a terminal.
-fn world(area_bytes: u32, test: fn(echo::Client, terminal::Client, Rc<Log>)) {
+pub fn world(area_bytes: u32, test: fn(echo::Client, terminal::Client, Rc<Log>)) {
     let thread = std::thread::spawn(move || {
         let interfaces = [echo::Client::TYPE_ID, terminal::Client::TYPE_ID, interrupt::Client::TYPE_ID];
         let handles = model::start(area_bytes, &interfaces);
@@ -47,9 +47,9 @@ fn world(area_bytes: u32, test: fn(echo::Client, terminal::Client, Rc<Log>)) {
 
 /// What the servers saw.
 #[derive(Default)]
-struct Log {
-    text: RefCell<String>,
-    dropped: Cell<u32>,
+pub struct Log {
+    pub text: RefCell<String>,
+    pub dropped: Cell<u32>,
     read_lines: Cell<u32>,
     release: Cell<bool>,
 }
@@ -174,7 +174,7 @@ impl Drop for Half {
     }
 }
 
-async fn turns(count: usize) {
+pub async fn turns(count: usize) {
     for _ in 0..count {
         wait::until(1).await;
     }

@@ -1,4 +1,5 @@
 //! The runtime on the host, over a [`model`] of the kernel.
 mod hooks;
 mod model;
+mod remote;
 mod ring;
