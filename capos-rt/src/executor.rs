@@ -164,7 +164,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
             return output;
         }
         turn();
-        if task.woken.get() || !RUNTIME.ready.borrow().is_empty() {
+        if task.woken.get() || has_work() {
             turns += 1;
             if turns % BUSY_TURNS == 0 {
                 ring::with(|ring| ring.enter(0, 0));
@@ -175,6 +175,12 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
             ring::with(|ring| ring.enter(1, 0));
         }
     }
+}
+
+/// Whether the last turn has left something: futures woken in it, and calls that arrived while one of them blocked.
+#[inline]
+fn has_work() -> bool {
+    !RUNTIME.ready.borrow().is_empty() || !RUNTIME.arrivals.borrow().is_empty()
 }
 
 /// Starts a future that runs whenever the thread is in [`block_on`].
