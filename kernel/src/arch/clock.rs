@@ -106,7 +106,8 @@ fn measure(reference: &Reference) -> (u64, u64) {
         core::hint::spin_loop();
     }
     let end = sample(reference);
-    let nanoseconds = u64::from(reference.between(start.reference, end.reference)) * NANOSECONDS / reference.hertz();
+    let ticks = u64::from(reference.between(start.reference, end.reference));
+    let nanoseconds = (ticks * NANOSECONDS / reference.hertz()).max(1);
     (scale(end.stamp - start.stamp, nanoseconds), scale(u64::from(end.ticks - start.ticks), nanoseconds))
 }
 

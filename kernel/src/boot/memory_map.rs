@@ -55,7 +55,11 @@ impl MemoryMap {
 
     fn remove(&mut self, index: usize) {
         self.count -= 1;
-        self.regions.swap(index, self.count);
+        if let Some(last) = self.regions.get(self.count).copied()
+            && let Some(place) = self.regions.get_mut(index)
+        {
+            *place = last;
+        }
     }
 
     /// A region that finds no place is forgotten: then nobody uses it.
