@@ -55,11 +55,12 @@ pub fn replay(line: impl FnMut(&str)) {
     whole.lines().for_each(line);
 }
 
-/// Takes the UART back from whoever has it, for the last words of the kernel.
+/// Takes the UART back from whoever has it, and the screen, for the last words of the kernel.
 pub fn last_words(words: fmt::Arguments) {
     if let Some(uart) = uart() {
         let _ = writeln!(LastWords(uart), "{words}");
     }
+    crate::screen::last_words(words);
 }
 
 /// Writes a line to the console before the core's log exists.

@@ -29,6 +29,7 @@ mod platform;
 mod power;
 mod processors;
 mod run;
+mod screen;
 mod system_call;
 mod trace;
 mod trap;
@@ -78,6 +79,7 @@ fn own_memory(features: Features, frames: &mut BootFrames) -> (KernelSpace, &'st
     let mut space = KernelSpace::new(features, frames);
     space.load();
     heap::init(frames);
+    screen::init(&mut space, frames);
     let stacks = CpuStacks::map(0, &mut space, frames);
     // The identity of its local APIC follows when that is mapped.
     (space, Cpu::new(0, processors::register(0, 0), &stacks))

@@ -58,12 +58,20 @@ impl KernelSpace {
 
     /// Maps a page of device registers; the virtual address of `physical`.
     pub fn map_device(&mut self, physical: u64, frames: &mut BootFrames) -> u64 {
+        self.map_devices(physical, 1, frames)
+    }
+
+    /// Maps so many bytes of a device; the virtual address of `physical`.
+    pub fn map_devices(&mut self, physical: u64, bytes: u64, frames: &mut BootFrames) -> u64 {
         let offset = physical % PAGE_BYTES;
         let address = self.next_device;
-        let uncached = Flags::NO_CACHE | Flags::WRITE_THROUGH;
-        self.map(address, physical - offset, 0, Flags::WRITABLE | Flags::NO_EXECUTE | uncached, frames);
+        let flags = Flags::WRITABLE | Flags::NO_EXECUTE | Flags::NO_CACHE | Flags::WRITE_THROUGH;
+        let size = (offset + bytes).next_multiple_of(PAGE_BYTES);
+        for done in (0..size).step_by(PAGE_BYTES as usize) {
+            self.map(address + done, physical - offset + done, 0, flags, frames);
+        }
         // A guard page behind each.
-        self.next_device += 2 * PAGE_BYTES;
+        self.next_device += size + PAGE_BYTES;
         address + offset
     }
 
