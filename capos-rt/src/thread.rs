@@ -171,8 +171,9 @@ unsafe fn end(record: *mut Thread) -> ! {
         unsafe { (*record).joined }
     };
     if !joined {
-        raw::release(handle);
         discard(record);
+        // From here on nobody can wake this thread: no lock may be taken any more.
+        raw::release(handle);
     }
     objects::post_unmap(mapping, bytes);
     leave()
