@@ -12,7 +12,8 @@ pub const SHUTDOWN: u32 = 1;
 /// The largest code that reaches the emulator's exit status; a greater one arrives as this one.
 pub const MAX_CODE: u8 = 100;
 
-/// Written when the kernel refuses to start: the machine or the boot package is unfit, and a sentence said why.
+/// Written when the kernel cannot start or go on: the machine or the boot package is unfit, or init has ended; a sentence
+/// said why.
 pub const REFUSED: u32 = 0x7e;
 
 /// Written by a kernel panic.

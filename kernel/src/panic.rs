@@ -49,6 +49,12 @@ pub fn refuse(why: fmt::Arguments) -> ! {
     power::end(debug_exit::REFUSED)
 }
 
+/// The system has lost what it cannot do without.
+pub fn give_up(why: fmt::Arguments) -> ! {
+    console::last_words(format_args!("capOS cannot go on: {why}"));
+    power::end(debug_exit::REFUSED)
+}
+
 /// An exception in the kernel.
 pub fn exception(frame: &Frame) -> ! {
     if frame.vector == u64::from(vector::PAGE_FAULT) {

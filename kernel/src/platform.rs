@@ -13,6 +13,7 @@ use crate::power;
 use crate::processors;
 use alloc::vec::Vec;
 use capos_abi::ring::{Completion, Submission};
+use core::fmt;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
 use kernel_core::frame::{Frame, FrameAllocator, OutOfFrames};
@@ -221,6 +222,10 @@ impl Platform for Machine {
 
     fn entropy(&mut self, bytes: &mut [u8]) -> bool {
         random::fill(self.features, bytes)
+    }
+
+    fn give_up(&mut self, why: fmt::Arguments<'_>) -> ! {
+        crate::panic::give_up(why)
     }
 
     fn shutdown(&mut self, code: u8) -> ! {

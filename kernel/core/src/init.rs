@@ -102,6 +102,7 @@ impl<P: Platform> Kernel<P> {
         self.grant_machine(&mut caps, process)?;
         self.grant_modules(&mut caps, process, &package, first)?;
         self.write_startup(process, &layout, elf.tls.as_ref(), &caps)?;
+        self.init = Some(process);
         self.begin_process(process);
         Ok(())
     }

@@ -28,6 +28,8 @@ pub struct Kernel<P> {
     pub frames: FrameAllocator,
     /// The processor that is inside the kernel.
     pub(crate) inside: Option<usize>,
+    /// The process that supervises all others.
+    pub(crate) init: Option<Id<Process>>,
     pub(crate) ledgers: Slab<Ledger>,
     pub(crate) processes: Slab<Process>,
     pub(crate) threads: Slab<Thread>,
@@ -47,6 +49,7 @@ impl<P: Platform> Kernel<P> {
             platform,
             frames,
             inside: None,
+            init: None,
             ledgers: Slab::new(),
             processes: Slab::new(),
             threads: Slab::new(),

@@ -114,6 +114,9 @@ impl<P: Platform> Kernel<P> {
 
     /// Takes a process without threads apart.
     fn finish_process(&mut self, process: Id<Process>, outcome: Outcome) {
+        if self.init == Some(process) {
+            self.platform.give_up(format_args!("init has ended ({outcome:?}): nobody supervises the system any more"));
+        }
         self.processes[process].state = ProcessState::Ending(outcome);
         self.end_minted_calls(process);
         for index in 0..self.processes[process].handles.len() {

@@ -5,6 +5,7 @@
 use crate::frame::{Frame, FrameAllocator, OutOfFrames};
 use crate::memory::Access;
 use capos_abi::ring::{Completion, Submission};
+use core::fmt;
 
 /// Physically contiguous memory of a ring area, which the kernel reaches without the thread's page tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +130,8 @@ pub trait Platform {
     /// Fills with random bytes from the processor's source; false if there is none.
     #[must_use]
     fn entropy(&mut self, bytes: &mut [u8]) -> bool;
+    /// Ends the machine because the system cannot go on: takes the console back and says why in one sentence.
+    fn give_up(&mut self, why: fmt::Arguments<'_>) -> !;
     /// Ends the machine with this code.
     fn shutdown(&mut self, code: u8) -> !;
     /// Resets the machine.

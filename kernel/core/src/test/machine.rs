@@ -134,6 +134,9 @@ impl Platform for Machine {
         bytes.fill(0x5a);
         true
     }
+    fn give_up(&mut self, why: std::fmt::Arguments<'_>) -> ! {
+        panic!("{why}")
+    }
     fn shutdown(&mut self, code: u8) -> ! {
         panic!("shutdown with code {code}")
     }
