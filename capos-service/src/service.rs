@@ -1,11 +1,12 @@
 //! Serving an endpoint: the objects that its owner minted are bound here; those that the program passes out are found by
 //! themselves.
-use crate::handle;
+use crate::{handle, slot};
 use capnp::Result;
 use capnp::capability::{FromClientHook, FromServer};
 use capnp::traits::HasTypeId;
 use capos_rt::{object, receiver};
-use schema::endpoint_capnp::endpoint_server;
+use schema::endpoint_capnp::{endpoint, endpoint_server};
+use schema::ledger_capnp::ledger;
 use std::rc::Rc;
 
 /// Bytes of the longest message, as `createEndpoint` has it where nothing else was asked for.
@@ -16,13 +17,25 @@ pub struct Service {
     receiver: u32,
     /// Keeps the handle.
     _endpoint: endpoint_server::Client,
+    /// Keeps an endpoint of this program's own alive.
+    _owner: Option<endpoint::Client>,
 }
 
 impl Service {
     /// Starts to receive with the thread's next wait. Objects that the thread passes out are minted on this endpoint.
     pub fn new(endpoint: endpoint_server::Client) -> Result<Self> {
         let receiver = receiver::open(handle(endpoint.as_client_hook())?, MESSAGE_BYTES)?;
-        Ok(Self { receiver, _endpoint: endpoint })
+        Ok(Self { receiver, _endpoint: endpoint, _owner: None })
+    }
+
+    /// The same on a new endpoint that the program's own ledger pays for: for a program that offers nothing, but passes
+    /// objects out.
+    pub async fn create() -> Result<Self> {
+        let answer = slot::<ledger::Client>("ledger")?.create_endpoint_request().send().promise.await?;
+        let owner = answer.get()?.get_endpoint()?;
+        let answer = owner.server_request().send().promise.await?;
+        let service = Self::new(answer.get()?.get_server()?)?;
+        Ok(Self { _owner: Some(owner), ..service })
     }
 
     /// Serves the owner's objects of `C`, the one with this key or all, by `server`.

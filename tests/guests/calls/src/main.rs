@@ -1,8 +1,7 @@
 //! Calls the service `workshop` in another process in every way, and says what held.
 
 use capnp::{Error, ErrorKind};
-use capos_service::{Context, Failure, RingCall, Service, deadline_in, moving, new_client, sleep, slot, spawn_local};
-use schema::ledger_capnp::ledger;
+use capos_service::{Context, Failure, RingCall, Service, deadline_in, moving, new_client, sleep, spawn_local};
 use schema::system_control_capnp::system_control;
 use schema::workshop_capnp::{counter, workshop};
 use std::cell::Cell;
@@ -109,9 +108,7 @@ async fn own_objects(workshop: &workshop::Client) -> Result<(), Failure> {
             Ok(())
         }
     }
-    let endpoint = slot::<ledger::Client>("ledger")?.create_endpoint_request().send().promise.await?;
-    let endpoint = endpoint.get()?.get_endpoint()?.server_request().send().promise.await?;
-    let service = Rc::new(Service::new(endpoint.get()?.get_server()?)?);
+    let service = Rc::new(Service::create().await?);
     let running = service.clone();
     spawn_local(async move { running.run().await.expect("the endpoint is this program's own") });
     let value = Rc::new(Cell::new(0));
