@@ -101,7 +101,8 @@ impl Running {
     /// A connection for control from outside.
     #[track_caller]
     pub fn qmp(&self) -> Qmp {
-        Qmp::connect(&self.qmp, self.patience).unwrap_or_else(|error| panic!("{}", self.failure(format!("QMP: {error}"))))
+        Qmp::connect(&self.qmp, self.patience)
+            .unwrap_or_else(|error| panic!("{}", self.failure(format!("QMP: {error}"))))
     }
 
     /// Everything that the machine said so far.
