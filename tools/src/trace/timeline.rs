@@ -55,7 +55,8 @@ mod test {
         let name = u64::from_le_bytes(*b"shell\0\0\0");
         let ring = vec![event(1000, kind::RUN, name), event(3000, kind::ENTER, 256), event(4000, kind::IDLE, 0)];
         let drawn = timeline(&Trace { hertz: 1_000_000_000, processors: vec![ring] });
-        let slices: Vec<_> = drawn["traceEvents"].as_array().expect("events").iter().filter(|e| e["ph"] == "X").collect();
+        let slices: Vec<_> =
+            drawn["traceEvents"].as_array().expect("events").iter().filter(|e| e["ph"] == "X").collect();
         assert_eq!(slices.len(), 2);
         assert_eq!((slices[0]["name"].as_str(), slices[0]["dur"].as_f64()), (Some("shell"), Some(2.0)));
         assert_eq!(slices[1]["name"].as_str(), Some("kernel, vector 256"));
