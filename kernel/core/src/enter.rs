@@ -1,5 +1,5 @@
 //! `cap_enter` and `exit`: runs the submissions of the calling thread's ring, then goes on or blocks.
-use crate::operation::{Refusal, Step};
+use crate::operation::{Done, Refusal, Step};
 use crate::platform::Platform;
 use crate::record::Waiter;
 use crate::slab::Id;
@@ -16,27 +16,32 @@ impl<P: Platform> Kernel<P> {
     pub fn enter(&mut self, processor: usize, min_complete: u32, deadline: u64) -> Next {
         self.inside = Some(processor);
         let Some(thread) = self.runnable(processor) else { return self.settle(processor) };
-        let head = self.platform.completion_head(self.threads[thread].ring.area);
-        self.threads[thread].ring.see_completion_head(head);
-        if self.threads[thread].ring.earliest_deadline().is_some() {
+        let ring = &mut self.threads[thread].ring;
+        ring.see_completion_head(self.platform.completion_head(ring.area));
+        if ring.has_deadlines() {
             let now = self.platform.now();
             self.expire_records(thread, now);
         }
         self.drain(processor, thread);
-        if self.threads.get(thread).is_none_or(|t| t.state != State::Running(processor)) {
-            return self.settle(processor);
+        self.finish(processor, thread, min_complete.min(COMPLETION_ENTRIES), deadline);
+        self.settle(processor)
+    }
+
+    /// Lets the thread go on if it has what it wanted, or blocks it.
+    fn finish(&mut self, processor: usize, thread: Id<Thread>, wanted: u32, deadline: u64) {
+        let Some(entry) = self.threads.get(thread).filter(|t| t.state == State::Running(processor)) else { return };
+        if entry.receives {
+            self.pull(thread);
         }
-        self.pull(thread);
-        let unread = self.threads[thread].ring.unread();
-        let wanted = min_complete.min(COMPLETION_ENTRIES);
+        let entry = &mut self.threads[thread];
+        let unread = entry.ring.unread();
         if unread >= wanted || (deadline != 0 && deadline <= self.platform.now()) {
             self.platform.set_result(thread.index(), u64::from(unread));
             self.update_timer(thread, 0);
         } else {
-            self.threads[thread].state = State::Blocked(wanted);
+            entry.state = State::Blocked(wanted);
             self.update_timer(thread, deadline);
         }
-        self.settle(processor)
     }
 
     /// System call `exit` of the current thread.
@@ -50,16 +55,17 @@ impl<P: Platform> Kernel<P> {
 
     /// The current thread, unless its process is being ended.
     pub(crate) fn runnable(&mut self, processor: usize) -> Option<Id<Thread>> {
-        self.stop_if_ending(processor);
+        if self.ending > 0 {
+            self.stop_if_ending(processor);
+        }
         self.current(processor).filter(|&t| self.threads.get(t).is_some_and(|t| t.state == State::Running(processor)))
     }
 
     /// Starts submissions in order until none is left or the next one has no place for its completion.
     fn drain(&mut self, processor: usize, thread: Id<Thread>) {
-        let area = self.threads[thread].ring.area;
-        let tail = self.platform.submission_tail(area);
-        let pending = self.threads[thread].ring.pending_submissions(tail);
-        for _ in 0..pending {
+        let ring = &self.threads[thread].ring;
+        let area = ring.area;
+        for _ in 0..ring.pending_submissions(self.platform.submission_tail(area)) {
             let ring = &mut self.threads[thread].ring;
             if !ring.reserve(1) {
                 break;
@@ -68,42 +74,25 @@ impl<P: Platform> Kernel<P> {
             ring.submission_head = ring.submission_head.wrapping_add(1);
             let result = self.operate(thread, &submission);
             // The entry may have ended its own thread or process.
-            let Some(entry) = self.threads.get(thread).filter(|t| t.state == State::Running(processor)) else { return };
-            debug_assert_eq!(entry.ring.area, area);
-            self.finish_entry(thread, &submission, result);
+            let Some(entry) = self.threads.get_mut(thread).filter(|t| t.state == State::Running(processor)) else {
+                return;
+            };
+            let completed = match result {
+                Ok(Step::Pending) => continue,
+                Ok(Step::Done(_)) if submission.flags & flag::QUIET != 0 => {
+                    entry.ring.unreserve(1);
+                    continue;
+                }
+                Ok(Step::Done(done)) => Ok(done),
+                Err(refusal) => Err(refusal),
+            };
+            entry.ring.post(&mut self.platform, &completion_of(&submission, completed));
         }
-        let head = self.threads[thread].ring.submission_head;
-        self.platform.publish_submission_head(area, head);
-    }
-
-    fn finish_entry(&mut self, thread: Id<Thread>, submission: &Submission, result: Result<Step, Refusal>) {
-        let mut completion = Completion {
-            user_data: submission.user_data,
-            tag: submission.tag,
-            kind: kind::DONE,
-            ..Completion::default()
-        };
-        match result {
-            Ok(Step::Pending) => return,
-            Ok(Step::Done(_)) if submission.flags & flag::QUIET != 0 => return self.threads[thread].ring.unreserve(1),
-            Ok(Step::Done(done)) => {
-                completion.bytes = done.bytes;
-                completion.caps = done.caps;
-                completion.value = done.value;
-            }
-            Err(refusal) => {
-                completion.status = refusal.status;
-                completion.value = refusal.value;
-            }
-        }
-        self.threads[thread].ring.post(&mut self.platform, &completion);
+        self.platform.publish_submission_head(area, self.threads[thread].ring.submission_head);
     }
 
     /// Takes queued calls into the free slots of the thread's pools, and notices of unreferenced origins.
     fn pull(&mut self, thread: Id<Thread>) {
-        if !self.threads[thread].receives {
-            return;
-        }
         let mut budget = MAX_PULLED_CALLS;
         for tag in self.threads[thread].ring.tags() {
             let receiver = Waiter { thread, tag };
@@ -165,5 +154,15 @@ impl<P: Platform> Kernel<P> {
             entry.timer_set = earliest.is_some();
             self.timers.set(thread.index(), earliest);
         }
+    }
+}
+
+/// The completion of an entry that is done at once.
+fn completion_of(submission: &Submission, completed: Result<Done, Refusal>) -> Completion {
+    let Submission { user_data, tag, .. } = *submission;
+    let completion = Completion { user_data, tag, kind: kind::DONE, ..Completion::default() };
+    match completed {
+        Ok(Done { bytes, caps, value }) => Completion { bytes, caps, value, ..completion },
+        Err(Refusal { status, value }) => Completion { status, value, ..completion },
     }
 }

@@ -115,6 +115,11 @@ impl HandleTable {
         self.any_index_of(handle).filter(|&i| self.slot(i).is_some_and(|s| !s.locked))
     }
 
+    /// Index and capability of the slot that a usable handle names.
+    pub fn find(&self, handle: Handle) -> Option<(u32, Capability)> {
+        self.get(handle).map(|capability| (handle as u32, *capability))
+    }
+
     /// The capability that a usable handle names.
     pub fn get(&self, handle: Handle) -> Option<&Capability> {
         let slot = self.slots.get(handle as u32 as usize)?;

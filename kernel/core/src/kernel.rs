@@ -28,6 +28,8 @@ pub struct Kernel<P> {
     pub frames: FrameAllocator,
     /// The processor that is inside the kernel.
     pub(crate) inside: Option<usize>,
+    /// Processes whose threads are being stopped on other processors.
+    pub(crate) ending: u32,
     /// The process that supervises all others.
     pub(crate) init: Option<Id<Process>>,
     pub(crate) ledgers: Slab<Ledger>,
@@ -49,6 +51,7 @@ impl<P: Platform> Kernel<P> {
             platform,
             frames,
             inside: None,
+            ending: 0,
             init: None,
             ledgers: Slab::new(),
             processes: Slab::new(),

@@ -40,6 +40,7 @@ impl<P: Platform> Kernel<P> {
             return;
         }
         self.processes[process].state = ProcessState::Ending(outcome);
+        self.ending += 1;
         for i in (0..self.processes[process].threads.len()).rev() {
             let Some(&thread) = self.processes[process].threads.get(i) else { continue };
             match self.threads[thread].state {
@@ -116,6 +117,9 @@ impl<P: Platform> Kernel<P> {
     fn finish_process(&mut self, process: Id<Process>, outcome: Outcome) {
         if self.init == Some(process) {
             self.platform.give_up(format_args!("init has ended ({outcome:?}): nobody supervises the system any more"));
+        }
+        if matches!(self.processes[process].state, ProcessState::Ending(_)) {
+            self.ending -= 1;
         }
         self.processes[process].state = ProcessState::Ending(outcome);
         self.end_minted_calls(process);

@@ -136,6 +136,11 @@ impl Ring {
         0..self.records.len() as u16
     }
 
+    /// Whether a pending operation has a deadline.
+    pub fn has_deadlines(&self) -> bool {
+        self.with_deadline > 0
+    }
+
     /// The earliest deadline of a pending operation.
     pub fn earliest_deadline(&self) -> Option<u64> {
         if self.with_deadline == 0 {

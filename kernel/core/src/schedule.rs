@@ -26,6 +26,8 @@ pub enum Next {
 #[derive(Clone, Copy)]
 struct Processor {
     current: Option<Id<Thread>>,
+    /// What it does while `current` stays the same.
+    next: Next,
     first: Option<Id<Thread>>,
     last: Option<Id<Thread>>,
     waiting: u32,
@@ -43,7 +45,15 @@ pub struct Scheduler {
 impl Scheduler {
     /// Empty queues.
     pub const fn new() -> Self {
-        let processor = Processor { current: None, first: None, last: None, waiting: 0, slice_end: 0, armed: u64::MAX };
+        let processor = Processor {
+            current: None,
+            next: Next::Idle,
+            first: None,
+            last: None,
+            waiting: 0,
+            slice_end: 0,
+            armed: u64::MAX,
+        };
         Self { processors: [processor; MAX_PROCESSORS], hand_over: None }
     }
 
@@ -67,20 +77,25 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// The decision at the end of every stay in the kernel: whether the current thread goes on or another one.
+    ///
+    /// A thread that was just woken goes on in the slice of the one that blocked, so that two threads which hand over to each
+    /// other keep nobody else from running.
     pub(crate) fn settle(&mut self, processor: usize) -> Next {
         let current = self.runnable(processor);
-        let hand_over = self.scheduler.hand_over.take();
-        let chosen = match (current, hand_over) {
-            (Some(current), woken) => {
-                if let Some(woken) = woken {
-                    self.enqueue(woken, Some(processor));
+        match (current, self.scheduler.hand_over.take()) {
+            (Some(_), None) => {}
+            (Some(_), Some(woken)) => self.enqueue(woken, Some(processor)),
+            (None, Some(woken)) => self.switch(processor, woken),
+            (None, None) => match self.dequeue(processor).or_else(|| self.steal(processor)) {
+                Some(next) => {
+                    self.scheduler.of(processor).slice_end = self.platform.now() + SLICE_NANOSECONDS;
+                    self.switch(processor, next);
                 }
-                Some(current)
-            }
-            (None, Some(woken)) => Some(woken),
-            (None, None) => self.dequeue(processor).or_else(|| self.steal(processor)),
-        };
-        self.run(processor, chosen)
+                None => self.idle(processor),
+            },
+        }
+        self.arm_timer(processor);
+        self.scheduler.of(processor).next
     }
 
     /// Lets the next thread in line run if the current one has had its slice.
@@ -170,20 +185,20 @@ impl<P: Platform> Kernel<P> {
         self.dequeue(busiest)
     }
 
-    fn run(&mut self, processor: usize, thread: Option<Id<Thread>>) -> Next {
-        let changed = self.current(processor) != thread;
-        self.scheduler.of(processor).current = thread;
-        if changed && thread.is_some() {
-            let end = self.platform.now() + SLICE_NANOSECONDS;
-            self.scheduler.of(processor).slice_end = end;
-        }
-        self.arm_timer(processor);
-        let Some(thread) = thread else { return Next::Idle };
+    fn switch(&mut self, processor: usize, thread: Id<Thread>) {
         let entry = &mut self.threads[thread];
         entry.state = State::Running(processor);
         entry.processor = processor;
         let space = self.processes[entry.process].space.expect("a running thread's process has an address space");
-        Next::Run { context: thread.index(), space }
+        let state = self.scheduler.of(processor);
+        state.current = Some(thread);
+        state.next = Next::Run { context: thread.index(), space };
+    }
+
+    fn idle(&mut self, processor: usize) {
+        let state = self.scheduler.of(processor);
+        state.current = None;
+        state.next = Next::Idle;
     }
 
     fn arm_timer(&mut self, processor: usize) {

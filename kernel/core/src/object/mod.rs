@@ -23,7 +23,7 @@ use crate::handle::SlotRef;
 use crate::ledger::{Ledger, Resource};
 use crate::message::{MAX_PARAM_WORDS, Params, Reply, fixed_words};
 use crate::operation::{Done, Refusal, Step};
-use crate::platform::Platform;
+use crate::platform::{Platform, RingArea};
 use crate::process::Process;
 use crate::record::{ArenaRange, SentCaps};
 use crate::slab::Id;
@@ -39,6 +39,8 @@ const SHORT_PARAM_WORDS: usize = 8;
 pub struct KernelCall<'a> {
     /// The calling thread.
     pub thread: Id<Thread>,
+    /// Its ring area.
+    pub area: RingArea,
     /// The slot of the capability that was called.
     pub slot: SlotRef,
     /// What it holds.
@@ -92,7 +94,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     fn read_and_call(&mut self, call: &KernelCall<'_>, words: &mut [u64]) -> Result<Step, Refusal> {
-        self.platform.read_arena(self.threads[call.thread].ring.area, call.segment.offset, words);
+        self.platform.read_arena(call.area, call.segment.offset, words);
         self.call_method(call, &Params::new(words)?)
     }
 
@@ -147,7 +149,7 @@ impl<P: Platform> Kernel<P> {
         handles: &[u64],
         blob: &[u8],
     ) -> Result<Step, Refusal> {
-        let area = self.threads[call.thread].ring.area;
+        let area = call.area;
         let mut at = call.result.offset;
         if !handles.is_empty() {
             self.platform.write_arena(area, at, handles);

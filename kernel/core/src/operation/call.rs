@@ -7,6 +7,7 @@ use crate::handle::SlotRef;
 use crate::object::KernelCall;
 use crate::platform::Platform;
 use crate::record::{ArenaRange, CallRecord, CallState, Record, SentCaps, Waiter};
+use crate::ring::Ring;
 use crate::slab::Id;
 use crate::thread::Thread;
 use capos_abi::message::mode;
@@ -20,30 +21,17 @@ impl<P: Platform> Kernel<P> {
     pub(super) fn call(&mut self, thread: Id<Thread>, entry: &Submission) -> Result<Step, Refusal> {
         Self::check_flags(entry, flag::QUIET)?;
         let caller = &self.threads[thread];
-        let message = self.message_range(thread, entry)?;
+        let message = message_range(&caller.ring, entry)?;
         let result = caller.ring.range(entry.result_offset, entry.result_bytes).ok_or(status::BAD_RANGE)?;
-        let handles = &self.processes[caller.process].handles;
-        let index = handles.index_of(entry.handle).ok_or(status::STALE)?;
-        let capability = *handles.get(entry.handle).ok_or(status::STALE)?;
+        let (index, capability) = self.processes[caller.process].handles.find(entry.handle).ok_or(status::STALE)?;
         let segment = segment_of(message, entry.caps & 15);
         match capability.object {
             Object::Served(served) => self.call_served(thread, entry, capability, served, segment, result),
             _ => {
                 let slot = SlotRef { process: caller.process, index };
-                self.call_kernel(&KernelCall { thread, slot, capability, entry, segment, result })
+                let area = caller.ring.area;
+                self.call_kernel(&KernelCall { thread, area, slot, capability, entry, segment, result })
             }
-        }
-    }
-
-    /// The message's range, with room for the capability descriptors that the entry announces.
-    pub(super) fn message_range(&self, thread: Id<Thread>, entry: &Submission) -> Result<ArenaRange, Refusal> {
-        let range =
-            self.threads[thread].ring.range(entry.message_offset, entry.message_bytes).ok_or(status::BAD_RANGE)?;
-        let descriptors = u32::from(entry.caps & 15) * DESCRIPTOR_BYTES;
-        if range.bytes > MAX_MESSAGE_BYTES || descriptors > range.bytes {
-            Err(status::BAD_RANGE.into())
-        } else {
-            Ok(range)
         }
     }
 
@@ -155,6 +143,13 @@ impl<P: Platform> Kernel<P> {
             set(previous, next);
         }
     }
+}
+
+/// The message's range, with room for the capability descriptors that the entry announces.
+pub(super) fn message_range(ring: &Ring, entry: &Submission) -> Result<ArenaRange, Refusal> {
+    let range = ring.range(entry.message_offset, entry.message_bytes).ok_or(status::BAD_RANGE)?;
+    let descriptors = u32::from(entry.caps & 15) * DESCRIPTOR_BYTES;
+    if range.bytes > MAX_MESSAGE_BYTES || descriptors > range.bytes { Err(status::BAD_RANGE.into()) } else { Ok(range) }
 }
 
 /// The capnp segment behind the capability descriptors.

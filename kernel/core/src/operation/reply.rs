@@ -1,5 +1,5 @@
 //! RETURN: answers a delivered call.
-use super::call::segment_of;
+use super::call::{message_range, segment_of};
 use super::deliver::parse_token;
 use super::{Done, Refusal, Step};
 use crate::Kernel;
@@ -13,7 +13,7 @@ use capos_abi::status;
 impl<P: Platform> Kernel<P> {
     pub(super) fn reply(&mut self, server: Id<Thread>, entry: &Submission) -> Result<Step, Refusal> {
         Self::check_flags(entry, flag::QUIET | flag::EXCEPTION)?;
-        let message = self.message_range(server, entry)?;
+        let message = message_range(&self.threads[server].ring, entry)?;
         let call = match self.slot_of(server, entry.arg).ok_or(status::TOO_LATE)? {
             PoolSlotState::Free => return Err(status::TOO_LATE.into()),
             PoolSlotState::Abandoned => {
