@@ -1,0 +1,57 @@
+//! The system comes up on machines that differ from the usual one in a single respect.
+
+use tests::Machine;
+
+/// What the console says when every service runs.
+const READY: &str = "operator name: ";
+
+fn comes_up(machine: Machine) {
+    let mut machine = machine.boot();
+    machine.expect(READY);
+    machine.power_off();
+}
+
+#[test]
+fn on_eight_processors() {
+    comes_up(Machine::new().cpus(8));
+}
+
+#[test]
+fn on_thirty_two_processors() {
+    comes_up(Machine::new().cpus(32));
+}
+
+#[test]
+fn with_sixty_four_mib() {
+    comes_up(Machine::new().memory(64));
+}
+
+#[test]
+fn with_four_gib() {
+    comes_up(Machine::new().memory(4096));
+}
+
+#[test]
+fn with_sixty_four_gib() {
+    let memory = ["-object", "memory-backend-ram,id=memory,size=64G,reserve=off", "-machine", "memory-backend=memory"];
+    comes_up(memory.into_iter().fold(Machine::new().memory(64 << 10), Machine::arg));
+}
+
+#[test]
+fn on_processors_of_several_generations() {
+    for model in ["Nehalem,+rdrand", "Haswell", "EPYC-Milan", "max,-xsave"] {
+        comes_up(Machine::new().cpu(model));
+    }
+}
+
+#[test]
+fn without_a_source_of_entropy_init_says_so() {
+    let mut machine = Machine::new().cpu("Nehalem").boot();
+    machine.expect("capOS cannot go on: init has ended");
+    machine.ends_with(tests::Exit::Refused);
+}
+
+#[test]
+fn without_a_high_precision_timer() {
+    comes_up(Machine::new().arg("-machine").arg("hpet=off"));
+}
