@@ -146,7 +146,7 @@ mod tests {
         let mut store = set_up();
         let reads = Cell::new(0);
         // The clock is read before each hash and after each that fails.
-        let now = || HASH_TIME * ((reads.replace(reads.get() + 1) + 1) / 2);
+        let now = || HASH_TIME * reads.replace(reads.get() + 1).div_ceil(2);
         for _ in 0..3 {
             assert_eq!(store.verify("ada", b"guess", now).unwrap(), Verdict::Refused);
         }
