@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn guessing_is_slowed_down_even_for_the_right_password() {
         let mut store = set_up();
-        let reads = Cell::new(0);
+        let reads = Cell::new(0_u32);
         // The clock is read before each hash and after each that fails.
         let now = || HASH_TIME * reads.replace(reads.get() + 1).div_ceil(2);
         for _ in 0..3 {
