@@ -37,7 +37,11 @@ async fn shut_down(context: &Context) -> Result<(), Failure> {
 }
 
 fn check(what: &str, holds: bool) -> Result<(), Failure> {
-    if holds { Ok(println!("{what}: ok")) } else { Err(format!("{what}: does not hold").into()) }
+    if !holds {
+        return Err(format!("{what}: does not hold").into());
+    }
+    println!("{what}: ok");
+    Ok(())
 }
 
 async fn counters(workshop: &workshop::Client) -> Result<u32, Error> {
