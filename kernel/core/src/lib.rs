@@ -10,6 +10,9 @@
 //! Read in this order: [`platform`], `slab`, `handle`, `grant`, `ledger`, `ring`, `record`, `enter`, `operation`, `object`, `life`.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::panic))]
+// Not `clippy::indexing_slicing`: it would refuse `slab[id]`, which names an object that something refers to. Arrays are indexed by
+// numbers taken modulo their length, and `make check-panics` lists every place in the linked kernel that can panic.
 
 extern crate alloc;
 
