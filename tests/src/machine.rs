@@ -22,6 +22,7 @@ pub struct Machine {
     qemu: Qemu,
     kernel: Option<PathBuf>,
     package: Option<PathBuf>,
+    second_line: bool,
     patience: Duration,
 }
 
@@ -31,6 +32,7 @@ impl Default for Machine {
             qemu: Qemu::new(),
             kernel: Some(artifacts::kernel()),
             package: Some(artifacts::package(artifacts::SYSTEM)),
+            second_line: false,
             patience: patience(),
         }
     }
@@ -101,6 +103,12 @@ impl Machine {
         self.change(|qemu| qemu.arg(argument))
     }
 
+    /// A second serial line, for [`Running::peer`].
+    pub fn second_line(mut self) -> Machine {
+        self.second_line = true;
+        self
+    }
+
     /// Waits this long for each message instead of [`patience`].
     pub fn patience(mut self, patience: Duration) -> Machine {
         self.patience = patience;
@@ -112,7 +120,7 @@ impl Machine {
         let found = |path| artifacts::require(path).unwrap_or_else(|missing| panic!("{missing}"));
         let qemu = self.kernel.map(found).into_iter().fold(self.qemu, Qemu::kernel);
         let qemu = self.package.map(found).into_iter().fold(qemu, Qemu::package);
-        Running::start(qemu, self.patience)
+        Running::start(qemu, self.second_line, self.patience)
     }
 
     fn change(mut self, change: impl FnOnce(Qemu) -> Qemu) -> Machine {

@@ -1,5 +1,6 @@
 //! A running machine: talk to it, watch it end.
 
+use crate::peer;
 use crate::processors::Processors;
 use crate::report::Failure;
 use crate::serial::{Serial, Silence};
@@ -23,21 +24,34 @@ pub struct Running {
     command: String,
     log: PathBuf,
     qmp: PathBuf,
+    second_line: Option<PathBuf>,
     patience: Duration,
     ended: bool,
     _processors: Processors,
 }
 
 impl Running {
-    /// Starts a machine with its serial line in our hands.
-    pub(crate) fn start(qemu: Qemu, patience: Duration) -> Running {
+    /// Starts a machine with its serial line in our hands, and the second one, if wanted, behind a socket.
+    pub(crate) fn start(qemu: Qemu, second_line: bool, patience: Duration) -> Running {
         let processors = Processors::take(qemu.cpu_count());
         let name = unique_name();
         let qmp = std::env::temp_dir().join(format!("{name}.qmp"));
         let log = artifacts::build().join("logs").join(log_name());
-        let qemu = qemu.args(["-serial", "stdio", "-qmp"]).arg(format!("unix:{},server=on,wait=off", qmp.display()));
+        let second_line = second_line.then(|| std::env::temp_dir().join(format!("{name}.line")));
+        let qemu = qemu.args(["-serial", "stdio", "-qmp"]).arg(socket(&qmp));
+        let qemu = second_line.iter().fold(qemu, |qemu, path| qemu.arg("-serial").arg(socket(path)));
         let (child, serial) = spawn(&qemu, &log).unwrap_or_else(|error| panic!("{qemu}: {error}"));
-        Running { child, serial, command: qemu.to_string(), log, qmp, patience, ended: false, _processors: processors }
+        Running {
+            child,
+            serial,
+            command: qemu.to_string(),
+            log,
+            qmp,
+            second_line,
+            patience,
+            ended: false,
+            _processors: processors,
+        }
     }
 
     /// Waits until the machine says `text`, and returns what it said before that.
@@ -98,6 +112,16 @@ impl Running {
         self.ended = true;
     }
 
+    /// Has `tests/peers/<name>.py` talk with the guest over the second serial line, by a schema of `schema/`, until it says
+    /// that it is complete.
+    #[track_caller]
+    pub fn peer(&self, name: &str, schema: &str) {
+        let line = self.second_line.as_ref().unwrap_or_else(|| self.fail("the machine has no second serial line"));
+        if let Err(what) = peer::run(name, schema, line, &self.log.with_extension("peer"), self.patience) {
+            self.fail(&format!("the peer {name} failed: {what}"));
+        }
+    }
+
     /// A connection for control from outside.
     #[track_caller]
     pub fn qmp(&self) -> Qmp {
@@ -134,14 +158,20 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Both fail only if the emulator has ended already, and the socket may never have been made.
+        // Both fail only if the emulator has ended already, and the sockets may never have been made.
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = std::fs::remove_file(&self.qmp);
+        let _ = self.second_line.as_ref().map(std::fs::remove_file);
         if !self.ended && !std::thread::panicking() {
             self.fail("the test left its machine running: say how it ends");
         }
     }
+}
+
+/// QEMU's words for a socket that it makes, and whose other end may come later.
+fn socket(path: &Path) -> String {
+    format!("unix:{},server=on,wait=off", path.display())
 }
 
 fn spawn(qemu: &Qemu, log: &Path) -> std::io::Result<(Child, Serial)> {

@@ -30,6 +30,11 @@ pub fn cue() -> PathBuf {
     source().join("build/bin/cue")
 }
 
+/// The Python packages that the set-up script installs for tests, always below the sources.
+pub fn python() -> PathBuf {
+    source().join("build/python")
+}
+
 /// The kernel.
 pub fn kernel() -> PathBuf {
     build().join("kernel")

@@ -11,6 +11,9 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     capos_service::run(async |context| {
         let serial: serial_port::Client = context.take("serial")?;
+        // The driver answers once it has set the line up: what is sent from then on is not lost.
+        serial.write_request().send().promise.await?;
+        println!("the line is ready");
         // What the far side lends is passed on as objects of this endpoint.
         let lent = Service::create().await?;
         spawn_local(async move { drop(lent.run().await) });
