@@ -97,11 +97,26 @@ impl Arena {
         }
     }
 
+    /// Bytes of the longest range that can be taken.
+    pub fn longest_free(&self) -> u32 {
+        self.flush();
+        let (mut longest, mut run) = (0, 0);
+        for unit in 0..self.units.get() {
+            run = if self.is_taken(unit) { 0 } else { run + 1 };
+            longest = longest.max(run);
+        }
+        longest * UNIT_BYTES
+    }
+
+    fn is_taken(&self, unit: u32) -> bool {
+        self.taken[unit as usize / 64].get() >> (unit % 64) & 1 == 1
+    }
+
     /// The first run of `units` free units.
     fn find(&self, units: u32) -> Option<u32> {
         let mut start = 0;
         for unit in 0..self.units.get() {
-            if self.taken[unit as usize / 64].get() >> (unit % 64) & 1 == 1 {
+            if self.is_taken(unit) {
                 start = unit + 1;
             } else if unit + 1 - start == units {
                 return Some(start);
@@ -156,6 +171,9 @@ mod tests {
                     Step::Give(_) if held.is_empty() => {}
                     Step::Give(i) => arena.give(held.swap_remove(i % held.len())),
                 }
+                let longest = arena.longest_free();
+                prop_assert!(longest == 0 || arena.take(longest).inspect(|r| arena.give(*r)).is_some());
+                prop_assert!(arena.take(longest + UNIT_BYTES).is_none());
                 held.sort_by_key(|r| r.offset);
                 prop_assert!(held.windows(2).all(|w| w[0].offset + w[0].bytes <= w[1].offset));
                 prop_assert!(held.last().is_none_or(|r| r.offset + r.bytes <= bytes));

@@ -94,10 +94,12 @@ pub fn open(endpoint: Handle, message_bytes: u32) -> Result<u32> {
     Ok(index)
 }
 
-/// As many slots as half of the arena holds, but at least one.
+/// As many slots as half of the arena holds, or fewer where calls in flight have left no piece as long as that, but at
+/// least one.
 fn take_pool(slot_bytes: u32) -> Result<(Range, u32)> {
     ring::with(|ring| {
-        let slots = (ring.arena.bytes() / 2 / slot_bytes).clamp(1, MAX_SLOTS);
+        let room = ring.arena.longest_free().min(ring.arena.bytes() / 2);
+        let slots = (room / slot_bytes).clamp(1, MAX_SLOTS);
         let pool = ring.arena.take(slots * slot_bytes);
         pool.map(|pool| (pool, slots))
             .ok_or_else(|| Error::overloaded("the message arena has no room to receive calls".into()))
