@@ -4,17 +4,18 @@ use crate::arch::clock;
 use crate::mm::boot_frames::BootFrames;
 use crate::mm::kernel_space;
 use crate::mm::layout;
+use acpi::address::{AddressSpace, GenericAddress};
 use acpi::sdt::fadt::Fadt;
 use acpi::sdt::madt::{Madt, MadtEntry, Polarity, TriggerMode, parse_mps_inti_flags};
 use acpi::{AcpiTables, Handler, PciAddress, PhysicalMapping};
 use alloc::vec::Vec;
 use capos_abi::boot::MemoryRegion;
 use core::ptr::NonNull;
+use core::slice;
+use kernel_core::machine::sleep::{self, SleepTypes};
 
 /// Flags of a processor's MADT entry: it can run now, or could be started.
 const ENABLED: u32 = 1;
-/// Address space of a register that is an I/O port.
-const IO_SPACE: u8 = 1;
 
 /// An I/O APIC.
 #[derive(Clone, Copy, Debug)]
@@ -38,13 +39,27 @@ pub struct LineOverride {
     pub active_low: bool,
 }
 
-/// The I/O port that resets the machine, and what to write.
+/// Where a register of eight or sixteen bits lies.
 #[derive(Clone, Copy, Debug)]
-pub struct ResetRegister {
-    /// The port.
-    pub port: u16,
-    /// The value.
-    pub value: u8,
+pub enum Register {
+    /// At this I/O port.
+    Port(u16),
+    /// At this physical address.
+    Memory(u64),
+}
+
+/// How the machine turns itself off.
+#[derive(Clone, Copy, Debug)]
+pub enum SoftOff {
+    /// By the power management control registers.
+    Control {
+        /// Ports of the one or two registers, and the sleep type for each.
+        registers: [Option<(u16, u8)>; 2],
+        /// Port and value by which firmware hands these registers over.
+        hand_over: Option<(u16, u8)>,
+    },
+    /// By the sleep control register of hardware-reduced ACPI, with this sleep type.
+    Reduced(Register, u8),
 }
 
 /// The machine as its firmware describes it. Empty lists: it has no tables.
@@ -56,8 +71,10 @@ pub struct Firmware {
     pub io_apics: Vec<IoApicAddress>,
     /// ISA lines that do not lead where their number says.
     pub overrides: Vec<LineOverride>,
-    /// How to reset the machine.
-    pub reset: Option<ResetRegister>,
+    /// What resets the machine, and the value to write.
+    pub reset: Option<(Register, u8)>,
+    /// How to turn the machine off.
+    pub soft_off: Option<SoftOff>,
     /// I/O port of the power management timer.
     pub power_timer: Option<u16>,
 }
@@ -70,20 +87,22 @@ impl Firmware {
         if root == 0 {
             return firmware;
         }
+        let memory = Tables { regions: frames.regions() };
         // SAFETY: the loader names the address of the root pointer.
-        match unsafe { AcpiTables::from_rsdp(Tables { regions: frames.regions() }, root as usize) } {
-            Ok(tables) => firmware.read_tables(&tables),
+        match unsafe { AcpiTables::from_rsdp(memory, root as usize) } {
+            Ok(tables) => firmware.read_tables(&tables, memory),
             Err(error) => crate::log!("boot: the ACPI root pointer at {root:#x} is invalid: {error:?}"),
         }
         firmware
     }
 
-    fn read_tables(&mut self, tables: &AcpiTables<Tables>) {
+    fn read_tables(&mut self, tables: &AcpiTables<Tables>, memory: Tables) {
         if let Some(madt) = tables.find_table::<Madt>() {
             madt.get().entries().for_each(|entry| self.add(entry));
         }
         if let Some(fadt) = tables.find_table::<Fadt>() {
             self.reset = reset_register(&fadt);
+            self.soft_off = sleep_types(tables, memory).and_then(|types| soft_off(&fadt, types));
             self.power_timer = u16::try_from(fadt.pm_timer_block).ok().filter(|port| *port != 0);
         }
     }
@@ -118,11 +137,44 @@ impl Firmware {
     }
 }
 
-fn reset_register(fadt: &Fadt) -> Option<ResetRegister> {
+fn reset_register(fadt: &Fadt) -> Option<(Register, u8)> {
     let flags = fadt.flags;
-    let register = fadt.reset_reg;
-    let works = flags.supports_system_reset_via_fadt() && register.address_space == IO_SPACE;
-    works.then_some(ResetRegister { port: register.address as u16, value: fadt.reset_value })
+    let register = register(fadt.reset_register().ok()?)?;
+    flags.supports_system_reset_via_fadt().then_some((register, fadt.reset_value))
+}
+
+/// What the definition blocks say; the DSDT's word counts first.
+fn sleep_types(tables: &AcpiTables<Tables>, memory: Tables) -> Option<SleepTypes> {
+    let blocks = tables.dsdt().into_iter().chain(tables.ssdts());
+    blocks.into_iter().find_map(|block| sleep::soft_off(memory.bytes(block.phys_address, block.length)))
+}
+
+fn soft_off(fadt: &Fadt, [type_a, type_b]: SleepTypes) -> Option<SoftOff> {
+    let flags = fadt.flags;
+    if flags.system_is_hw_reduced_acpi() {
+        let control = register(fadt.sleep_control_register().ok()??)?;
+        return Some(SoftOff::Reduced(control, type_a));
+    }
+    let port = |address: GenericAddress| match register(address)? {
+        Register::Port(port) => Some(port),
+        Register::Memory(_) => None,
+    };
+    let first = port(fadt.pm1a_control_block().ok()?)?;
+    let second = fadt.pm1b_control_block().ok().flatten().and_then(port);
+    let command = u16::try_from(fadt.smi_cmd_port).ok().filter(|port| *port != 0 && fadt.acpi_enable != 0);
+    Some(SoftOff::Control {
+        registers: [Some((first, type_a)), second.map(|port| (port, type_b))],
+        hand_over: command.map(|port| (port, fadt.acpi_enable)),
+    })
+}
+
+/// A register that the kernel can reach.
+fn register(address: GenericAddress) -> Option<Register> {
+    match address.address_space {
+        AddressSpace::SystemIo => u16::try_from(address.address).ok().filter(|port| *port != 0).map(Register::Port),
+        AddressSpace::SystemMemory => (address.address != 0).then_some(Register::Memory(address.address)),
+        _ => None,
+    }
 }
 
 /// Access to the tables through the direct map.
@@ -137,6 +189,11 @@ impl Tables<'_> {
             crate::panic::refuse(format_args!("an ACPI table at {physical:#x} lies outside of the memory map"));
         }
         layout::direct(physical as u64) as *mut u8
+    }
+
+    fn bytes(&self, physical: usize, bytes: u32) -> &[u8] {
+        // SAFETY: `address` has checked that memory is there, and nobody writes the firmware's tables.
+        unsafe { slice::from_raw_parts(self.address(physical, bytes as usize), bytes as usize) }
     }
 
     fn read<T>(&self, physical: usize) -> T {

@@ -5,11 +5,11 @@ use crate::arch::features::Features;
 use crate::arch::io_apic::IoApics;
 use crate::arch::{apic, clock, random, vector};
 use crate::console;
-use crate::firmware::{Firmware, ResetRegister};
+use crate::firmware::Firmware;
 use crate::mm::boot_frames::BootFrames;
 use crate::mm::kernel_space::KernelSpace;
 use crate::mm::{address_space, layout, ring_area, wide};
-use crate::power;
+use crate::power::Switch;
 use crate::processors;
 use alloc::vec::Vec;
 use capos_abi::ring::{Completion, Submission};
@@ -25,7 +25,7 @@ use x86_64::instructions::port::Port;
 pub struct Machine {
     features: Features,
     io_apics: IoApics,
-    reset: Option<ResetRegister>,
+    power: Switch,
     running: usize,
     contexts: Vec<Option<NonNull<Context>>>,
     console: bool,
@@ -38,7 +38,8 @@ impl Machine {
     /// The machine on whose only running processor this runs.
     pub fn new(firmware: &Firmware, features: Features, space: &mut KernelSpace, frames: &mut BootFrames) -> Machine {
         let io_apics = IoApics::new(firmware, space, frames);
-        Machine { features, io_apics, reset: firmware.reset, running: 1, contexts: Vec::new(), console: false }
+        let power = Switch::new(firmware, space, frames);
+        Machine { features, io_apics, power, running: 1, contexts: Vec::new(), console: false }
     }
 
     /// Says how many processors run.
@@ -229,10 +230,10 @@ impl Platform for Machine {
     }
 
     fn shutdown(&mut self, code: u8) -> ! {
-        power::shutdown(code)
+        self.power.shutdown(code)
     }
 
     fn reboot(&mut self) -> ! {
-        power::reboot(self.reset)
+        self.power.reboot()
     }
 }

@@ -7,6 +7,7 @@ mod hostile;
 mod machines;
 mod package;
 mod panic;
+mod power;
 mod remote;
 mod standard_library;
 mod start_page;

@@ -73,6 +73,16 @@ impl Machine {
         self
     }
 
+    /// The kind of machine, as QEMU's `-M` takes it.
+    pub fn kind(self, kind: &str) -> Machine {
+        self.change(|qemu| qemu.kind(kind))
+    }
+
+    /// A machine that ends as a real one does: it turns itself off, or starts anew when it is reset.
+    pub fn without_debug_exit(self) -> Machine {
+        self.change(Qemu::without_debug_exit).arg("-action").arg("reboot=reset")
+    }
+
     /// Memory in MiB.
     pub fn memory(self, mib: u32) -> Machine {
         self.change(|qemu| qemu.memory(mib))

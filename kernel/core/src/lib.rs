@@ -28,6 +28,7 @@ mod kernel;
 mod ledger;
 mod life;
 mod log;
+pub mod machine;
 pub mod memory;
 mod message;
 mod notification;

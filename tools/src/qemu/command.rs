@@ -11,7 +11,7 @@ use std::process::Command;
 /// The emulator, looked up in `PATH`; the variable `QEMU` names another.
 const EMULATOR: &str = "qemu-system-x86_64";
 
-/// A machine to be started: a q35 with one debug-exit device, emulated, booted by PVH or by firmware from an image.
+/// A machine to be started, emulated, booted by PVH or by firmware from an image.
 #[derive(Clone, Debug)]
 pub struct Qemu {
     kernel: Option<PathBuf>,
@@ -22,6 +22,8 @@ pub struct Qemu {
     cpus: u32,
     cpu: String,
     icount: bool,
+    kind: String,
+    debug_exit: bool,
     arguments: Vec<OsString>,
 }
 
@@ -36,15 +38,29 @@ impl Default for Qemu {
             cpus: 1,
             cpu: "max".into(),
             icount: false,
+            kind: "q35".into(),
+            debug_exit: true,
             arguments: Vec::new(),
         }
     }
 }
 
 impl Qemu {
-    /// One processor of model `max`, 512 MiB, nothing to boot yet.
+    /// A q35 with one processor of model `max`, 512 MiB and a debug-exit device; nothing to boot yet.
     pub fn new() -> Qemu {
         Qemu::default()
+    }
+
+    /// The kind of machine, as QEMU's `-M` takes it.
+    pub fn kind(mut self, kind: &str) -> Qemu {
+        self.kind = kind.into();
+        self
+    }
+
+    /// No debug-exit device: the machine ends as a real one does.
+    pub fn without_debug_exit(mut self) -> Qemu {
+        self.debug_exit = false;
+        self
     }
 
     /// Boots this kernel.
@@ -123,10 +139,13 @@ impl Qemu {
     fn machine(&self) -> Vec<OsString> {
         let accelerator = if self.cpus > 1 { "tcg,thread=multi" } else { "tcg,thread=single" };
         let exit = format!("isa-debug-exit,iobase={:#x},iosize=4", debug_exit::PORT);
-        let mut list: Vec<OsString> = ["-M", "q35", "-accel", accelerator, "-cpu"].map(Into::into).into();
+        let mut list: Vec<OsString> = ["-M", &self.kind, "-accel", accelerator, "-cpu"].map(Into::into).into();
         list.push(self.cpu.clone().into());
         list.extend(["-smp".into(), self.cpus.to_string().into(), "-m".into(), format!("{}M", self.memory).into()]);
-        list.extend(["-nodefaults", "-display", "none", "-no-reboot", "-device", &exit].map(Into::into));
+        list.extend(["-nodefaults", "-display", "none", "-no-reboot"].map(Into::into));
+        if self.debug_exit {
+            list.extend(["-device", &exit].map(Into::into));
+        }
         if self.icount {
             list.extend(["-icount", "shift=0,sleep=off"].map(Into::into));
         }

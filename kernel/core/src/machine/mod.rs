@@ -1,0 +1,5 @@
+//! What firmware says of the machine, read without touching the machine: plain bytes in, plain values out.
+//!
+//! Firmware lies. Whatever is not exactly as its specification has it is not there.
+
+pub mod sleep;
