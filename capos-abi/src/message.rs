@@ -28,6 +28,12 @@ pub mod mode {
     pub const MOVE: u64 = 1;
 }
 
+/// Flags of a delivery.
+pub mod delivery_flag {
+    /// The call was sent with [`crate::ring::flag::SPILLED`]: the kernel vouches for the memory being sealed.
+    pub const SPILLED: u8 = 1;
+}
+
 /// Stands before every delivered call.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,7 +50,7 @@ pub struct DeliveryHeader {
     pub method: u16,
     /// Capabilities that follow this header.
     pub caps: u8,
-    /// Zero.
+    /// Bits of [`delivery_flag`].
     pub flags: u8,
     /// Bytes that the caller accepts as a result, capabilities included.
     pub result_bytes: u32,

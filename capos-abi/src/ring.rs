@@ -134,6 +134,15 @@ pub mod flag {
     pub const EXCEPTION: u16 = 2;
     /// RELEASE: only if no capability derived from it exists.
     pub const IF_UNREFERENCED: u16 = 4;
+    /// CALL, RETURN: the capnp segment lies in sealed memory, which is the first capability; the message is one word, the
+    /// segment's bytes.
+    pub const SPILLED: u16 = 8;
+}
+
+/// Flags of completions.
+pub mod completion_flag {
+    /// The result was sent with [`super::flag::SPILLED`]: the kernel vouches for the memory being sealed.
+    pub const SPILLED: u16 = 1;
 }
 
 /// Completion entry.
@@ -150,7 +159,7 @@ pub struct Completion {
     pub kind: u8,
     /// Capabilities received.
     pub caps: u8,
-    /// Zero.
+    /// Bits of [`completion_flag`].
     pub flags: u16,
     /// Tag of the submission.
     pub tag: u16,

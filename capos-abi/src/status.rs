@@ -29,9 +29,10 @@ pub const STALE: Status = -10;
 pub const WRONG_INTERFACE: Status = -11;
 /// The interface has no such method.
 pub const UNIMPLEMENTED: Status = -12;
-/// A capability named in the message is stale or may not be transferred.
+/// A capability named in the message cannot be transferred; the completion's `value` packs which and why (see [`transfer`]).
 pub const BAD_CAPABILITY: Status = -13;
-/// The receiver did not accept as many capabilities as the message carries.
+/// The receiver does not accept as many capabilities as the message carries; `value` is how many it takes, 0 if its ledger
+/// pays for none.
 pub const NOT_ACCEPTED: Status = -14;
 
 // Something ran out or was in the wrong state.
@@ -39,7 +40,8 @@ pub const NOT_ACCEPTED: Status = -14;
 /// A ledger has too little left; the completion's `value` packs which resource and how much remains
 ///: resource number in the top 8 bits, remainder below.
 pub const EXHAUSTED: Status = -20;
-/// The result does not fit into the range given for it; a call answered so stays open.
+/// The message does not fit into the receiver's range or is larger than its endpoint takes; `value` is the limit in bytes.
+/// A call answered so stays open.
 pub const TOO_BIG: Status = -21;
 /// The object is in a state that does not allow the operation.
 pub const BAD_STATE: Status = -22;
@@ -61,6 +63,18 @@ pub const TOO_LATE: Status = -34;
 
 /// The server answered with an exception; the result range holds an `Exception` message.
 pub const EXCEPTION: Status = -40;
+
+/// Why a capability cannot be transferred: in the `value` of a [`BAD_CAPABILITY`] completion, above its index in the message.
+pub mod transfer {
+    /// Bits of the index.
+    pub const WHY_SHIFT: u32 = 8;
+    /// The sender's handle names nothing.
+    pub const STALE: u8 = 1;
+    /// It is moved and sent once more by the same message.
+    pub const MOVED_TWICE: u8 = 2;
+    /// The descriptor's mode is unknown.
+    pub const UNKNOWN_MODE: u8 = 3;
+}
 
 /// Resources that a ledger counts, as packed into the `value` of an [`EXHAUSTED`] completion.
 pub mod resource {

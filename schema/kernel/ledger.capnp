@@ -24,8 +24,9 @@ interface Ledger @0xb0f4a6e0d91c4a01 {
   # A thread of `process` that starts at `entry` once the process is started. Its ring area of `ringBytes` (a power of two,
   # 16 KiB to 2 MiB) is mapped at `ringAddress`.
 
-  createEndpoint @3 (maxMessageBytes :UInt32 = 4096) -> (endpoint :Endpoint);
-  # An endpoint without server. Calls with longer messages are refused.
+  createEndpoint @3 (maxMessageBytes :UInt32 = 4096, maxLargeBytes :UInt64 = 4194304) -> (endpoint :Endpoint);
+  # An endpoint without server. Messages that are longer travel as sealed memory; calls and results whose memory is larger
+  # than `maxLargeBytes` are refused.
 
   createMemoryObject @4 (bytes :UInt64) -> (memory :MemoryObject);
   # Zero-filled memory, rounded up to whole pages; its frames are charged now.

@@ -13,4 +13,7 @@ interface MemoryObject @0xb0f4a6e0d91c4a06 extends(MemoryReader) {
 
   reader @0 () -> (reader :MemoryReader);
   # The read-only facet.
+
+  seal @1 ();
+  # Nobody can write the memory from now on, whatever they hold. Refused while somebody who may write has it mapped.
 }

@@ -16,6 +16,8 @@ pub struct Endpoint {
     pub ledger: Id<Ledger>,
     /// Bytes of a call's message at most.
     pub max_message_bytes: u32,
+    /// Bytes at most of the memory in which a longer message travels.
+    pub max_large_bytes: u64,
     /// Slots through which calls can be received; without any, calls are stale.
     pub owners: u32,
     /// Call that has waited longest.
@@ -30,11 +32,12 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// An endpoint without server.
-    pub fn new(ledger: Id<Ledger>, max_message_bytes: u32) -> Self {
+    pub fn new(ledger: Id<Ledger>, max_message_bytes: u32, max_large_bytes: u64) -> Self {
         Self {
             references: 0,
             ledger,
             max_message_bytes,
+            max_large_bytes,
             owners: 0,
             first: None,
             last: None,

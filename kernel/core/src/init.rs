@@ -133,12 +133,8 @@ impl<P: Platform> Kernel<P> {
                 file.get(segment.offset as usize..(segment.offset + segment.file_bytes) as usize).unwrap_or_default();
             return self.write_memory(process, segment.address, content);
         }
-        let object = MemoryObject {
-            references: 1,
-            ledger: None,
-            bytes: end - start,
-            backing: Backing::Boot(binary.offset(segment.offset / FRAME_BYTES)),
-        };
+        let backing = Backing::Boot(binary.offset(segment.offset / FRAME_BYTES));
+        let object = MemoryObject { references: 1, ..MemoryObject::new(None, end - start, backing) };
         let object = self.memory.insert(object).map_err(|_| StartError::Memory)?;
         self.processes[process].ranges.prepare().map_err(|_| StartError::Memory)?;
         let kind = Kind::Mapped { object, offset: 0, access: segment.access, writable: false, granted: None };
@@ -243,12 +239,8 @@ impl<P: Platform> Kernel<P> {
     ) -> Result<(), StartError> {
         for index in 0..package.count() {
             let entry = package.entry(index)?;
-            let object = MemoryObject {
-                references: 0,
-                ledger: None,
-                bytes: entry.content.len() as u64,
-                backing: Backing::Boot(first.offset(entry.offset / FRAME_BYTES)),
-            };
+            let backing = Backing::Boot(first.offset(entry.offset / FRAME_BYTES));
+            let object = MemoryObject::new(None, entry.content.len() as u64, backing);
             let object = self.memory.insert(object).map_err(|_| StartError::Memory)?;
             let mut name = crate::log::Line::new();
             let _ = fmt::Write::write_fmt(&mut name, format_args!("boot/{}", entry.name));

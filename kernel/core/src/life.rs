@@ -180,8 +180,9 @@ impl<P: Platform> Kernel<P> {
                 let ledger = self.processes[process].ledger;
                 self.ledgers[ledger].refund(Resource::Frames, range.pages());
             }
-            Kind::Mapped { object, .. } => {
+            Kind::Mapped { object, writable, .. } => {
                 self.unmap_pages(space, range.start, range.pages());
+                self.memory[object].writers -= u32::from(writable);
                 self.release(Object::Memory(object));
             }
         }

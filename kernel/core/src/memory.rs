@@ -52,9 +52,18 @@ pub struct MemoryObject {
     pub bytes: u64,
     /// Where it lies.
     pub backing: Backing,
+    /// Mapped ranges whose holders may write.
+    pub writers: u32,
+    /// Nobody may write it any more.
+    pub sealed: bool,
 }
 
 impl MemoryObject {
+    /// Memory that nobody refers to yet.
+    pub fn new(ledger: Option<Id<Ledger>>, bytes: u64, backing: Backing) -> Self {
+        Self { references: 0, ledger, bytes, backing, writers: 0, sealed: false }
+    }
+
     /// Pages that can be mapped.
     pub fn pages(&self) -> u64 {
         self.bytes.div_ceil(FRAME_BYTES)

@@ -124,6 +124,8 @@ pub struct CallRecord {
     pub method: u16,
     /// No completion on success.
     pub quiet: bool,
+    /// The segment lies in sealed memory.
+    pub spilled: bool,
     /// Capabilities accepted in the result; their slots are reserved.
     pub accepted: u8,
     /// The capnp segment, behind the capability descriptors.

@@ -240,7 +240,8 @@ impl<P: Platform> Kernel<P> {
         }
         call.check_room(results::SHAPE, 1, 0)?;
         self.charge_object(id, call.process())?;
-        match self.endpoints.insert(Endpoint::new(id, max_message_bytes)) {
+        let made = Endpoint::new(id, max_message_bytes, params.get(p::MAX_LARGE_BYTES));
+        match self.endpoints.insert(made) {
             Ok(made) => {
                 let capability = Capability::new(Object::Endpoint(made), endpoint_interface::ID);
                 self.answer_new(call, results::SHAPE, results::ENDPOINT, capability)
@@ -270,7 +271,7 @@ impl<P: Platform> Kernel<P> {
         self.charge_object(id, call.process())?;
         let made = self.charge_frames(id, pages).and_then(|()| {
             frames.resize(pages as usize, None);
-            let object = MemoryObject { references: 0, ledger: Some(id), bytes, backing: Backing::Anonymous(frames) };
+            let object = MemoryObject::new(Some(id), bytes, Backing::Anonymous(frames));
             self.memory.insert(object).map_err(|heap| {
                 self.refund_frames(id, pages);
                 Refusal::from(heap)

@@ -29,6 +29,15 @@ impl<P: Platform> Kernel<P> {
                     Capability::new(Object::Memory(id), memory_reader::ID),
                 )
             }
+            (memory_object::ID, memory_object::seal::METHOD) => {
+                use memory_object::seal::results;
+                call.check_room(results::SHAPE, 0, 0)?;
+                if self.memory[id].writers > 0 {
+                    return Err(status::BAD_STATE.into());
+                }
+                self.memory[id].sealed = true;
+                self.answer(call, &Reply::new(results::SHAPE))
+            }
             _ => Err(status::UNIMPLEMENTED.into()),
         }
     }

@@ -107,9 +107,10 @@ impl<P: Platform> Kernel<P> {
     /// Each range of a mapping holds a reference to its object: splitting one adds a reference for each new piece.
     fn split_mapping(&mut self, id: Id<Process>, part: &Range) {
         let Some(whole) = self.processes[id].ranges.find(part.start).copied() else { return };
-        if let Kind::Mapped { object, .. } = whole.kind {
+        if let Kind::Mapped { object, writable, .. } = whole.kind {
             let pieces = u32::from(whole.start < part.start) + u32::from(whole.end > part.end);
             (0..pieces).for_each(|_| self.retain(Object::Memory(object)));
+            self.memory[object].writers += pieces * u32::from(writable);
         }
     }
 
@@ -127,9 +128,10 @@ impl<P: Platform> Kernel<P> {
             return Err(status::BAD_ARGUMENT.into());
         };
         let access = Access::from_abi(params.get(p::ACCESS)).ok_or(status::BAD_ARGUMENT)?;
-        let writable = source.offers(memory_object::ID);
+        let sealed = self.memory[object].sealed;
+        let writable = source.offers(memory_object::ID) && !sealed;
         if access == Access::ReadWrite && !writable {
-            return Err(status::WRONG_INTERFACE.into());
+            return Err(if sealed { status::BAD_STATE } else { status::WRONG_INTERFACE }.into());
         }
         let (offset, bytes) = (params.get(p::OFFSET), params.get(p::BYTES));
         let last = offset.checked_add(bytes).ok_or(status::BAD_ARGUMENT)?;
@@ -139,6 +141,7 @@ impl<P: Platform> Kernel<P> {
         let (start, end) = self.place(id, params.get(p::ADDRESS), bytes, |kind| *kind == Kind::Reserved)?;
         self.processes[id].ranges.prepare()?;
         self.retain(Object::Memory(object));
+        self.memory[object].writers += u32::from(writable);
         let granted = Some((slot.process, self.handle_of(slot)));
         self.processes[id].ranges.set(start, end, Kind::Mapped { object, offset, access, writable, granted });
         self.answer_address(call, results::SHAPE, results::ADDRESS, start)

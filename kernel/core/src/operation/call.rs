@@ -12,14 +12,14 @@ use crate::slab::Id;
 use crate::thread::Thread;
 use capos_abi::message::mode;
 use capos_abi::ring::{MAX_MESSAGE_BYTES, Submission, flag};
-use capos_abi::status;
+use capos_abi::status::{self, transfer};
 
 /// Bytes of a capability descriptor.
 const DESCRIPTOR_BYTES: u32 = size_of::<capos_abi::message::CapDescriptor>() as u32;
 
 impl<P: Platform> Kernel<P> {
     pub(super) fn call(&mut self, thread: Id<Thread>, entry: &Submission) -> Result<Step, Refusal> {
-        Self::check_flags(entry, flag::QUIET)?;
+        Self::check_flags(entry, flag::QUIET | flag::SPILLED)?;
         let caller = &self.threads[thread];
         let message = message_range(&caller.ring, entry)?;
         let result = caller.ring.range(entry.result_offset, entry.result_bytes).ok_or(status::BAD_RANGE)?;
@@ -27,6 +27,7 @@ impl<P: Platform> Kernel<P> {
         let segment = segment_of(message, entry.caps & 15);
         match capability.object {
             Object::Served(served) => self.call_served(thread, entry, capability, served, segment, result),
+            _ if entry.flags & flag::SPILLED != 0 => Err(status::BAD_MESSAGE.into()),
             _ => {
                 let slot = SlotRef { process: caller.process, index };
                 let area = caller.ring.area;
@@ -50,12 +51,34 @@ impl<P: Platform> Kernel<P> {
             let known = handle == 0 || self.processes[sender.process].handles.get(handle).is_some();
             let twice =
                 caps.as_slice().contains(&handle) && (sent_mode == mode::MOVE || caps.moved().any(|h| h == handle));
-            if !known || twice || ![mode::COPY, mode::MOVE].contains(&sent_mode) {
-                return Err(status::BAD_CAPABILITY.into());
+            if !known {
+                return Err(refused(i as usize, transfer::STALE));
+            } else if twice {
+                return Err(refused(i as usize, transfer::MOVED_TWICE));
+            } else if ![mode::COPY, mode::MOVE].contains(&sent_mode) {
+                return Err(refused(i as usize, transfer::UNKNOWN_MODE));
             }
             caps.push(handle, sent_mode == mode::MOVE && handle != 0);
         }
         Ok(caps)
+    }
+
+    /// The first capability of a spilled message must be memory that nobody can write, of a size that the endpoint takes.
+    pub(super) fn check_large(
+        &self,
+        sender: Id<Thread>,
+        caps: &SentCaps,
+        endpoint: Id<Endpoint>,
+    ) -> Result<(), Refusal> {
+        let handles = &self.processes[self.threads[sender].process].handles;
+        let first = caps.as_slice().first().and_then(|&handle| handles.get(handle));
+        let Some(Object::Memory(memory)) = first.map(|c| c.object) else { return Err(status::BAD_MESSAGE.into()) };
+        let (memory, limit) = (&self.memory[memory], self.endpoints[endpoint].max_large_bytes);
+        match memory {
+            memory if !memory.sealed => Err(status::BAD_STATE.into()),
+            memory if memory.bytes > limit => Err(Refusal { status: status::TOO_BIG, value: limit }),
+            _ => Ok(()),
+        }
     }
 
     fn call_served(
@@ -73,9 +96,13 @@ impl<P: Platform> Kernel<P> {
             return Err(status::STALE.into());
         }
         if segment.bytes > endpoint.max_message_bytes {
-            return Err(status::TOO_BIG.into());
+            return Err(Refusal { status: status::TOO_BIG, value: endpoint.max_message_bytes.into() });
         }
         let caps = self.sent_caps(thread, segment, entry.caps & 15)?;
+        let spilled = entry.flags & flag::SPILLED != 0;
+        if spilled {
+            self.check_large(thread, &caps, served.endpoint)?;
+        }
         self.check_tag(thread, entry.tag)?;
         let accepted = entry.caps >> 4;
         if accepted > 0 {
@@ -93,6 +120,7 @@ impl<P: Platform> Kernel<P> {
             called_interface: entry.interface,
             method: entry.method,
             quiet: entry.flags & flag::QUIET != 0,
+            spilled,
             accepted,
             segment,
             result,
@@ -143,6 +171,11 @@ impl<P: Platform> Kernel<P> {
             set(previous, next);
         }
     }
+}
+
+/// A capability of a message cannot be sent: which, and why.
+pub(super) fn refused(index: usize, why: u8) -> Refusal {
+    Refusal { status: status::BAD_CAPABILITY, value: index as u64 | u64::from(why) << transfer::WHY_SHIFT }
 }
 
 /// The message's range, with room for the capability descriptors that the entry announces.

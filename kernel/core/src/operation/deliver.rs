@@ -1,4 +1,6 @@
 //! Delivery: a call moves from its caller's arena into a slot of a server's pool.
+use super::Refusal;
+use super::call::refused;
 use crate::Kernel;
 use crate::capability::Object;
 use crate::endpoint::Endpoint;
@@ -9,9 +11,9 @@ use crate::process::Process;
 use crate::record::{CallRecord, CallState, PoolSlotState, Record, SentCaps, Waiter};
 use crate::slab::Id;
 use crate::thread::State;
-use capos_abi::message::{DeliveryHeader, MAX_CAPS};
+use capos_abi::message::{DeliveryHeader, MAX_CAPS, delivery_flag};
 use capos_abi::ring::{Completion, kind};
-use capos_abi::status;
+use capos_abi::status::{self, transfer};
 
 /// Bytes of the header before a delivered message.
 pub(super) const HEADER_BYTES: u32 = size_of::<DeliveryHeader>() as u32;
@@ -64,7 +66,7 @@ impl<P: Platform> Kernel<P> {
         let Record::Call(record) = self.threads[call.thread].ring.record(call.tag) else { return };
         let Record::Receive(receive) = self.threads[receiver.thread].ring.record(receiver.tag) else { return };
         if record.caps.len() > receive.accepted {
-            return self.end_call(call, status::NOT_ACCEPTED, 0);
+            return self.end_call(call, status::NOT_ACCEPTED, receive.accepted.into());
         }
         let caps = record.caps;
         let header = header_of(record);
@@ -73,9 +75,12 @@ impl<P: Platform> Kernel<P> {
         if self.reserve_handles(to, u32::from(caps.len())).is_err() {
             return self.end_call(call, status::NOT_ACCEPTED, 0);
         }
-        let Some(handles) = self.transfer(from, to, &caps) else {
-            self.unreserve_handles(to, u32::from(caps.len()));
-            return self.end_call(call, status::BAD_CAPABILITY, 0);
+        let handles = match self.transfer(from, to, &caps) {
+            Ok(handles) => handles,
+            Err(refusal) => {
+                self.unreserve_handles(to, u32::from(caps.len()));
+                return self.end_call(call, refusal.status, refusal.value);
+            }
         };
         let (source, target) = (self.threads[call.thread].ring.area, self.threads[receiver.thread].ring.area);
         let start = pool + u32::from(slot) * slot_bytes;
@@ -119,12 +124,17 @@ impl<P: Platform> Kernel<P> {
         self.complete(receiver.thread, &completion);
     }
 
-    /// Copies or moves capabilities into reserved slots of another process: all of them, or none (`None`).
-    pub(super) fn transfer(&mut self, from: Id<Process>, to: Id<Process>, caps: &SentCaps) -> Option<[u64; MAX_CAPS]> {
+    /// Copies or moves capabilities into reserved slots of another process: all of them, or none.
+    pub(super) fn transfer(
+        &mut self,
+        from: Id<Process>,
+        to: Id<Process>,
+        caps: &SentCaps,
+    ) -> Result<[u64; MAX_CAPS], Refusal> {
         let mut received = [0; MAX_CAPS];
         let sender = &self.processes[from].handles;
-        if !caps.as_slice().iter().all(|&h| h == 0 || sender.any_index_of(h).is_some()) {
-            return None;
+        if let Some(stale) = caps.as_slice().iter().position(|&h| h != 0 && sender.any_index_of(h).is_none()) {
+            return Err(refused(stale, transfer::STALE));
         }
         for (i, (place, &handle)) in received.iter_mut().zip(caps.as_slice()).enumerate() {
             let Some(index) = self.processes[from].handles.any_index_of(handle) else {
@@ -135,7 +145,7 @@ impl<P: Platform> Kernel<P> {
             let arrived = if caps.is_moved(i) { self.move_slot(source, to) } else { self.copy_slot(source, to) };
             *place = arrived.map_or(0, |slot| self.handle_of(slot));
         }
-        Some(received)
+        Ok(received)
     }
 
     fn copy_slot(&mut self, source: SlotRef, to: Id<Process>) -> Option<SlotRef> {
@@ -170,7 +180,11 @@ impl<P: Platform> Kernel<P> {
 }
 
 fn header_of(call: &CallRecord) -> [u64; 8] {
-    let lengths = u64::from(call.segment.bytes) | u64::from(call.method) << 32 | u64::from(call.caps.len()) << 48;
+    let flags = if call.spilled { delivery_flag::SPILLED } else { 0 };
+    let lengths = u64::from(call.segment.bytes)
+        | u64::from(call.method) << 32
+        | u64::from(call.caps.len()) << 48
+        | u64::from(flags) << 56;
     [
         call.granted_interface,
         call.key,

@@ -7,12 +7,25 @@ use crate::platform::Platform;
 use crate::record::{ArenaRange, CallRecord, PoolSlotState, Record, SentCaps, Waiter};
 use crate::slab::Id;
 use crate::thread::Thread;
-use capos_abi::ring::{Completion, Submission, flag, kind};
+use capos_abi::ring::{Completion, Submission, completion_flag, flag, kind};
 use capos_abi::status;
+
+/// The end of a call, without what only its record knows.
+const OK: Completion = Completion {
+    user_data: 0,
+    status: status::OK,
+    bytes: 0,
+    kind: kind::DONE,
+    caps: 0,
+    flags: 0,
+    tag: 0,
+    slot: 0,
+    value: 0,
+};
 
 impl<P: Platform> Kernel<P> {
     pub(super) fn reply(&mut self, server: Id<Thread>, entry: &Submission) -> Result<Step, Refusal> {
-        Self::check_flags(entry, flag::QUIET | flag::EXCEPTION)?;
+        Self::check_flags(entry, flag::QUIET | flag::EXCEPTION | flag::SPILLED)?;
         let message = message_range(&self.threads[server].ring, entry)?;
         let call = match self.slot_of(server, entry.arg).ok_or(status::TOO_LATE)? {
             PoolSlotState::Free => return Err(status::TOO_LATE.into()),
@@ -27,7 +40,7 @@ impl<P: Platform> Kernel<P> {
         if entry.flags & flag::EXCEPTION != 0 {
             self.return_exception(server, call, segment);
         } else {
-            self.return_result(server, call, segment, &caps)?;
+            self.return_result(server, call, segment, &caps, entry.flags & flag::SPILLED != 0)?;
         }
         self.threads[server].ring.unreserve(1);
         self.free_pool_slot(server, entry.arg);
@@ -40,20 +53,24 @@ impl<P: Platform> Kernel<P> {
         call: Waiter,
         segment: ArenaRange,
         caps: &SentCaps,
+        spilled: bool,
     ) -> Result<(), Refusal> {
         let Record::Call(record) = self.threads[call.thread].ring.record(call.tag) else {
             return Err(status::CALLER_GONE.into());
         };
-        let CallRecord { result, accepted, .. } = *record;
+        let CallRecord { result, accepted, endpoint, .. } = *record;
         let cap_bytes = u32::from(caps.len()) * 8;
         if caps.len() > accepted {
-            return Err(status::NOT_ACCEPTED.into());
+            return Err(Refusal { status: status::NOT_ACCEPTED, value: accepted.into() });
         }
         if cap_bytes + segment.bytes > result.bytes {
             return Err(Refusal { status: status::TOO_BIG, value: u64::from(result.bytes) });
         }
+        if spilled {
+            self.check_large(server, caps, endpoint)?;
+        }
         let (from, to) = (self.threads[server].process, self.threads[call.thread].process);
-        let handles = self.transfer(from, to, caps).ok_or(status::BAD_CAPABILITY)?;
+        let handles = self.transfer(from, to, caps)?;
         let (source, target) = (self.threads[server].ring.area, self.threads[call.thread].ring.area);
         if caps.len() > 0 {
             self.platform.write_arena(
@@ -63,7 +80,8 @@ impl<P: Platform> Kernel<P> {
             );
         }
         self.platform.copy_arena(source, segment.offset, target, result.offset + cap_bytes, segment.bytes);
-        self.close_call(call, status::OK, cap_bytes + segment.bytes, caps.len());
+        let flags = if spilled { completion_flag::SPILLED } else { 0 };
+        self.close_call(call, Completion { bytes: cap_bytes + segment.bytes, caps: caps.len(), flags, ..OK });
         Ok(())
     }
 
@@ -74,28 +92,20 @@ impl<P: Platform> Kernel<P> {
         let bytes = if segment.bytes <= result.bytes { segment.bytes } else { 0 };
         let (source, target) = (self.threads[server].ring.area, self.threads[call.thread].ring.area);
         self.platform.copy_arena(source, segment.offset, target, result.offset, bytes);
-        self.close_call(call, status::EXCEPTION, bytes, 0);
+        self.close_call(call, Completion { status: status::EXCEPTION, bytes, ..OK });
     }
 
     /// Completes a call that is in no queue and no slot any more; its accepted handles that were not used go back.
-    pub(crate) fn close_call(&mut self, call: Waiter, status: i32, bytes: u32, caps: u8) {
+    fn close_call(&mut self, call: Waiter, end: Completion) {
         let Record::Call(record) = self.threads[call.thread].ring.finish(call.tag) else { return };
-        let unused = u32::from(record.accepted - caps);
+        let unused = u32::from(record.accepted - end.caps);
         if unused > 0 {
             self.unreserve_handles(self.threads[call.thread].process, unused);
         }
-        if status == status::OK && record.quiet {
+        if end.status == status::OK && record.quiet {
             self.threads[call.thread].ring.unreserve(1);
         } else {
-            let completion = Completion {
-                user_data: record.user_data,
-                status,
-                bytes,
-                kind: kind::DONE,
-                caps,
-                tag: call.tag,
-                ..Completion::default()
-            };
+            let completion = Completion { user_data: record.user_data, tag: call.tag, ..end };
             self.complete(call.thread, &completion);
         }
         self.lock_moved(self.threads[call.thread].process, &record.caps, false);
@@ -103,8 +113,8 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Ends a call without a result.
-    pub(crate) fn end_call(&mut self, call: Waiter, status: i32, bytes: u32) {
-        self.close_call(call, status, bytes, 0);
+    pub(crate) fn end_call(&mut self, call: Waiter, status: i32, value: u64) {
+        self.close_call(call, Completion { status, value, ..OK });
     }
 
     /// What lies in the slot that a token names, if the token is current.

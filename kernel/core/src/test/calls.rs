@@ -6,7 +6,7 @@ use capos_abi::ring::{Completion, Submission, kind, op};
 use capos_abi::status;
 
 pub const SERVED_INTERFACE: u64 = 0xfeed;
-const POOL: u32 = 8192;
+pub const POOL: u32 = 8192;
 pub const SLOT_BYTES: u32 = 8192;
 
 /// A server with an endpoint, a client with an object of it.

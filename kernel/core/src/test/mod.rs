@@ -4,6 +4,7 @@ mod death;
 mod fairness;
 mod grants;
 mod hostile;
+mod large;
 mod machine;
 mod memory;
 mod models;
