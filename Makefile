@@ -98,8 +98,8 @@ fmt: setup ## Format all code
 	cargo fmt --all
 
 .PHONY: bench
-bench: build ## Measure, verify and print the benchmarks
-	cargo run --quiet -p bench
+bench: build ## Measure, verify and print the benchmarks, Linux beside (ROW=name: one row; BASE=commit: fail if slower than it)
+	cargo run --quiet -p bench -- $(if $(ROW),--row $(ROW)) $(if $(BASE),--base $(BASE))
 
 .PHONY: trace
 trace: system ## Boot with tracing on and draw what every processor did (build/trace.json, for Perfetto)

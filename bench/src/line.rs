@@ -1,9 +1,9 @@
-//! A result line of a benchmark guest: `bench <name> <value> <unit> <verified|wrong>`, wherever in the log line it stands.
+//! A result line of a guest: `bench <name> <value> <unit> <verified|wrong>`, wherever in the log line it stands.
 
 /// One result.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
-    /// Name, as in the list of goals.
+pub struct Figure {
+    /// Name of the row.
     pub name: String,
     /// Measured value.
     pub value: f64,
@@ -14,7 +14,7 @@ pub struct Row {
 }
 
 /// Reads a line of the serial log; `None` if it is not a result.
-pub fn parse(line: &str) -> Option<Row> {
+pub fn parse(line: &str) -> Option<Figure> {
     let (_, result) = line.split_once("bench ")?;
     let [name, value, unit, verdict] = result.split_whitespace().collect::<Vec<_>>().try_into().ok()?;
     let verified = match verdict {
@@ -22,7 +22,7 @@ pub fn parse(line: &str) -> Option<Row> {
         "wrong" => false,
         _ => return None,
     };
-    Some(Row { name: name.into(), value: value.parse().ok()?, unit: unit.into(), verified })
+    Some(Figure { name: name.into(), value: value.parse().ok()?, unit: unit.into(), verified })
 }
 
 #[cfg(test)]

@@ -1,37 +1,51 @@
 //! The results as a table for people, in Markdown.
 
 use crate::results::{Measured, Results};
+use crate::rows;
 use anyhow::{Context, Result};
 use std::path::Path;
 
-/// Around the table in the book.
+/// Around the part of a page that is written by the tool.
 const MARKS: [&str; 2] = ["<!-- results -->\n", "<!-- end of results -->\n"];
 
 /// Draws the table.
 pub fn draw(results: &Results) -> String {
-    let mut table = String::from("| what | capOS | Linux | ratio | unit | verified |\n|---|---:|---:|---:|---|---|\n");
+    let mut table = String::from("| row | capOS | goal | Linux | ratio | unit | verified |\n");
+    table += "|---|---:|---:|---:|---:|---|---|\n";
     results.rows.iter().for_each(|row| table.push_str(&line(row)));
-    table + &format!("\nCommit {}, {}.\n", results.machine.commit, results.machine.emulator)
+    let linux = results.machine.linux.as_deref().unwrap_or("without Linux");
+    table + &format!("\nCommit {}, {}, {linux}.\n", results.machine.commit, results.machine.emulator)
 }
 
-/// Replaces the table in the page at `path`.
-pub fn put_into(path: &Path, table: &str) -> Result<()> {
+/// Draws what the rows are.
+pub fn legend() -> String {
+    let mut table = String::from("| row | what | on Linux |\n|---|---|---|\n");
+    rows::ROWS.iter().for_each(|row| table += &format!("| `{}` | {} | {} |\n", row.name, row.what, row.linux));
+    table
+}
+
+/// Replaces the tool's part of the page at `path`.
+pub fn put_into(path: &Path, text: &str) -> Result<()> {
     let page = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
     let parts = page.split_once(MARKS[0]).and_then(|(head, rest)| Some((head, rest.split_once(MARKS[1])?.1)));
     let (head, tail) = parts.with_context(|| format!("{} has no place for results", path.display()))?;
-    std::fs::write(path, [head, MARKS[0], "\n", table, "\n", MARKS[1], tail].concat())?;
+    std::fs::write(path, [head, MARKS[0], "\n", text, "\n", MARKS[1], tail].concat())?;
     Ok(())
 }
 
 fn line(row: &Measured) -> String {
     let optional = |value: Option<f64>| value.map(number).unwrap_or_default();
     let verified = if row.verified { "yes" } else { "**no**" };
+    let goal = optional(rows::find(&row.name).and_then(|row| row.goal));
     let (linux, ratio) = (optional(row.linux), row.ratio.map(|ratio| format!("{ratio:.3}")).unwrap_or_default());
-    format!("| `{}` | {} | {linux} | {ratio} | {} | {verified} |\n", row.name, number(row.capos), row.unit)
+    format!("| `{}` | {} | {goal} | {linux} | {ratio} | {} | {verified} |\n", row.name, number(row.capos), row.unit)
 }
 
-/// A number with groups of three digits.
-fn number(value: f64) -> String {
+/// A number with groups of three digits; a small one with two decimal places.
+pub fn number(value: f64) -> String {
+    if value < 10.0 {
+        return format!("{value:.2}");
+    }
     let digits = format!("{value:.0}");
     let mut text = String::new();
     for (index, digit) in digits.char_indices() {
@@ -49,6 +63,6 @@ mod test {
 
     #[test]
     fn numbers_are_grouped() {
-        assert_eq!([1.0, 999.4, 1000.0, 1234567.0].map(number), ["1", "999", "1,000", "1,234,567"]);
+        assert_eq!([1.0, 999.4, 1000.0, 1234567.0].map(number), ["1.00", "999", "1,000", "1,234,567"]);
     }
 }
