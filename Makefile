@@ -22,7 +22,7 @@ CAPOS := cargo run --quiet -p tools --
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: run
 run: system ## Install what is missing, build, and boot in QEMU to a login prompt on this terminal (Ctrl-A X ends it)
@@ -100,6 +100,10 @@ fmt: setup ## Format all code
 .PHONY: bench
 bench: build ## Measure, verify and print the benchmarks, Linux beside (ROW=name: one row; BASE=commit: fail if slower than it)
 	cargo run --quiet -p bench -- $(if $(ROW),--row $(ROW)) $(if $(BASE),--base $(BASE))
+
+.PHONY: boot-time
+boot-time: system ## Measure the stages of the kernel's start in instructions and draw them for the book
+	@$(CAPOS) boot-time
 
 .PHONY: trace
 trace: system ## Boot with tracing on and draw what every processor did (build/trace.json, for Perfetto)

@@ -30,6 +30,7 @@ mod power;
 mod processors;
 mod run;
 mod screen;
+mod stage;
 mod system_call;
 mod trace;
 mod trap;
@@ -52,24 +53,37 @@ use mm::layout;
 use mm::stack::CpuStacks;
 use platform::Machine;
 
-/// The boot processor, from any loader, on boot page tables and a boot stack: the stages of the boot.
-fn start(mut info: BootInfo) -> ! {
-    let start = clock::stamp();
+/// The boot processor, from any loader, on boot page tables and a boot stack: the stages of the boot. The kernel was
+/// entered at the time stamp `entry`.
+fn start(mut info: BootInfo, entry: u64) -> ! {
+    stage::entered(entry);
+    stage::end("handover");
     console::init();
     log!("capOS {} is starting", env!("CARGO_PKG_VERSION"));
+    stage::end("console");
     let mut frames = BootFrames::new(&mut info);
     let features = Features::detect();
     let (mut space, cpu) = own_memory(features, &mut frames);
+    stage::end("memory");
     let firmware = Firmware::read(&frames);
+    stage::end("firmware");
     own_processor(cpu, features, &mut space, &mut frames);
-    own_time(start, features, &firmware);
+    stage::end("processor");
+    own_time(entry, features, &firmware);
+    stage::end("time");
     let mut machine = Machine::new(&firmware, features, &mut space, &mut frames);
+    stage::end("devices");
     machine.set_processors(smp::start_all(&firmware, &mut space, &mut frames, start_processor));
     log!("boot: {} of {} processors run", machine.processors(), firmware.processors.len().max(1));
     if trace::is_wanted(&frames.info().command_line) {
         trace::start(machine.processors(), &mut frames);
     }
-    run::start(core(machine, &info));
+    stage::end("processors");
+    let mut kernel = core(machine, &info);
+    stage::end("core");
+    start_init(&mut kernel, &info);
+    run::start(kernel);
+    stage::end("init");
     run::on_own_stack(cpu)
 }
 
@@ -120,7 +134,7 @@ extern "C" fn start_processor(cpu: &'static Cpu) -> ! {
     run::run(cpu)
 }
 
-/// The core with all memory that is left, and its first process.
+/// The core with all memory that is left, and the log so far.
 fn core(machine: Machine, info: &BootInfo) -> Kernel<Machine> {
     let Some(frames) = free_frames(info) else {
         panic::refuse(format_args!("the heap is too small for the machine's memory"));
@@ -130,10 +144,14 @@ fn core(machine: Machine, info: &BootInfo) -> Kernel<Machine> {
     };
     console::replay(|line| kernel.log_line(line));
     kernel.platform.open_console();
+    kernel
+}
+
+/// The first process.
+fn start_init(kernel: &mut Kernel<Machine>, info: &BootInfo) {
     if let Err(why) = kernel.start_init(package(info), Frame::containing(info.package)) {
         panic::refuse(format_args!("{why}"));
     }
-    kernel
 }
 
 /// The boot package as it was loaded; empty if there is none.

@@ -5,10 +5,10 @@ use crate::arch::context;
 use crate::arch::cpu::Cpu;
 use crate::arch::user::{self, Frame};
 use crate::arch::{apic, vector};
-use crate::lock::KernelLock;
+use crate::lock::{Guard, KernelLock};
 use crate::mm::{kernel_space, shootdown};
 use crate::platform::Machine;
-use crate::{processors, system_call, trace, trap};
+use crate::{processors, stage, system_call, trace, trap};
 use capos_abi::trace::kind;
 use core::arch::asm;
 use core::{iter, ptr};
@@ -30,16 +30,37 @@ pub fn on_own_stack(cpu: &'static Cpu) -> ! {
     unsafe {
         asm!(
             "mov rsp, {stack}", "xor ebp, ebp", "push 0", "jmp {run}",
-            stack = in(reg) cpu.stack(), run = sym run, in("rdi") cpu, options(noreturn)
+            stack = in(reg) cpu.stack(), run = sym run_first, in("rdi") cpu, options(noreturn)
         )
     }
 }
 
-/// Runs what the core decides, for ever.
+/// Runs this processor for ever.
 pub extern "C" fn run(cpu: &'static Cpu) -> ! {
     let lock = KERNEL.wait();
     let mut kernel = lock.lock();
-    let mut next = kernel.reschedule(cpu.index());
+    let next = kernel.reschedule(cpu.index());
+    serve(cpu, lock, kernel, next)
+}
+
+/// As [`run`], on the processor that booted: the boot is over when the core has decided what runs first. The lines that say
+/// how long it took, and the few hundred instructions of the way to user mode, are not in it.
+extern "C" fn run_first(cpu: &'static Cpu) -> ! {
+    let lock = KERNEL.wait();
+    let mut kernel = lock.lock();
+    let next = kernel.reschedule(cpu.index());
+    stage::end("decision");
+    stage::report(|line| kernel.log_line(line));
+    serve(cpu, lock, kernel, next)
+}
+
+/// Does what the core decides.
+fn serve(
+    cpu: &'static Cpu,
+    lock: &'static KernelLock<Kernel<Machine>>,
+    mut kernel: Guard<'static, Kernel<Machine>>,
+    mut next: Next,
+) -> ! {
     loop {
         next = match next {
             Next::Run { context, space } => {

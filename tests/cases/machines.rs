@@ -1,6 +1,10 @@
 //! The system comes up on machines that differ from the usual one in a single respect.
 
 use tests::Machine;
+use tools::boot_time::BootTime;
+
+/// Instructions that the kernel's start may take.
+const BOOT_BUDGET: u64 = 20_000_000;
 
 /// What the console says when every service runs.
 const READY: &str = "operator name: ";
@@ -54,4 +58,13 @@ fn without_a_source_of_entropy_init_says_so() {
 #[test]
 fn without_a_high_precision_timer() {
     comes_up(Machine::new().arg("-machine").arg("hpet=off"));
+}
+
+#[test]
+fn the_kernel_starts_within_its_budget_of_instructions() {
+    let mut machine = Machine::new().icount().boot();
+    machine.expect(READY);
+    let measured = BootTime::read(&machine.said()).unwrap_or_else(|error| machine.fail(&error.to_string()));
+    assert!(measured.total < BOOT_BUDGET, "{measured:?}");
+    machine.power_off();
 }

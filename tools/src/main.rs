@@ -15,6 +15,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Measures the stages of the kernel's start and draws them.
+    BootTime(commands::boot_time::Measure),
     /// Checks rules of the tree that no compiler knows.
     Check(commands::check::Check),
     /// Draws who gives what to whom.
@@ -31,6 +33,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::BootTime(measure) => measure.execute(),
         Command::Check(check) => check.execute(),
         Command::Graph(graph) => graph.execute(),
         Command::Image(image) => image.execute(),

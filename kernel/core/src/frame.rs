@@ -56,11 +56,21 @@ impl FrameAllocator {
 
     /// Adds usable frames; those outside of the allocator's limit or added before are ignored.
     pub fn add(&mut self, first: Frame, count: u64) {
-        for frame in first.0..first.0.saturating_add(count).min(self.free_bits.len() as u64 * 64) {
-            if !self.is_free(Frame(frame)) {
-                self.total += 1;
-                self.set_free(Frame(frame));
+        let end = first.0.saturating_add(count).min(self.free_bits.len() as u64 * 64);
+        let mut start = first.0;
+        // A word at a time: large machines have millions of frames.
+        while start < end {
+            let (word, bit) = (start / 64, start % 64);
+            let next = end.min((word + 1) * 64);
+            let mask = u64::MAX >> (64 - (next - start)) << bit;
+            if let Some(bits) = self.free_bits.get_mut(word as usize) {
+                let added = u64::from((mask & !*bits).count_ones());
+                *bits |= mask;
+                self.total += added;
+                self.free += added;
+                self.hint = self.hint.min(word as usize);
             }
+            start = next;
         }
     }
 

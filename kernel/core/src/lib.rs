@@ -27,7 +27,7 @@ mod init;
 mod kernel;
 mod ledger;
 mod life;
-mod log;
+pub mod log;
 pub mod machine;
 pub mod memory;
 mod message;

@@ -84,6 +84,12 @@ impl Line {
     }
 }
 
+impl Default for Line {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl fmt::Write for Line {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for (to, from) in self.bytes.iter_mut().skip(self.len).zip(text.bytes()) {

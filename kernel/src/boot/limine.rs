@@ -30,6 +30,9 @@ global_asm!(
     "limine_entry:",
     "cli",
     "cld",
+    "rdtsc",
+    "shlq $32, %rdx",
+    "leaq (%rax, %rdx), %rdi",
     "leaq boot_stack_end(%rip), %rsp",
     "xorl %ebp, %ebp",
     "pushq $0",
@@ -48,13 +51,13 @@ static mut QUESTIONS: Requests = REQUESTS;
 
 /// First Rust code of the boot processor, on the loader's page tables.
 #[unsafe(no_mangle)]
-extern "C" fn limine_start() -> ! {
+extern "C" fn limine_start(entry: u64) -> ! {
     // SAFETY: the loader has written its answers before this code runs, and nobody else writes there.
     let requests = unsafe { (&raw const QUESTIONS).read_volatile() };
     let answers = Answers::of(&requests);
     let info = answers.boot_info();
     answers.map_low_memory();
-    crate::start(info)
+    crate::start(info, entry)
 }
 
 /// The loader's answers. Whatever base revision it keeps to, what is read here means the same.

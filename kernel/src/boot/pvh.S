@@ -1,6 +1,7 @@
 # PVH entry: from 32-bit protected mode without paging to `pvh_start` in 64-bit mode at the linked address.
 #
 # In: ebx = physical address of the start info. Interrupts are off, segments are flat, esp is undefined.
+# Out: rdi = that address, rsi = time stamp of the entry.
 # The code is linked high and runs low: `low(symbol)` is the symbol's distance from the entry plus the load address.
 # Maps the first 4 GiB at 0 and in the direct map, and the kernel image where it is linked. All of it is
 # replaced by the kernel's own tables.
@@ -11,6 +12,9 @@
 pvh_entry:
     cld
     movl    %ebx, %ebp
+    rdtsc
+    movl    %eax, %esi
+    movl    %edx, %esp                  # There is no stack yet: one more register.
 
     # Four page directories: 2048 pages of 2 MiB, present, writable.
     movl    $(boot_directories - pvh_entry + {PHYSICAL}), %edi
@@ -75,6 +79,10 @@ pvh_long:
     movl    %eax, %ss
     movl    %eax, %fs
     movl    %eax, %gs
+    movl    %esi, %esi
+    movl    %esp, %eax
+    shlq    $32, %rax
+    orq     %rax, %rsi
     movabsq $boot_stack_end, %rsp
     xorl    %ebx, %ebx
     movl    %ebp, %edi

@@ -55,7 +55,7 @@ const E820_ACPI: u32 = 3;
 
 /// First Rust code of the boot processor, on the boot page tables.
 #[unsafe(no_mangle)]
-extern "C" fn pvh_start(start_info: u64) -> ! {
+extern "C" fn pvh_start(start_info: u64, entry: u64) -> ! {
     // SAFETY: the entry passes the address that the PVH protocol gave it.
     let start: StartInfo = unsafe { read(start_info) };
     if start.magic != MAGIC || start.version < 1 {
@@ -64,7 +64,7 @@ extern "C" fn pvh_start(start_info: u64) -> ! {
             start.magic, start.version
         ));
     }
-    crate::start(boot_info(&start))
+    crate::start(boot_info(&start), entry)
 }
 
 fn boot_info(start: &StartInfo) -> BootInfo {

@@ -1,5 +1,6 @@
 //! The subcommands of `capos`.
 
+pub mod boot_time;
 pub mod check;
 pub mod graph;
 pub mod image;

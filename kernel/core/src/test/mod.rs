@@ -2,6 +2,7 @@
 mod calls;
 mod death;
 mod fairness;
+mod frames;
 mod grants;
 mod hostile;
 mod large;

@@ -1,0 +1,92 @@
+//! The frame allocator against a set of numbers: memory with holes, and a lot of it.
+use crate::frame::{Frame, FrameAllocator, OutOfFrames};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+/// Frames that the tests' allocator can hold.
+const LIMIT: u64 = 1000;
+/// Frames of 64 GiB.
+const LARGE: u64 = 16 << 20;
+
+/// What is done to an allocator.
+#[derive(Clone, Debug)]
+enum Step {
+    One,
+    Run(u64),
+    Back(usize),
+    Reserve(u64),
+    Reserved,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => Just(Step::One),
+        2 => (1u64..40).prop_map(Step::Run),
+        2 => any::<usize>().prop_map(Step::Back),
+        1 => (0u64..50).prop_map(Step::Reserve),
+        2 => Just(Step::Reserved),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn memory_with_holes(
+        regions in proptest::collection::vec((0..LIMIT + 100, 0u64..200), 0..12),
+        steps in proptest::collection::vec(step(), 0..300),
+    ) {
+        let mut frames = FrameAllocator::new(Frame(LIMIT)).expect("heap");
+        // The bitmap is made of whole words.
+        let end = LIMIT.next_multiple_of(64);
+        let mut free = BTreeSet::new();
+        for (start, count) in regions {
+            frames.add(Frame(start), count);
+            free.extend(start..(start + count).min(end));
+        }
+        prop_assert_eq!(frames.total(), free.len() as u64);
+        let (mut held, mut reserved): (Vec<(u64, u64)>, u64) = (Vec::new(), 0);
+        for step in steps {
+            let taken = match step {
+                Step::One => frames.allocate().ok().map(|frame| (frame, 1)),
+                Step::Run(count) => frames.allocate_contiguous(count).ok().map(|first| (first, count)),
+                Step::Reserved if reserved > 0 => {
+                    reserved -= 1;
+                    Some((frames.allocate_reserved().expect("reserved frames are there"), 1))
+                }
+                Step::Reserved => None,
+                Step::Reserve(count) => {
+                    reserved += frames.reserve(count).map_or(0, |()| count);
+                    None
+                }
+                Step::Back(index) => {
+                    if !held.is_empty() {
+                        let (first, count) = held.swap_remove(index % held.len());
+                        frames.free_contiguous(Frame(first), count);
+                        free.extend(first..first + count);
+                    }
+                    None
+                }
+            };
+            if let Some((first, count)) = taken {
+                prop_assert!(count == 1 || first.0.is_multiple_of(count.next_power_of_two()));
+                prop_assert!((first.0..first.0 + count).all(|frame| free.remove(&frame)), "{first:?} was not free");
+                held.push((first.0, count));
+            }
+            prop_assert_eq!(frames.free_frames(), free.len() as u64);
+            prop_assert_eq!(frames.available(), (free.len() as u64).saturating_sub(reserved));
+        }
+    }
+}
+
+#[test]
+fn sixty_four_gib_with_a_hole_below_four() {
+    let mut frames = FrameAllocator::new(Frame(LARGE)).expect("heap");
+    frames.add(Frame(1), 0x8_0000 - 1);
+    frames.add(Frame(0x10_0000), LARGE - 0x10_0000);
+    assert_eq!(frames.free_frames(), LARGE - 0x8_0000 - 1);
+    let run = frames.allocate_contiguous(0x8_0000).expect("a run above the hole");
+    assert!(run.0 >= 0x10_0000);
+    frames.free_contiguous(run, 0x8_0000);
+    let all: u64 = std::iter::from_fn(|| frames.allocate().ok()).map(|_| 1).sum();
+    assert_eq!(all, LARGE - 0x8_0000 - 1);
+    assert_eq!(frames.allocate(), Err(OutOfFrames));
+}
