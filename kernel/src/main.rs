@@ -43,8 +43,8 @@ use arch::{apic, idt, smp, user, vector_state};
 use capos_abi::PAGE_BYTES;
 use capos_abi::boot::{BootInfo, memory};
 use core::slice;
-use firmware::Firmware;
 use kernel_core::frame::{Frame, FrameAllocator};
+use kernel_core::machine::firmware::Firmware;
 use kernel_core::{Kernel, Platform};
 use mm::boot_frames::BootFrames;
 use mm::heap;
@@ -65,7 +65,7 @@ fn start(mut info: BootInfo, entry: u64) -> ! {
     let features = Features::detect();
     let (mut space, cpu) = own_memory(features, &mut frames);
     stage::end("memory");
-    let firmware = Firmware::read(&frames);
+    let firmware = firmware::read(&frames);
     stage::end("firmware");
     own_processor(cpu, features, &mut space, &mut frames);
     stage::end("processor");

@@ -1,11 +1,11 @@
 //! The power switch.
 
 use crate::arch::clock;
-use crate::firmware::{Firmware, Register, SoftOff};
 use crate::mm::boot_frames::BootFrames;
 use crate::mm::kernel_space::KernelSpace;
 use crate::panic::halt;
 use capos_abi::debug_exit;
+use kernel_core::machine::firmware::{Firmware, Register, SoftOff};
 use x86_64::instructions::port::Port;
 
 /// Chipset reset control, and the value that resets everything.

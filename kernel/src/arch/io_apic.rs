@@ -2,10 +2,10 @@
 
 use super::apic;
 use super::vector;
-use crate::firmware::{Firmware, IoApicAddress, LineOverride};
 use crate::mm::boot_frames::BootFrames;
 use crate::mm::kernel_space::KernelSpace;
 use alloc::vec::Vec;
+use kernel_core::machine::firmware::{Firmware, IoApicAddress, LineOverride};
 
 /// Register numbers.
 const VERSION: u32 = 1;

@@ -1,6 +1,6 @@
 //! The clock of known frequency that the others are measured against: the ACPI power management timer, or the PIT.
 
-use crate::firmware::Firmware;
+use kernel_core::machine::firmware::Firmware;
 use x86_64::instructions::port::Port;
 
 /// Frequency of the power management timer.

@@ -3,7 +3,6 @@
 use super::apic;
 use super::clock;
 use super::cpu::Cpu;
-use crate::firmware::Firmware;
 use crate::mm::boot_frames::BootFrames;
 use crate::mm::kernel_space::KernelSpace;
 use crate::mm::layout;
@@ -13,6 +12,7 @@ use capos_abi::PAGE_BYTES;
 use core::arch::global_asm;
 use core::slice;
 use core::sync::atomic::{AtomicUsize, Ordering};
+use kernel_core::machine::firmware::Firmware;
 
 global_asm!(include_str!("trampoline.S"), options(att_syntax));
 

@@ -23,6 +23,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("demos", PROGRAM),
     ("tests/guests", GUEST),
     ("bench/guests", GUEST),
+    ("fuzz", &["kernel/core"]),
     ("tools", HOST),
     ("tests", &["capos-abi", "schema", "tools"]),
     ("bench", &["capos-abi", "schema", "tools"]),

@@ -2,4 +2,6 @@
 //!
 //! Firmware lies. Whatever is not exactly as its specification has it is not there.
 
+pub mod firmware;
 pub mod sleep;
+pub mod tables;

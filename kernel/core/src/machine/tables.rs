@@ -1,0 +1,199 @@
+//! The checking pass before ACPI tables are read.
+//!
+//! The `acpi` crate believes the lengths and addresses that it reads: a table shorter than its header, or an entry of no
+//! length, makes it read on without end. Whatever passes here, it reads right. Tables that the kernel does not use are not
+//! looked at, because much firmware has some that are broken.
+use acpi::sdt::SdtHeader;
+use acpi::sdt::madt;
+use core::fmt;
+
+/// Bytes of a table that the kernel reads at most.
+pub const MAX_TABLE_BYTES: u32 = 64 << 10;
+/// Tables that a root table can list.
+pub const MAX_TABLES: usize = 1024;
+
+const HEADER_BYTES: u32 = size_of::<SdtHeader>() as u32;
+const ROOT_POINTER: [u8; 8] = *b"RSD PTR ";
+/// Bytes of a root pointer of ACPI 1.0, and of later ones at least and at most.
+const FIRST_POINTER_BYTES: u64 = 20;
+const POINTER_BYTES: u64 = 36;
+const MAX_POINTER_BYTES: u64 = 256;
+
+/// The multiple APIC description table.
+const MADT: [u8; 4] = *b"APIC";
+const MADT_FIXED_BYTES: u32 = 44;
+/// The tables that the kernel reads, and how long each is at least.
+const USED: [([u8; 4], u32); 2] = [(MADT, MADT_FIXED_BYTES), (*b"FACP", 116)];
+
+/// Physical memory, as far as it can be read.
+pub trait Memory {
+    /// The bytes at an address, if there is memory for all of them.
+    fn bytes(&self, address: u64, count: u64) -> Option<&[u8]>;
+}
+
+/// A root table that has been checked, with every table that it leads to and the kernel uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// Physical address.
+    pub address: u64,
+    /// Revision of ACPI; 0: its entries have 32 bits, else 64.
+    pub revision: u8,
+}
+
+/// What is wrong with a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// It lies where no memory is.
+    NoMemory,
+    /// It does not start with its signature.
+    Signature,
+    /// Its length is impossible.
+    Length(u32),
+    /// The sum of its bytes is not zero.
+    Checksum,
+    /// It lists more than can be right.
+    Crowded(usize),
+    /// The entry at this offset has an impossible length.
+    Entry(usize),
+}
+
+/// A table that the kernel needs and cannot believe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadTable {
+    /// Its signature, or what should stand there.
+    pub name: [u8; 4],
+    /// Its physical address.
+    pub address: u64,
+    /// What is wrong.
+    pub flaw: Flaw,
+}
+
+impl fmt::Display for BadTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the ACPI table {} at {:#x} ", self.name.escape_ascii(), self.address)?;
+        match self.flaw {
+            Flaw::NoMemory => write!(f, "lies outside of the memory map"),
+            Flaw::Signature => write!(f, "does not start with its signature"),
+            Flaw::Length(bytes) => write!(f, "has an impossible length of {bytes} bytes"),
+            Flaw::Checksum => write!(f, "has a wrong checksum"),
+            Flaw::Crowded(count) => write!(f, "lists {count} tables, allowed are {MAX_TABLES}"),
+            Flaw::Entry(offset) => write!(f, "has an entry of impossible length at byte {offset}"),
+        }
+    }
+}
+
+/// Checks the root pointer at this address and what it leads to.
+pub fn check(memory: &impl Memory, pointer: u64) -> Result<Root, BadTable> {
+    let root = root(memory, pointer)?;
+    let (name, entry_bytes) = if root.revision == 0 { (*b"RSDT", 4) } else { (*b"XSDT", 8) };
+    let list = table(memory, name, root.address, HEADER_BYTES)?;
+    let entries = list.get(HEADER_BYTES as usize..).unwrap_or_default().chunks_exact(entry_bytes);
+    if entries.len() > MAX_TABLES {
+        return Err(BadTable { name, address: root.address, flaw: Flaw::Crowded(entries.len()) });
+    }
+    for entry in entries {
+        check_used(memory, number(entry))?;
+    }
+    Ok(root)
+}
+
+/// Where the root pointer leads. A later one without an address of 64 bits leads to the table of the first revision.
+fn root(memory: &impl Memory, pointer: u64) -> Result<Root, BadTable> {
+    let bad = |flaw| BadTable { name: *b"RSDP", address: pointer, flaw };
+    let bytes = |count| memory.bytes(pointer, count).ok_or(bad(Flaw::NoMemory));
+    let first = bytes(FIRST_POINTER_BYTES)?;
+    if !first.starts_with(&ROOT_POINTER) {
+        return Err(bad(Flaw::Signature));
+    }
+    require_sum(first, bad)?;
+    let old = Root { address: field(first, 16, 4), revision: 0 };
+    let revision = field(first, 15, 1) as u8;
+    if revision == 0 {
+        return Ok(old);
+    }
+    let length = field(bytes(POINTER_BYTES)?, 20, 4);
+    if !(POINTER_BYTES..=MAX_POINTER_BYTES).contains(&length) {
+        return Err(bad(Flaw::Length(length as u32)));
+    }
+    let whole = bytes(length)?;
+    require_sum(whole, bad)?;
+    let address = field(whole, 24, 8);
+    Ok(if address == 0 { old } else { Root { address, revision } })
+}
+
+/// Checks a table if the kernel reads those of its signature.
+fn check_used(memory: &impl Memory, address: u64) -> Result<(), BadTable> {
+    let Some(signature) = memory.bytes(address, 4) else { return Ok(()) };
+    let Some((name, least)) = USED.into_iter().find(|(name, _)| signature == name) else { return Ok(()) };
+    let bytes = table(memory, name, address, least)?;
+    if name == MADT { check_entries(bytes, address) } else { Ok(()) }
+}
+
+/// The bytes of a table whose signature, length and checksum are right.
+fn table<M: Memory>(memory: &M, name: [u8; 4], address: u64, least: u32) -> Result<&[u8], BadTable> {
+    let bad = |flaw| BadTable { name, address, flaw };
+    let bytes = |count| memory.bytes(address, count).ok_or(bad(Flaw::NoMemory));
+    let header = bytes(u64::from(HEADER_BYTES))?;
+    if !header.starts_with(&name) {
+        return Err(bad(Flaw::Signature));
+    }
+    let length = field(header, 4, 4) as u32;
+    if !(least..=MAX_TABLE_BYTES).contains(&length) {
+        return Err(bad(Flaw::Length(length)));
+    }
+    let whole = bytes(u64::from(length))?;
+    require_sum(whole, bad)?;
+    Ok(whole)
+}
+
+/// Checks the chain of entries: each is as long as its kind, and the last one ends with the table.
+fn check_entries(table: &[u8], address: u64) -> Result<(), BadTable> {
+    let mut offset = MADT_FIXED_BYTES as usize;
+    while let Some(rest) = table.get(offset..).filter(|rest| !rest.is_empty()) {
+        let (kind, length) = (field(rest, 0, 1) as u8, field(rest, 1, 1) as usize);
+        if !(entry_bytes(kind)..=rest.len()).contains(&length) {
+            return Err(BadTable { name: MADT, address, flaw: Flaw::Entry(offset) });
+        }
+        offset += length;
+    }
+    Ok(())
+}
+
+/// Bytes of an entry that the `acpi` crate reads.
+fn entry_bytes(kind: u8) -> usize {
+    match kind {
+        0x0 => size_of::<madt::LocalApicEntry>(),
+        0x1 => size_of::<madt::IoApicEntry>(),
+        0x2 => size_of::<madt::InterruptSourceOverrideEntry>(),
+        0x3 => size_of::<madt::NmiSourceEntry>(),
+        0x4 => size_of::<madt::LocalApicNmiEntry>(),
+        0x5 => size_of::<madt::LocalApicAddressOverrideEntry>(),
+        0x6 => size_of::<madt::IoSapicEntry>(),
+        0x7 => size_of::<madt::LocalSapicEntry>(),
+        0x8 => size_of::<madt::PlatformInterruptSourceEntry>(),
+        0x9 => size_of::<madt::LocalX2ApicEntry>(),
+        0xa => size_of::<madt::X2ApicNmiEntry>(),
+        0xb => size_of::<madt::GiccEntry>(),
+        0xc => size_of::<madt::GicdEntry>(),
+        0xd => size_of::<madt::GicMsiFrameEntry>(),
+        0xe => size_of::<madt::GicRedistributorEntry>(),
+        0xf => size_of::<madt::GicInterruptTranslationServiceEntry>(),
+        0x10 => size_of::<madt::MultiprocessorWakeupEntry>(),
+        _ => size_of::<madt::EntryHeader>(),
+    }
+}
+
+fn require_sum(bytes: &[u8], bad: impl Fn(Flaw) -> BadTable) -> Result<(), BadTable> {
+    let sum = bytes.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
+    if sum == 0 { Ok(()) } else { Err(bad(Flaw::Checksum)) }
+}
+
+/// The number of `count` bytes at an offset; zero if it lies outside.
+fn field(bytes: &[u8], offset: usize, count: usize) -> u64 {
+    number(bytes.get(offset..offset + count).unwrap_or_default())
+}
+
+/// A number of up to eight bytes.
+fn number(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
