@@ -190,6 +190,12 @@ pub async fn create_ledger(from: &ledger::Client, quota: Quota) -> Result<ledger
     request.send().promise.await?.get()?.get_ledger()
 }
 
+/// Ends everything that a ledger and those below it pay for. The ledger is empty then and can be used again.
+pub async fn reclaim(ledger: &ledger::Client) -> Result<(), Error> {
+    while ledger.reclaim_request().send().promise.await?.get()?.get_progress()? != ledger::Progress::Done {}
+    Ok(())
+}
+
 /// A process being built.
 struct Child {
     ledger: ledger::Client,

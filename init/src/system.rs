@@ -5,7 +5,7 @@ use crate::manifest::{Program, Source};
 use crate::restart::Verdict;
 use crate::unit::{State, Unit};
 use capnp::Error;
-use capos_service::spawn::{Spawn, SpawnError};
+use capos_service::spawn::{Spawn, SpawnError, reclaim};
 use capos_service::{sleep, time};
 use schema::process_capnp::process;
 use std::rc::Rc;
@@ -57,6 +57,10 @@ impl System {
                 None => self.wait(unit).await,
             };
             *unit.last_end.borrow_mut() = end_now.words.clone();
+            // What it has started goes with it, and the next instance finds its ledger empty.
+            if let Err(error) = reclaim(&unit.ledger).await {
+                println!("{name}: what it left behind could not be reclaimed: {error}");
+            }
             let now = Duration::from_nanos(time::now().unwrap_or_default());
             let verdict = unit.policy.borrow_mut().ended(end_now.failed, now);
             let Verdict::Again(back_off) = verdict else {

@@ -38,4 +38,14 @@ interface Ledger @0xb0f4a6e0d91c4a01 {
       framesUsed :UInt64, framesLimit :UInt64, handlesUsed :UInt64, handlesLimit :UInt64,
       objectsUsed :UInt64, objectsLimit :UInt64, threadsUsed :UInt64, threadsLimit :UInt64);
   # What is charged and what may be.
+
+  reclaim @7 () -> (progress :Progress);
+  # Ends everything that this ledger and those below it pay for: processes, memory, endpoints, notifications, and the ledgers
+  # below. Capabilities to what has ended are stale, mappings of memory that has ended are gone. Works in bounded steps: call
+  # again until `done`. Nothing can be charged meanwhile; afterwards the ledger is empty and can be used again.
+
+  enum Progress {
+    more @0;
+    done @1;
+  }
 }

@@ -1,7 +1,7 @@
 //! A dead server is a normal event.
 
 use tests::person::PROMPT;
-use tests::{Machine, PASSWORD};
+use tests::{Machine, PASSWORD, Running};
 
 #[test]
 fn a_call_to_a_killed_service_ends_with_a_typed_error() {
@@ -18,6 +18,26 @@ fn a_session_survives_the_driver_of_its_serial_line() {
     machine.shell("call @supervisor.kill name=uart", &["done"]);
     machine.shell("call @supervisor.list", &["was killed"]);
     machine.shut_down(0);
+}
+
+#[test]
+fn a_killed_login_takes_its_sessions_along() {
+    let mut machine = Machine::new().cpus(2).boot();
+    machine.enter();
+    let processes = processes(&mut machine);
+    machine.shell("spawn hello stdout=@terminal clock=@clock", &["hello exited with code 0."]);
+    machine.send("call @supervisor.kill name=login\n");
+    machine.log_in("operator", PASSWORD);
+    machine.expect(PROMPT);
+    assert_eq!(self::processes(&mut machine), processes, "the old shell has ended");
+    machine.shut_down(0);
+}
+
+/// How many processes there are, as the shell says.
+fn processes(machine: &mut Running) -> String {
+    machine.send("call @info.describe\n");
+    machine.expect("processes = ");
+    machine.expect(PROMPT).lines().next().unwrap_or_default().into()
 }
 
 #[test]

@@ -12,8 +12,8 @@ pub const MAX_MESSAGE_BYTES: u32 = capos_abi::ring::MAX_MESSAGE_BYTES;
 pub struct Endpoint {
     /// Slots that refer to it or to objects behind it, and running RECVs.
     pub references: u32,
-    /// Who pays for it.
-    pub ledger: Id<Ledger>,
+    /// Who pays for it; `None`: its ledger was reclaimed, and it has ended.
+    pub ledger: Option<Id<Ledger>>,
     /// Bytes of a call's message at most.
     pub max_message_bytes: u32,
     /// Bytes at most of the memory in which a longer message travels.
@@ -35,7 +35,7 @@ impl Endpoint {
     pub fn new(ledger: Id<Ledger>, max_message_bytes: u32, max_large_bytes: u64) -> Self {
         Self {
             references: 0,
-            ledger,
+            ledger: Some(ledger),
             max_message_bytes,
             max_large_bytes,
             owners: 0,

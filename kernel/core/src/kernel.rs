@@ -166,8 +166,9 @@ impl<P: Platform> Kernel<P> {
             Object::Thread(id) => self.threads[id].references += 1,
             Object::Memory(id) => self.memory[id].references += 1,
             Object::Endpoint(id) => {
-                self.endpoints[id].references += 1;
-                self.endpoints[id].owners += 1;
+                let endpoint = &mut self.endpoints[id];
+                endpoint.references += 1;
+                endpoint.owners += u32::from(endpoint.ledger.is_some());
             }
             Object::Served(served) => self.endpoints[served.endpoint].references += 1,
             Object::Notification(id) => self.notifications[id].references += 1,

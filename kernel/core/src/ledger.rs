@@ -1,4 +1,5 @@
 //! Ledgers: what may be used up, and what is.
+use crate::reclaim::Reclaim;
 use crate::slab::{Id, Slab};
 use capos_abi::status::resource;
 
@@ -47,11 +48,20 @@ pub struct Exhausted {
     pub remaining: u64,
 }
 
+/// Ledgers below each other at most.
+pub const MAX_DEPTH: u8 = 16;
+
 /// One account.
 pub struct Ledger {
     /// Slots, processes and objects that refer to it.
     pub references: u32,
+    /// Being reclaimed, or gone: nothing can be charged.
+    pub closed: bool,
+    /// Where its reclaiming stands.
+    pub reclaim: Option<Reclaim>,
     parent: Option<Id<Ledger>>,
+    children: u32,
+    depth: u8,
     limits: Amounts,
     used: Amounts,
 }
@@ -59,7 +69,11 @@ pub struct Ledger {
 impl Ledger {
     /// The machine's own ledger.
     pub fn root(limits: Amounts) -> Self {
-        Self { references: 1, parent: None, limits, used: Amounts::default() }
+        Self::new(1, None, 0, limits)
+    }
+
+    fn new(references: u32, parent: Option<Id<Self>>, depth: u8, limits: Amounts) -> Self {
+        Self { references, closed: false, reclaim: None, parent, children: 0, depth, limits, used: Amounts::default() }
     }
 
     /// What may be used.
@@ -77,10 +91,20 @@ impl Ledger {
         self.parent
     }
 
+    /// Whether ledgers below it exist.
+    pub fn has_children(&self) -> bool {
+        self.children > 0
+    }
+
+    /// What may still be charged.
+    fn remaining(&self, resource: Resource) -> u64 {
+        if self.closed { 0 } else { self.limits.of(resource) - self.used.of(resource) }
+    }
+
     /// Charges, or says what is missing.
     pub fn charge(&mut self, resource: Resource, amount: u64) -> Result<(), Exhausted> {
         let i = resource.index();
-        let remaining = self.limits.0[i] - self.used.0[i];
+        let remaining = self.remaining(resource);
         if amount > remaining {
             return Err(Exhausted { resource: resource as u8, remaining });
         }
@@ -95,22 +119,36 @@ impl Ledger {
         *used = used.saturating_sub(amount);
     }
 
-    /// A child ledger whose limits are taken from this one.
+    /// A child ledger whose limits are taken from this one. The parent is less than [`MAX_DEPTH`] deep.
     pub fn child(ledgers: &mut Slab<Self>, parent: Id<Self>, limits: Amounts) -> Result<Self, Exhausted> {
         let account = &mut ledgers[parent];
         for resource in Resource::ALL {
-            let remaining = account.limits.of(resource) - account.used.of(resource);
+            let remaining = account.remaining(resource);
             if limits.of(resource) > remaining {
                 return Err(Exhausted { resource: resource as u8, remaining });
             }
         }
         Resource::ALL.iter().for_each(|r| account.used.0[r.index()] += limits.of(*r));
         account.references += 1;
-        Ok(Self { references: 0, parent: Some(parent), limits, used: Amounts::default() })
+        account.children += 1;
+        Ok(Self::new(0, Some(parent), account.depth + 1, limits))
     }
 
-    /// Gives the limits of a child that is gone back to its parent.
-    pub fn reclaim(&mut self, child: &Self) {
-        Resource::ALL.iter().for_each(|&r| self.refund(r, child.limits.of(r)));
+    /// Whether ledgers can be made below it.
+    pub fn can_have_children(&self) -> bool {
+        self.depth < MAX_DEPTH
+    }
+
+    /// Takes a child's limits back, which is empty and gives up its place in the tree. The reference to the parent, which
+    /// this returns, is the caller's.
+    pub fn detach(ledgers: &mut Slab<Self>, child: Id<Self>) -> Option<Id<Self>> {
+        let account = &mut ledgers[child];
+        let parent = account.parent.take()?;
+        let limits = core::mem::take(&mut account.limits);
+        account.closed = true;
+        let parent_account = &mut ledgers[parent];
+        parent_account.children -= 1;
+        Resource::ALL.iter().for_each(|&r| parent_account.refund(r, limits.of(r)));
+        Some(parent)
     }
 }

@@ -38,6 +38,7 @@ pub mod package;
 pub mod platform;
 mod process;
 mod range;
+mod reclaim;
 mod record;
 mod revoke;
 mod ring;

@@ -154,7 +154,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Ends the calls queued at an endpoint: all, or those to objects of one minter.
-    fn end_queued_calls(&mut self, endpoint: Id<Endpoint>, minter: Option<Id<Process>>) {
+    pub(crate) fn end_queued_calls(&mut self, endpoint: Id<Endpoint>, minter: Option<Id<Process>>) {
         let mut at = self.endpoints[endpoint].first;
         while let Some(call) = at {
             let Record::Call(record) = self.threads[call.thread].ring.record(call.tag) else { return };
@@ -223,9 +223,12 @@ impl<P: Platform> Kernel<P> {
             Object::Thread(id) => self.release_thread(id),
             Object::Memory(id) => self.release_memory(id),
             Object::Endpoint(id) => {
-                self.endpoints[id].owners -= 1;
-                if self.endpoints[id].owners == 0 {
-                    self.end_queued_calls(id, None);
+                let endpoint = &mut self.endpoints[id];
+                if endpoint.ledger.is_some() {
+                    endpoint.owners -= 1;
+                    if endpoint.owners == 0 {
+                        self.end_queued_calls(id, None);
+                    }
                 }
                 self.release_endpoint(id);
             }
@@ -234,8 +237,9 @@ impl<P: Platform> Kernel<P> {
                 self.notifications[id].references -= 1;
                 if self.notifications[id].references == 0
                     && let Some(notification) = self.notifications.remove(id)
+                    && let Some(ledger) = notification.ledger
                 {
-                    self.refund_object(notification.ledger);
+                    self.refund_object(ledger);
                 }
             }
             Object::Interrupt(line) => self.release_interrupt(line),
@@ -253,18 +257,23 @@ impl<P: Platform> Kernel<P> {
         self.endpoints[id].references -= 1;
         if self.endpoints[id].references == 0
             && let Some(endpoint) = self.endpoints.remove(id)
+            && let Some(ledger) = endpoint.ledger
         {
-            self.refund_object(endpoint.ledger);
+            self.refund_object(ledger);
         }
     }
 
-    fn release_ledger(&mut self, id: Id<Ledger>) {
+    pub(crate) fn release_ledger(&mut self, id: Id<Ledger>) {
         self.ledgers[id].references -= 1;
-        if self.ledgers[id].references == 0
-            && let Some(ledger) = self.ledgers.remove(id)
-            && let Some(parent) = ledger.parent()
-        {
-            self.ledgers[parent].reclaim(&ledger);
+        if self.ledgers[id].references == 0 {
+            self.detach_ledger(id);
+            self.ledgers.remove(id);
+        }
+    }
+
+    /// Gives an empty ledger's limits back to the one that it was made from.
+    pub(crate) fn detach_ledger(&mut self, id: Id<Ledger>) {
+        if let Some(parent) = Ledger::detach(&mut self.ledgers, id) {
             self.refund_object(parent);
         }
     }
@@ -277,6 +286,7 @@ impl<P: Platform> Kernel<P> {
             self.end_process(id, Outcome::Killed);
         } else if entry.references == 0
             && let Some(process) = self.processes.remove(id)
+            && process.charged
         {
             self.refund_object(process.ledger);
         }
@@ -286,6 +296,7 @@ impl<P: Platform> Kernel<P> {
         self.threads[id].references -= 1;
         if self.threads[id].references == 0
             && let Some(thread) = self.threads.remove(id)
+            && thread.charged
         {
             self.ledgers[thread.ledger].refund(Resource::Threads, 1);
             self.release_ledger(thread.ledger);
@@ -299,18 +310,23 @@ impl<P: Platform> Kernel<P> {
         }
         let Some(object) = self.memory.remove(id) else { return };
         let (pages, ledger) = (object.pages(), object.ledger);
-        if let Backing::Anonymous(frames) = object.backing {
-            let touched = frames.into_iter().flatten().inspect(|frame| self.frames.free(*frame)).count();
-            self.frames.unreserve(pages - touched as u64);
-        }
+        self.free_backing(object.backing, pages);
         if let Some(ledger) = ledger {
             self.ledgers[ledger].refund(Resource::Frames, pages);
             self.refund_object(ledger);
         }
     }
 
+    /// Frees the memory of an object of so many pages.
+    pub(crate) fn free_backing(&mut self, backing: Backing, pages: u64) {
+        if let Backing::Anonymous(frames) = backing {
+            let touched = frames.into_iter().flatten().inspect(|frame| self.frames.free(*frame)).count();
+            self.frames.unreserve(pages - touched as u64);
+        }
+    }
+
     /// Takes back the charge for one object, and the object's reference to its ledger.
-    fn refund_object(&mut self, ledger: Id<Ledger>) {
+    pub(crate) fn refund_object(&mut self, ledger: Id<Ledger>) {
         self.ledgers[ledger].refund(Resource::Objects, 1);
         self.release_ledger(ledger);
     }

@@ -40,13 +40,15 @@ pub enum Backing {
     Anonymous(Vec<Option<Frame>>),
     /// Part of the boot package: consecutive frames that are never freed.
     Boot(Frame),
+    /// Nowhere: the ledger that paid for it was reclaimed.
+    Gone,
 }
 
 /// Memory that several processes can map.
 pub struct MemoryObject {
     /// Slots and mappings that refer to it.
     pub references: u32,
-    /// Who pays; boot memory is paid by nobody.
+    /// Who pays; nobody pays for boot memory and for what has ended.
     pub ledger: Option<Id<Ledger>>,
     /// Bytes of content.
     pub bytes: u64,
@@ -73,6 +75,7 @@ impl MemoryObject {
     pub fn frame(&self, page: u64) -> Option<Frame> {
         match &self.backing {
             Backing::Anonymous(frames) => frames.get(page as usize).copied().flatten(),
+            Backing::Gone => None,
             Backing::Boot(first) => (page < self.pages()).then(|| first.offset(page)),
         }
     }

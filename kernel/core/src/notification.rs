@@ -41,6 +41,11 @@ impl Bits {
         Some((waiter, self.take(wanted)))
     }
 
+    /// The longest waiting one.
+    pub fn first_waiter(&self) -> Option<Waiter> {
+        self.waiters.first().map(|&(waiter, _)| waiter)
+    }
+
     /// Forgets a waiter.
     pub fn remove(&mut self, waiter: Waiter) {
         self.waiters.retain(|(w, _)| *w != waiter);
@@ -51,8 +56,8 @@ impl Bits {
 pub struct Notification {
     /// Slots and interrupts that refer to it.
     pub references: u32,
-    /// Who pays for it.
-    pub ledger: Id<Ledger>,
+    /// Who pays for it; `None`: its ledger was reclaimed, and it has ended.
+    pub ledger: Option<Id<Ledger>>,
     /// Its bits.
     pub bits: Bits,
 }

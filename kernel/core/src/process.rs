@@ -44,6 +44,8 @@ pub struct Process {
     pub state: State,
     /// Who pays for it.
     pub ledger: Id<Ledger>,
+    /// Whether its ledger still pays: not once that was reclaimed.
+    pub charged: bool,
     /// Its capabilities.
     pub handles: HandleTable,
     /// Its page tables; gone once it has ended.
@@ -69,6 +71,7 @@ impl Process {
             references: 1,
             state: State::Created,
             ledger,
+            charged: true,
             handles: HandleTable::new(),
             space: Some(space),
             table_frames: 0,

@@ -144,6 +144,11 @@ impl RangeMap {
         self.replace(start, end, Some(Range { start, end, kind }));
     }
 
+    /// Lets the addresses of a range of this map be reserved. It needs no more room than there is.
+    pub fn reserve_whole(&mut self, range: &Range) {
+        self.set(range.start, range.end, Kind::Reserved);
+    }
+
     /// Lets `start..end` stand for nothing. [`Self::prepare`] came before.
     pub fn remove(&mut self, start: u64, end: u64) {
         self.replace(start, end, None);

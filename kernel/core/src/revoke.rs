@@ -9,7 +9,7 @@ use crate::handle::SlotRef;
 use crate::memory::MemoryObject;
 use crate::platform::Platform;
 use crate::process::Process;
-use crate::range::Kind;
+use crate::range::{Kind, Range};
 use crate::record::Waiter;
 use crate::slab::Id;
 use capos_abi::handle::Handle;
@@ -51,12 +51,8 @@ impl<P: Platform> Kernel<P> {
         let handle = self.handle_of(slot);
         for index in 0..self.processes.slots() {
             let Some(process) = self.processes.id_at(index) else { continue };
-            while let Some((start, end)) = self.mapping_of(process, object, slot.process, handle) {
-                if self.processes[process].ranges.prepare().is_err() {
-                    break;
-                }
-                let Some(range) = self.processes[process].ranges.find(start).copied() else { break };
-                self.processes[process].ranges.set(start, end, Kind::Reserved);
+            while let Some(range) = self.mapping_of(process, object, slot.process, handle) {
+                self.processes[process].ranges.reserve_whole(&range);
                 self.free_range(process, &range);
             }
         }
@@ -91,11 +87,11 @@ impl<P: Platform> Kernel<P> {
         matches!(held.map(|c| c.object), Some(Object::Memory(_)))
     }
 
-    fn mapping_of(&self, at: Id<Process>, of: Id<MemoryObject>, holder: Id<Process>, by: Handle) -> Option<(u64, u64)> {
+    fn mapping_of(&self, at: Id<Process>, of: Id<MemoryObject>, holder: Id<Process>, by: Handle) -> Option<Range> {
         let found = self.processes[at].ranges.iter().find(|r| {
             matches!(r.kind, Kind::Mapped { object, granted: Some(grant), .. } if object == of && grant == (holder, by))
-        })?;
-        Some((found.start, found.end))
+        });
+        found.copied()
     }
 
     /// Masks and unbinds an interrupt line that was bound with this capability.

@@ -30,6 +30,8 @@ pub struct Thread {
     pub process: Id<Process>,
     /// Who pays for it.
     pub ledger: Id<Ledger>,
+    /// Whether its ledger still pays: not once that was reclaimed.
+    pub charged: bool,
     /// What it is doing.
     pub state: State,
     /// Its ring.

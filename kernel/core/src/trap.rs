@@ -176,7 +176,7 @@ impl<P: Platform> Kernel<P> {
         let frame = self.zeroed_reserved_frame()?;
         match &mut self.memory[object].backing {
             Backing::Anonymous(frames) => *frames.get_mut(index as usize)? = Some(frame),
-            Backing::Boot(_) => return None,
+            Backing::Boot(_) | Backing::Gone => return None,
         }
         Some(frame)
     }

@@ -5,8 +5,8 @@ mod person;
 use std::process::ExitCode;
 
 use accounts::Store;
-use capos_service::spawn::{Quota, Spawn};
-use capos_service::{Context, Failure, any_slot};
+use capos_service::spawn::{Quota, Spawn, create_ledger, reclaim};
+use capos_service::{Context, Failure, any_slot, slot};
 use login::dialogue::{Person, admit};
 use person::AtTerminal;
 use schema::memory_object_capnp::memory_reader;
@@ -17,20 +17,22 @@ const SESSION: &str = "session/";
 /// What a session may use up.
 const SESSION_QUOTA: Quota = Quota { frames: 6144, handles: 512, objects: 256, threads: 16 };
 
-/// Starts a shell with what a session is given, and waits for its end.
+/// Starts a shell with what a session is given, waits for its end, and ends what it has started.
 async fn session(
     context: &Context,
     shell: &memory_reader::Client,
     terminal: &terminal::Client,
     name: &str,
 ) -> Result<(), Failure> {
-    let mut spawn = Spawn::new(shell, "shell").argument(name).quota(SESSION_QUOTA).grant("terminal", terminal.clone());
+    let ledger = create_ledger(&slot("ledger")?, SESSION_QUOTA).await?;
+    let mut spawn =
+        Spawn::new(shell, "shell").argument(name).ledger(ledger.clone()).grant("terminal", terminal.clone());
     for (slot, _) in context.slots().filter(|(slot, _)| slot.starts_with(SESSION)) {
         let (interface, capability) = any_slot(slot)?;
         spawn = spawn.grant_as(&slot[SESSION.len()..], interface, capability);
     }
     spawn.start().await?.wait_request().send().promise.await?;
-    Ok(())
+    Ok(reclaim(&ledger).await?)
 }
 
 async fn keep_the_door(context: Context) -> Result<(), Failure> {

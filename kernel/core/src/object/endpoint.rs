@@ -17,6 +17,9 @@ impl<P: Platform> Kernel<P> {
         call: &KernelCall<'_>,
         params: &Params<'_>,
     ) -> Result<Step, Refusal> {
+        if self.endpoints[id].ledger.is_none() {
+            return Err(status::STALE.into());
+        }
         match (call.entry.interface, call.entry.method) {
             (endpoint_server::ID, endpoint_server::mint::METHOD) => {
                 use endpoint_server::mint;

@@ -117,6 +117,15 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
+    /// Unbinds all lines that are bound to a notification.
+    pub(crate) fn unbind_notification(&mut self, id: Id<Notification>) {
+        for line in 0..LINES as u8 {
+            if self.interrupts.line(line).bound.is_some_and(|(bound, _)| bound == id) {
+                self.mask_and_unbind(line);
+            }
+        }
+    }
+
     fn mask_and_unbind(&mut self, line: u8) {
         let entry = self.interrupts.line(line);
         entry.binder = None;

@@ -18,6 +18,7 @@ use crate::thread::{State, Thread};
 use alloc::vec::Vec;
 use capos_abi::interface::ledger::{
     create_endpoint, create_ledger, create_memory_object, create_notification, create_process, create_thread, inspect,
+    progress, reclaim,
 };
 use capos_abi::interface::{self, endpoint as endpoint_interface};
 use capos_abi::ring::{MAX_AREA_BYTES, MIN_AREA_BYTES};
@@ -38,6 +39,7 @@ impl<P: Platform> Kernel<P> {
             create_memory_object::METHOD => self.create_memory_object(id, call, params),
             create_notification::METHOD => self.create_notification(id, call),
             inspect::METHOD => self.inspect_ledger(id, call),
+            reclaim::METHOD => self.reclaim_ledger_step(id, call),
             _ => Err(status::UNIMPLEMENTED.into()),
         }
     }
@@ -45,6 +47,9 @@ impl<P: Platform> Kernel<P> {
     fn create_ledger(&mut self, id: Id<Ledger>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
         use create_ledger::{params as p, results};
         call.check_room(results::SHAPE, 1, 0)?;
+        if !self.ledgers[id].can_have_children() {
+            return Err(status::BAD_STATE.into());
+        }
         let limits =
             Amounts([params.get(p::FRAMES), params.get(p::HANDLES), params.get(p::OBJECTS), params.get(p::THREADS)]);
         self.charge_object(id, call.process())?;
@@ -204,6 +209,7 @@ impl<P: Platform> Kernel<P> {
             references: 1,
             process,
             ledger,
+            charged: true,
             state: State::Created,
             ring: Ring::new(area),
             ring_address: registers.ring_address,
@@ -302,7 +308,7 @@ impl<P: Platform> Kernel<P> {
         use create_notification::results;
         call.check_room(results::SHAPE, 1, 0)?;
         self.charge_object(id, call.process())?;
-        match self.notifications.insert(Notification { references: 0, ledger: id, bits: Bits::default() }) {
+        match self.notifications.insert(Notification { references: 0, ledger: Some(id), bits: Bits::default() }) {
             Ok(made) => {
                 let capability = Capability::new(Object::Notification(made), interface::notification::ID);
                 self.answer_new(call, results::SHAPE, results::NOTIFICATION, capability)
@@ -328,6 +334,19 @@ impl<P: Platform> Kernel<P> {
             reply.set(used_field, used.of(resource));
             reply.set(limit_field, limits.of(resource));
         }
+        self.answer(call, &reply)
+    }
+
+    fn reclaim_ledger_step(&mut self, id: Id<Ledger>, call: &KernelCall<'_>) -> Result<Step, Refusal> {
+        use reclaim::results;
+        call.check_room(results::SHAPE, 0, 0)?;
+        let done = self.reclaim_step(id);
+        if self.threads.get(call.thread).is_none_or(|caller| caller.state == State::Ended) {
+            // Who reclaims the ledger that it lives on gets no answer.
+            return Ok(Step::Pending);
+        }
+        let mut reply = Reply::new(results::SHAPE);
+        reply.set(results::PROGRESS, u64::from(if done { progress::DONE } else { progress::MORE }));
         self.answer(call, &reply)
     }
 }

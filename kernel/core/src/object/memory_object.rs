@@ -12,6 +12,9 @@ use capos_abi::status;
 
 impl<P: Platform> Kernel<P> {
     pub(super) fn memory_object(&mut self, id: Id<MemoryObject>, call: &KernelCall<'_>) -> Result<Step, Refusal> {
+        if self.memory_has_ended(id) {
+            return Err(status::STALE.into());
+        }
         match (call.entry.interface, call.entry.method) {
             (memory_reader::ID, memory_reader::size::METHOD) => {
                 use memory_reader::size::results;

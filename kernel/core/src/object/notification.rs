@@ -19,6 +19,9 @@ impl<P: Platform> Kernel<P> {
         if call.entry.method != signal::METHOD {
             return Err(status::UNIMPLEMENTED.into());
         }
+        if self.notifications[id].ledger.is_none() {
+            return Err(status::STALE.into());
+        }
         call.check_room(signal::results::SHAPE, 0, 0)?;
         self.notify(id, params.get(signal::params::BITS));
         self.answer(call, &Reply::new(signal::results::SHAPE))

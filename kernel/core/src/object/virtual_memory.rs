@@ -127,6 +127,9 @@ impl<P: Platform> Kernel<P> {
         let (Object::Memory(object), true) = (source.object, source.offers(memory_reader::ID)) else {
             return Err(status::BAD_ARGUMENT.into());
         };
+        if self.memory_has_ended(object) {
+            return Err(status::BAD_CAPABILITY.into());
+        }
         let access = Access::from_abi(params.get(p::ACCESS)).ok_or(status::BAD_ARGUMENT)?;
         let sealed = self.memory[object].sealed;
         let writable = source.offers(memory_object::ID) && !sealed;

@@ -17,6 +17,9 @@ impl<P: Platform> Kernel<P> {
         let process = self.threads[thread].process;
         let capability = self.processes[process].handles.get(entry.handle).ok_or(status::STALE)?;
         let Object::Endpoint(endpoint) = capability.object else { return Err(status::WRONG_INTERFACE.into()) };
+        if self.endpoints[endpoint].ledger.is_none() {
+            return Err(status::STALE.into());
+        }
         let accepted = entry.caps >> 4;
         if entry.arg == 0 || entry.arg > MAX_POOL_SLOTS {
             return Err(status::BAD_ARGUMENT.into());

@@ -41,6 +41,7 @@ impl<P: Platform> Kernel<P> {
         }
         let handles = &self.processes[self.threads[thread].process].handles;
         match handles.get(handle).ok_or(status::STALE)?.object {
+            Object::Notification(id) if self.notifications[id].ledger.is_none() => Err(status::STALE.into()),
             Object::Notification(id) => Ok(Some(id)),
             _ => Err(status::WRONG_INTERFACE.into()),
         }

@@ -9,4 +9,5 @@ mod large;
 mod machine;
 mod memory;
 mod models;
+mod reclaim;
 mod world;

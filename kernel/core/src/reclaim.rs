@@ -1,0 +1,261 @@
+//! Reclaiming a ledger: everything that it and the ledgers below it pay for ends.
+//!
+//! 1. These ledgers are closed first, so that nothing is added behind the back of what follows.
+//! 2. Then end the processes, the other objects, and the ledgers below, from the leaves up. Each pass goes over one table in bounded
+//!    steps; where it stands is written in the ledger.
+//! 3. What capabilities elsewhere still name stays as an empty shell that nobody pays for but the handles that name it. Every use
+//!    of a shell is stale.
+use crate::Kernel;
+use crate::endpoint::Endpoint;
+use crate::ledger::{Ledger, Resource};
+use crate::memory::{Backing, MemoryObject};
+use crate::notification::Notification;
+use crate::platform::Platform;
+use crate::process::{Outcome, Process, State as ProcessState};
+use crate::range::Kind;
+use crate::slab::Id;
+use crate::thread::{State as ThreadState, Thread};
+use capos_abi::status;
+
+/// Table places that one step looks at.
+const STEP_PLACES: u32 = 64;
+
+/// Where the reclaiming of a ledger stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Reclaim {
+    pass: Pass,
+    /// Next place of the pass's table.
+    place: u32,
+}
+
+/// A pass over one table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pass {
+    Close,
+    Processes,
+    Threads,
+    Mappings,
+    Memory,
+    Endpoints,
+    Notifications,
+    Ledgers,
+}
+
+impl Reclaim {
+    const START: Self = Self { pass: Pass::Close, place: 0 };
+}
+
+/// Whether a place is done with, or has to be looked at again.
+type Finished = bool;
+
+impl<P: Platform> Kernel<P> {
+    /// One step; whether the ledger is empty.
+    pub(crate) fn reclaim_step(&mut self, top: Id<Ledger>) -> bool {
+        // The caller may live on this ledger and hold the last capability to it.
+        self.ledgers[top].references += 1;
+        let rest = self.reclaim_places(top, self.ledgers[top].reclaim.unwrap_or(Reclaim::START));
+        self.ledgers[top].reclaim = rest;
+        if rest.is_none() {
+            self.reopen(top);
+        }
+        self.release_ledger(top);
+        rest.is_none()
+    }
+
+    /// Goes on from `at`; where it stopped, or `None` if everything has ended.
+    fn reclaim_places(&mut self, top: Id<Ledger>, mut at: Reclaim) -> Option<Reclaim> {
+        for _ in 0..STEP_PLACES {
+            if at.place >= self.table_places(at.pass) {
+                at = Reclaim { pass: self.next_pass(top, at.pass)?, place: 0 };
+            } else if self.visit(top, at) {
+                at.place += 1;
+            } else {
+                break;
+            }
+        }
+        Some(at)
+    }
+
+    fn table_places(&self, pass: Pass) -> u32 {
+        match pass {
+            Pass::Close | Pass::Ledgers => self.ledgers.slots(),
+            Pass::Processes | Pass::Mappings => self.processes.slots(),
+            Pass::Threads => self.threads.slots(),
+            Pass::Memory => self.memory.slots(),
+            Pass::Endpoints => self.endpoints.slots(),
+            Pass::Notifications => self.notifications.slots(),
+        }
+    }
+
+    /// What follows a pass; `None` when all is done. Ledgers go as long as there are any: each time the leaves.
+    fn next_pass(&self, top: Id<Ledger>, pass: Pass) -> Option<Pass> {
+        match pass {
+            Pass::Close => Some(Pass::Processes),
+            Pass::Processes => Some(Pass::Threads),
+            Pass::Threads => Some(Pass::Mappings),
+            Pass::Mappings => Some(Pass::Memory),
+            Pass::Memory => Some(Pass::Endpoints),
+            Pass::Endpoints => Some(Pass::Notifications),
+            Pass::Notifications => Some(Pass::Ledgers),
+            Pass::Ledgers => self.ledgers[top].has_children().then_some(Pass::Ledgers),
+        }
+    }
+
+    /// The ledger can be used again, unless one above it is being reclaimed, too.
+    fn reopen(&mut self, top: Id<Ledger>) {
+        let parent = self.ledgers[top].parent();
+        let closed = parent.is_some_and(|parent| self.ledgers[parent].closed);
+        self.ledgers[top].closed = closed;
+    }
+
+    fn visit(&mut self, top: Id<Ledger>, at: Reclaim) -> Finished {
+        let place = at.place;
+        match at.pass {
+            Pass::Close => self.ledgers.id_at(place).is_none_or(|id| self.close_ledger(top, id)),
+            Pass::Processes => self.processes.id_at(place).is_none_or(|id| self.reclaim_process(top, id)),
+            Pass::Threads => self.threads.id_at(place).is_none_or(|id| self.reclaim_thread(top, id)),
+            Pass::Mappings => self.processes.id_at(place).is_none_or(|id| self.unmap_closed(id)),
+            Pass::Memory => self.memory.id_at(place).is_none_or(|id| self.reclaim_memory(top, id)),
+            Pass::Endpoints => self.endpoints.id_at(place).is_none_or(|id| self.reclaim_endpoint(top, id)),
+            Pass::Notifications => self.notifications.id_at(place).is_none_or(|id| self.reclaim_notification(top, id)),
+            Pass::Ledgers => self.ledgers.id_at(place).is_none_or(|id| self.reclaim_ledger(top, id)),
+        }
+    }
+
+    /// Whether `ledger` is `top` or below it. Ledgers are at most [`crate::ledger::MAX_DEPTH`] deep.
+    fn is_within(&self, top: Id<Ledger>, ledger: Id<Ledger>) -> bool {
+        let mut at = Some(ledger);
+        while let Some(ledger) = at {
+            if ledger == top {
+                return true;
+            }
+            at = self.ledgers.get(ledger).and_then(Ledger::parent);
+        }
+        false
+    }
+
+    fn close_ledger(&mut self, top: Id<Ledger>, id: Id<Ledger>) -> Finished {
+        if self.is_within(top, id) {
+            self.ledgers[id].closed = true;
+        }
+        true
+    }
+
+    fn reclaim_process(&mut self, top: Id<Ledger>, id: Id<Process>) -> Finished {
+        let process = &self.processes[id];
+        if !process.charged || !self.is_within(top, process.ledger) {
+            return true;
+        }
+        self.end_process(id, Outcome::Killed);
+        let Some(process) = self.processes.get_mut(id) else { return true };
+        if !matches!(process.state, ProcessState::Ended(_)) {
+            return false;
+        }
+        process.charged = false;
+        let ledger = process.ledger;
+        self.refund_object(ledger);
+        true
+    }
+
+    /// A thread of somebody else's process goes with that process, which cannot go on without it.
+    fn reclaim_thread(&mut self, top: Id<Ledger>, id: Id<Thread>) -> Finished {
+        let thread = &self.threads[id];
+        if !thread.charged || !self.is_within(top, thread.ledger) {
+            return true;
+        }
+        if thread.state != ThreadState::Ended {
+            let process = thread.process;
+            self.end_process(process, Outcome::Killed);
+        }
+        let Some(thread) = self.threads.get_mut(id) else { return true };
+        if thread.state != ThreadState::Ended {
+            return false;
+        }
+        thread.charged = false;
+        let ledger = thread.ledger;
+        self.ledgers[ledger].refund(Resource::Threads, 1);
+        self.release_ledger(ledger);
+        true
+    }
+
+    /// Takes memory that closed ledgers pay for out of a process.
+    fn unmap_closed(&mut self, id: Id<Process>) -> Finished {
+        let closed = self.processes[id].ranges.iter().find(
+            |range| matches!(range.kind, Kind::Mapped { object, .. } if self.has_closed_payer(self.memory[object].ledger)),
+        );
+        let Some(&range) = closed else { return true };
+        self.processes[id].ranges.reserve_whole(&range);
+        self.free_range(id, &range);
+        false
+    }
+
+    fn has_closed_payer(&self, payer: Option<Id<Ledger>>) -> bool {
+        payer.and_then(|id| self.ledgers.get(id)).is_some_and(|ledger| ledger.closed)
+    }
+
+    /// Whether a memory object has ended, or is about to.
+    pub(crate) fn memory_has_ended(&self, id: Id<MemoryObject>) -> bool {
+        let object = &self.memory[id];
+        matches!(object.backing, Backing::Gone) || self.has_closed_payer(object.ledger)
+    }
+
+    fn reclaim_memory(&mut self, top: Id<Ledger>, id: Id<MemoryObject>) -> Finished {
+        let object = &mut self.memory[id];
+        let Some(ledger) = object.ledger else { return true };
+        if !self.is_within(top, ledger) {
+            return true;
+        }
+        let object = &mut self.memory[id];
+        object.ledger = None;
+        let pages = object.pages();
+        let backing = core::mem::replace(&mut object.backing, Backing::Gone);
+        self.free_backing(backing, pages);
+        self.ledgers[ledger].refund(Resource::Frames, pages);
+        self.refund_object(ledger);
+        true
+    }
+
+    /// Ends an endpoint: calls that wait are stale, those delivered have lost their server.
+    fn reclaim_endpoint(&mut self, top: Id<Ledger>, id: Id<Endpoint>) -> Finished {
+        let Some(ledger) = self.endpoints[id].ledger.filter(|&ledger| self.is_within(top, ledger)) else { return true };
+        self.end_queued_calls(id, None);
+        if let Some(&receiver) = self.endpoints[id].receivers.first() {
+            self.abort(receiver, status::STALE);
+            return false;
+        }
+        let endpoint = &mut self.endpoints[id];
+        endpoint.ledger = None;
+        endpoint.owners = 0;
+        for origin in core::mem::take(&mut endpoint.unreferenced) {
+            if let Some(slot) = self.processes[origin.process].handles.slot_mut(origin.index) {
+                slot.unreferenced = false;
+            }
+        }
+        self.refund_object(ledger);
+        true
+    }
+
+    fn reclaim_notification(&mut self, top: Id<Ledger>, id: Id<Notification>) -> Finished {
+        let Some(notification) = self.notifications.get_mut(id) else { return true };
+        let Some(ledger) = notification.ledger else { return true };
+        if !self.is_within(top, ledger) {
+            return true;
+        }
+        if let Some(waiter) = self.notifications[id].bits.first_waiter() {
+            self.abort(waiter, status::STALE);
+            return false;
+        }
+        self.notifications[id].ledger = None;
+        self.refund_object(ledger);
+        self.unbind_notification(id);
+        true
+    }
+
+    /// Detaches a ledger below `top` that has none below itself.
+    fn reclaim_ledger(&mut self, top: Id<Ledger>, id: Id<Ledger>) -> Finished {
+        if id != top && self.is_within(top, id) && !self.ledgers[id].has_children() {
+            self.detach_ledger(id);
+        }
+        true
+    }
+}

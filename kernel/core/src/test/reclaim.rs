@@ -1,0 +1,183 @@
+//! Reclaiming a ledger: what it paid for is gone, what others held of it is stale, and the account is even.
+use super::calls::{call, pair, receive};
+use super::world::{Actor, PLENTY, World};
+use crate::capability::Object;
+use crate::ledger::{Amounts, Ledger, MAX_DEPTH};
+use crate::process::Outcome;
+use crate::slab::Id;
+use crate::trap::FaultAccess;
+use capos_abi::interface::{endpoint_server, ledger, memory_object, notification, process, virtual_memory};
+use capos_abi::message::mode;
+use capos_abi::ring::{Submission, op};
+use capos_abi::status;
+
+const LIMITS: [u64; 4] = [200, 100, 50, 8];
+const LESS: [u64; 4] = [100, 50, 20, 4];
+
+fn ledger_call(world: &mut World, actor: Actor, handle: u64, method: u16, data: &[u64]) -> Vec<u64> {
+    let (done, words) = world.call_kernel(actor, handle, ledger::ID, method, data);
+    assert_eq!(done.status, status::OK, "method {method}");
+    words
+}
+
+/// A ledger below the actor's own, as a capability and as an object.
+fn below(world: &mut World, actor: Actor, parent: u64, limits: &[u64]) -> (u64, Id<Ledger>) {
+    let handle = ledger_call(world, actor, parent, ledger::create_ledger::METHOD, limits)[0];
+    let held = world.kernel.processes[actor.process].handles.get(handle).expect("held");
+    let Object::Ledger(id) = held.object else { panic!("a ledger") };
+    (handle, id)
+}
+
+fn reclaim(world: &mut World, actor: Actor, handle: u64) {
+    let done = u64::from(ledger::progress::DONE);
+    while ledger_call(world, actor, handle, ledger::reclaim::METHOD, &[])[1] != done {
+        world.settle();
+    }
+}
+
+#[test]
+fn processes_on_the_ledger_and_below_it_end() {
+    let mut world = World::new();
+    let owner = world.actor("owner", PLENTY);
+    let own = world.ledger(owner);
+    let before = world.footprint();
+    let (first, id) = below(&mut world, owner, own, &LIMITS);
+    let (second, _) = below(&mut world, owner, first, &LESS);
+    for (account, name) in [(first, 1), (second, 2)] {
+        let made = ledger_call(&mut world, owner, account, ledger::create_process::METHOD, &[name]);
+        let held = world.kernel.processes[owner.process].handles.get(made[0]).expect("held").object;
+        let Object::Process(process) = held else { panic!("a process") };
+        let payer = world.kernel.processes[process].ledger;
+        let thread = world.kernel.new_thread(payer, process, Default::default(), 64 << 10).expect("room");
+        world.kernel.begin_process(process);
+        world.settle();
+        assert!(world.kernel.threads.get(thread).is_some());
+    }
+    reclaim(&mut world, owner, first);
+    assert_eq!(*world.kernel.ledgers[id].used(), Amounts::default());
+    assert_eq!(world.footprint().1, before.1, "every frame is back");
+    let again = ledger_call(&mut world, owner, first, ledger::create_notification::METHOD, &[]);
+    assert_ne!(again[0], 0, "the ledger can be used again");
+    let (refused, _) = world.call_kernel(owner, second, ledger::ID, ledger::create_notification::METHOD, &[]);
+    assert_eq!(refused.status, status::EXHAUSTED, "the one below has ended");
+}
+
+#[test]
+fn what_others_hold_of_it_is_stale() {
+    let mut world = World::new();
+    let (owner, other) = (world.actor("owner", PLENTY), world.actor("other", PLENTY));
+    let own = world.ledger(owner);
+    let (account, id) = below(&mut world, owner, own, &LIMITS);
+    let made = |world: &mut World, method, data: &[u64]| {
+        let handle = ledger_call(world, owner, account, method, data)[0];
+        (handle, world.copy(owner, handle, other))
+    };
+    let (_, memory) = made(&mut world, ledger::create_memory_object::METHOD, &[8192]);
+    let (_, bits) = made(&mut world, ledger::create_notification::METHOD, &[]);
+    let (endpoint, lent) = made(&mut world, ledger::create_endpoint::METHOD, &[]);
+    let minted = world.call_kernel(owner, endpoint, endpoint_server::ID, endpoint_server::mint::METHOD, &[5, 5]).1[0];
+    let object = world.copy(owner, minted, other);
+    let address = map(&mut world, other, memory);
+    world.run(other, receive(lent));
+    world.run(other, Submission { op: op::WAIT, tag: 9, handle: bits, arg: 1, user_data: 1, ..Submission::default() });
+    world.run(other, Submission { interface: 5, ..call(object) });
+
+    reclaim(&mut world, owner, account);
+    let ended: Vec<_> = world.completions(other).iter().map(|c| c.status).collect();
+    assert!(ended.contains(&status::STALE), "the wait and the receive have ended: {ended:?}");
+    assert!(!world.kernel.platform.pages.keys().any(|(_, page)| *page == address), "the mapping is gone");
+    assert_eq!(*world.kernel.ledgers[id].used(), Amounts::default());
+    for (handle, interface, method) in [
+        (memory, memory_object::ID, memory_object::reader::METHOD),
+        (bits, notification::ID, notification::signal::METHOD),
+        (lent, endpoint_server::ID, endpoint_server::mint::METHOD),
+    ] {
+        assert_eq!(world.call_kernel(other, handle, interface, method, &[5, 5]).0.status, status::STALE);
+    }
+    assert_eq!(world.run(other, Submission { interface: 5, ..call(object) })[0].status, status::STALE);
+    assert_eq!(world.run(other, receive(lent))[0].status, status::STALE);
+}
+
+fn map(world: &mut World, actor: Actor, memory: u64) -> u64 {
+    let space = world.give(actor, Object::VirtualMemory(actor.process), virtual_memory::ID);
+    let access = u64::from(virtual_memory::access::READ_WRITE);
+    world.write(actor, 0, &[memory, mode::COPY, 4 << 32 | 1 << 48, 0, 8192, 0, access, 3]);
+    let map = Submission {
+        op: op::CALL,
+        caps: 1,
+        handle: space,
+        interface: virtual_memory::ID,
+        method: virtual_memory::map::METHOD,
+        message_bytes: 64,
+        result_offset: 1024,
+        result_bytes: 64,
+        ..Submission::default()
+    };
+    assert_eq!(world.run(actor, map)[0].status, status::OK);
+    let address = world.read(actor, 1024, 2)[1];
+    let crate::thread::State::Running(processor) = world.kernel.threads[actor.thread].state else {
+        panic!("not running")
+    };
+    let _ = world.kernel.page_fault(processor, address, FaultAccess::Write, false, 0);
+    address
+}
+
+#[test]
+fn shells_go_with_the_last_capability_and_nothing_stays_behind() {
+    let mut world = World::new();
+    let before = world.footprint();
+    let owner = world.actor("owner", PLENTY);
+    let own = world.ledger(owner);
+    let (server, lent, client, _) = pair(&mut world);
+    world.copy(server, lent, owner);
+    let account = world.kernel.processes[server.process].ledger;
+    let account = world.give(owner, Object::Ledger(account), ledger::ID);
+    world.give(owner, Object::Process(server.process), process::ID);
+    world.run(server, receive(lent));
+    reclaim(&mut world, owner, account);
+    let (first, _) = below(&mut world, owner, own, &LIMITS);
+    let (second, _) = below(&mut world, owner, first, &LESS);
+    ledger_call(&mut world, owner, second, ledger::create_memory_object::METHOD, &[4096]);
+    reclaim(&mut world, owner, first);
+    for actor in [owner, client] {
+        world.kernel.end_process(actor.process, Outcome::Killed);
+        world.settle();
+    }
+    assert_eq!(world.footprint(), before);
+}
+
+#[test]
+fn who_reclaims_its_own_ledger_ends() {
+    let mut world = World::new();
+    let before = world.footprint();
+    let actor = world.actor("a", PLENTY);
+    let own = world.ledger(actor);
+    world.submit(
+        actor,
+        Submission {
+            op: op::CALL,
+            handle: own,
+            interface: ledger::ID,
+            method: ledger::reclaim::METHOD,
+            result_offset: 1024,
+            result_bytes: 64,
+            ..Submission::default()
+        },
+    );
+    world.enter(actor, 1);
+    assert!(world.kernel.processes.get(actor.process).is_none());
+    assert_eq!(world.footprint().1, before.1);
+}
+
+#[test]
+fn ledgers_are_only_so_deep() {
+    let mut world = World::new();
+    let actor = world.actor("a", PLENTY);
+    let mut at = world.ledger(actor);
+    for depth in 1..MAX_DEPTH {
+        let objects = u64::from(MAX_DEPTH - depth) * 2;
+        at = ledger_call(&mut world, actor, at, ledger::create_ledger::METHOD, &[0, 0, objects, 0])[0];
+    }
+    let (refused, _) = world.call_kernel(actor, at, ledger::ID, ledger::create_ledger::METHOD, &[0, 0, 0, 0]);
+    assert_eq!(refused.status, status::BAD_STATE);
+}
