@@ -13,8 +13,13 @@ pub struct Figure {
     pub verified: bool,
 }
 
+/// The results that a guest said.
+pub fn figures(lines: &[String]) -> Vec<Figure> {
+    lines.iter().filter_map(|line| parse(line)).collect()
+}
+
 /// Reads a line of the serial log; `None` if it is not a result.
-pub fn parse(line: &str) -> Option<Figure> {
+fn parse(line: &str) -> Option<Figure> {
     let (_, result) = line.split_once("bench ")?;
     let [name, value, unit, verdict] = result.split_whitespace().collect::<Vec<_>>().try_into().ok()?;
     let verified = match verdict {

@@ -17,6 +17,7 @@ pub mod handles;
 pub mod hooks;
 pub mod incoming;
 pub mod object;
+pub mod objects;
 pub mod raw;
 pub mod receiver;
 pub mod ring;
@@ -35,8 +36,6 @@ pub mod heap;
 mod hermit;
 #[cfg(target_os = "hermit")]
 pub mod lock;
-#[cfg(target_os = "hermit")]
-mod objects;
 #[cfg(target_os = "hermit")]
 pub mod panic;
 #[cfg(target_os = "hermit")]

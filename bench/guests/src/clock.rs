@@ -19,6 +19,17 @@ impl Samples {
         Samples { ticks }
     }
 
+    /// The same for an operation that waits; the first error ends it.
+    pub async fn take_async<E>(count: usize, mut operation: impl AsyncFnMut() -> Result<(), E>) -> Result<Samples, E> {
+        let mut ticks = Vec::with_capacity(count);
+        for _ in 0..count {
+            let start = now();
+            operation().await?;
+            ticks.push(now() - start);
+        }
+        Ok(Samples { ticks })
+    }
+
     /// The middle one, less what the measurement itself costs: interrupts in between don't count.
     pub fn median(mut self) -> u64 {
         let overhead = if self.ticks.is_empty() { 0 } else { empty(self.ticks.len()) };
@@ -35,7 +46,8 @@ fn empty(count: usize) -> u64 {
     ticks[count / 2]
 }
 
-fn now() -> u64 {
+/// The counter.
+pub fn now() -> u64 {
     // SAFETY: every processor of the target has the counter, and the kernel lets programs read it.
     unsafe { _rdtsc() }
 }

@@ -6,12 +6,11 @@ mod archive;
 mod kernel;
 mod programs;
 
-use crate::line::Figure;
+use crate::line::{self, Figure};
 use crate::machine::{self, Kind};
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 use tools::artifacts;
-use tools::qemu::Exit;
 
 /// Without mitigations, which capOS does not have either. A panic resets the machine, which counts as a failure.
 const COMMAND_LINE: &str = "console=ttyS0 quiet mitigations=off panic=-1";
@@ -45,6 +44,6 @@ impl Linux {
     /// Runs it on one kind of machine.
     pub fn run(&self, kind: Kind) -> Result<Vec<Figure>> {
         let machine = kind.machine().kernel(&self.kernel).package(&self.initramfs).command_line(COMMAND_LINE);
-        machine::run("Linux", machine, Exit::Shutdown(0))
+        Ok(line::figures(&machine::run("Linux", machine)?))
     }
 }
