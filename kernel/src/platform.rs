@@ -3,6 +3,7 @@
 use crate::arch::context::{self, Context};
 use crate::arch::features::Features;
 use crate::arch::io_apic::IoApics;
+use crate::arch::user::SYSTEM_CALL_BYTES;
 use crate::arch::{apic, clock, random, vector};
 use crate::console;
 use crate::mm::boot_frames::BootFrames;
@@ -98,6 +99,13 @@ impl Platform for Machine {
         true
     }
 
+    fn enter_again(&mut self, index: ContextIndex) {
+        // SAFETY: the thread of this index is in the kernel, so its processor does not use the context.
+        if let Some(context) = unsafe { self.context(index).as_mut() } {
+            context.frame().rip -= SYSTEM_CALL_BYTES;
+        }
+    }
+
     fn set_result(&mut self, index: ContextIndex, value: u64) {
         // SAFETY: the thread of this index is in the kernel, so its processor does not use the context.
         if let Some(context) = unsafe { self.context(index).as_mut() } {
@@ -109,8 +117,8 @@ impl Platform for Machine {
         address_space::create(frames)
     }
 
-    fn destroy_space(&mut self, space: Space, frames: &mut FrameAllocator) {
-        address_space::destroy(space, frames);
+    fn destroy_space(&mut self, space: Space, frames: &mut FrameAllocator, tables: u32) -> bool {
+        address_space::destroy(space, frames, tables)
     }
 
     fn map(
@@ -126,6 +134,10 @@ impl Platform for Machine {
 
     fn unmap(&mut self, space: Space, address: u64) -> Option<Frame> {
         address_space::unmap(space, address)
+    }
+
+    fn unmap_next(&mut self, space: Space, start: u64, end: u64) -> (u64, Option<Frame>) {
+        address_space::unmap_next(space, start, end)
     }
 
     fn protect(&mut self, space: Space, address: u64, access: Access) {

@@ -3,6 +3,7 @@ use crate::operation::{Done, Refusal, Step};
 use crate::platform::Platform;
 use crate::record::Waiter;
 use crate::slab::Id;
+use crate::stay::cost;
 use crate::thread::{State, Thread};
 use crate::{Kernel, Next};
 use capos_abi::ring::{COMPLETION_ENTRIES, Completion, Submission, flag, kind};
@@ -14,7 +15,7 @@ pub const MAX_PULLED_CALLS: u32 = 16;
 impl<P: Platform> Kernel<P> {
     /// System call `cap_enter` of the current thread.
     pub fn enter(&mut self, processor: usize, min_complete: u32, deadline: u64) -> Next {
-        self.inside = Some(processor);
+        self.begin_stay(processor);
         let Some(thread) = self.runnable(processor) else { return self.settle(processor) };
         let ring = &mut self.threads[thread].ring;
         ring.see_completion_head(self.platform.completion_head(ring.area));
@@ -22,8 +23,11 @@ impl<P: Platform> Kernel<P> {
             let now = self.platform.now();
             self.expire_records(thread, now);
         }
-        self.drain(processor, thread);
-        self.finish(processor, thread, min_complete.min(COMPLETION_ENTRIES), deadline);
+        if self.drain(processor, thread) {
+            self.finish(processor, thread, min_complete.min(COMPLETION_ENTRIES), deadline);
+        } else if self.runnable(processor) == Some(thread) {
+            self.platform.enter_again(thread.index());
+        }
         self.settle(processor)
     }
 
@@ -38,6 +42,8 @@ impl<P: Platform> Kernel<P> {
         if unread >= wanted || (deadline != 0 && deadline <= self.platform.now()) {
             self.platform.set_result(thread.index(), u64::from(unread));
             self.update_timer(thread, 0);
+        } else if self.stay.is_over() {
+            self.platform.enter_again(thread.index());
         } else {
             entry.state = State::Blocked(wanted);
             self.update_timer(thread, deadline);
@@ -46,7 +52,7 @@ impl<P: Platform> Kernel<P> {
 
     /// System call `exit` of the current thread.
     pub fn exit(&mut self, processor: usize, code: i32) -> Next {
-        self.inside = Some(processor);
+        self.begin_stay(processor);
         if let Some(thread) = self.runnable(processor) {
             self.end_thread(thread, code);
         }
@@ -61,11 +67,17 @@ impl<P: Platform> Kernel<P> {
         self.current(processor).filter(|&t| self.threads.get(t).is_some_and(|t| t.state == State::Running(processor)))
     }
 
-    /// Starts submissions in order until none is left or the next one has no place for its completion.
-    fn drain(&mut self, processor: usize, thread: Id<Thread>) {
+    /// Starts submissions in order until none is left or the next one has no place for its completion; false if the stay was over
+    /// before that.
+    fn drain(&mut self, processor: usize, thread: Id<Thread>) -> bool {
         let ring = &self.threads[thread].ring;
         let area = ring.area;
+        let mut finished = true;
         for _ in 0..ring.pending_submissions(self.platform.submission_tail(area)) {
+            if self.stay.is_over() {
+                finished = false;
+                break;
+            }
             let ring = &mut self.threads[thread].ring;
             if !ring.reserve(1) {
                 break;
@@ -75,10 +87,16 @@ impl<P: Platform> Kernel<P> {
             let result = self.operate(thread, &submission);
             // The entry may have ended its own thread or process.
             let Some(entry) = self.threads.get_mut(thread).filter(|t| t.state == State::Running(processor)) else {
-                return;
+                return false;
             };
             let completed = match result {
                 Ok(Step::Pending) => continue,
+                Ok(Step::Again) => {
+                    entry.ring.submission_head = entry.ring.submission_head.wrapping_sub(1);
+                    entry.ring.unreserve(1);
+                    finished = false;
+                    break;
+                }
                 Ok(Step::Done(_)) if submission.flags & flag::QUIET != 0 => {
                     entry.ring.unreserve(1);
                     continue;
@@ -89,6 +107,7 @@ impl<P: Platform> Kernel<P> {
             entry.ring.post(&mut self.platform, &completion_of(&submission, completed));
         }
         self.platform.publish_submission_head(area, self.threads[thread].ring.submission_head);
+        finished
     }
 
     /// Takes queued calls into the free slots of the thread's pools, and notices of unreferenced origins.
@@ -96,7 +115,7 @@ impl<P: Platform> Kernel<P> {
         let mut budget = MAX_PULLED_CALLS;
         for tag in self.threads[thread].ring.tags() {
             let receiver = Waiter { thread, tag };
-            while budget > 0 && self.pull_one(receiver) {
+            while budget > 0 && !self.stay.is_over() && self.pull_one(receiver) {
                 budget -= 1;
             }
         }
@@ -137,8 +156,12 @@ impl<P: Platform> Kernel<P> {
 
     fn expire_records(&mut self, thread: Id<Thread>, now: u64) {
         for tag in self.threads[thread].ring.tags() {
+            if self.stay.is_over() {
+                return;
+            }
             let deadline = self.threads[thread].ring.record(tag).deadline();
             if deadline != 0 && deadline <= now {
+                self.stay.spend(cost::ABORT);
                 self.abort(Waiter { thread, tag }, status::DEADLINE);
             }
         }

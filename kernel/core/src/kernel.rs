@@ -1,4 +1,5 @@
 //! The state of the kernel, and the doors through which the machine enters it.
+use crate::burial::Chore;
 use crate::capability::{Capability, Object};
 use crate::endpoint::Endpoint;
 use crate::frame::FrameAllocator;
@@ -12,9 +13,11 @@ use crate::platform::{ContextIndex, Platform};
 use crate::process::Process;
 use crate::schedule::{Next, Scheduler};
 use crate::slab::{Id, Slab};
+use crate::stay::{Stay, cost};
 use crate::thread::Thread;
 use crate::timer::TimerQueue;
 use crate::{grant, object::InterruptTable};
+use alloc::collections::VecDeque;
 
 /// The kernel heap is too small to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +31,10 @@ pub struct Kernel<P> {
     pub frames: FrameAllocator,
     /// The processor that is inside the kernel.
     pub(crate) inside: Option<usize>,
+    /// What is left of this stay.
+    pub(crate) stay: Stay,
+    /// What ended and is not put away yet.
+    pub(crate) chores: VecDeque<Chore>,
     /// Processes whose threads are being stopped on other processors.
     pub(crate) ending: u32,
     /// The process that supervises all others.
@@ -51,6 +58,8 @@ impl<P: Platform> Kernel<P> {
             platform,
             frames,
             inside: None,
+            stay: Stay::default(),
+            chores: VecDeque::new(),
             ending: 0,
             init: None,
             ledgers: Slab::new(),
@@ -68,10 +77,13 @@ impl<P: Platform> Kernel<P> {
 
     /// This processor's timer fired.
     pub fn timer(&mut self, processor: usize) -> Next {
-        self.inside = Some(processor);
+        self.begin_stay(processor);
         let now = self.platform.now();
         self.timer_fired(processor);
-        while let Some(index) = self.timers.pop_expired(now) {
+        while !self.stay.is_over()
+            && let Some(index) = self.timers.pop_expired(now)
+        {
+            self.stay.spend(cost::ABORT);
             if let Some(thread) = self.threads.id_at(index) {
                 self.expire(thread, now);
             }
@@ -84,7 +96,7 @@ impl<P: Platform> Kernel<P> {
 
     /// Another processor asked this one to look again at what it runs.
     pub fn reschedule(&mut self, processor: usize) -> Next {
-        self.inside = Some(processor);
+        self.begin_stay(processor);
         self.settle(processor)
     }
 

@@ -16,6 +16,7 @@
 
 extern crate alloc;
 
+mod burial;
 mod capability;
 mod elf;
 mod endpoint;
@@ -44,6 +45,7 @@ mod revoke;
 mod ring;
 mod schedule;
 mod slab;
+mod stay;
 mod thread;
 mod timer;
 mod trap;

@@ -1,24 +1,19 @@
 //! The ends of things: threads, processes, and objects that nothing refers to any more.
 //!
-//! Order of a process's death: stop its threads, end their pending operations, close its handles, unmap its memory, free its
-//! page tables, tell those who wait for it.
+//! Here they end; [`crate::burial`] puts away what they leave.
 use crate::Kernel;
+use crate::burial::Chore;
 use crate::capability::Object;
 use crate::endpoint::Endpoint;
-use crate::frame::{FRAME_BYTES, Frame};
-use crate::handle::SlotRef;
 use crate::ledger::{Ledger, Resource};
-use crate::memory::{Backing, MemoryObject};
-use crate::platform::{Platform, Space};
+use crate::memory::MemoryObject;
+use crate::platform::Platform;
 use crate::process::{Outcome, Process, State as ProcessState};
-use crate::range::{Kind, Range};
-use crate::record::{Record, Waiter};
+use crate::record::Record;
 use crate::slab::Id;
+use crate::stay::cost;
 use crate::thread::{State, Thread};
 use capos_abi::status;
-
-/// Pages unmapped between two flushes of stale translations.
-const UNMAP_BATCH: usize = 64;
 
 impl<P: Platform> Kernel<P> {
     /// Ends one thread; with the last one its process ends.
@@ -26,7 +21,7 @@ impl<P: Platform> Kernel<P> {
         let process = self.threads[thread].process;
         self.stop_thread(thread, code);
         self.processes[process].last_code = code;
-        if self.processes[process].threads.is_empty() {
+        if self.processes[process].live_threads == 0 {
             match self.processes[process].state {
                 ProcessState::Ending(outcome) => self.finish_process(process, outcome),
                 _ => self.finish_process(process, Outcome::Exited(code)),
@@ -41,7 +36,21 @@ impl<P: Platform> Kernel<P> {
         }
         self.processes[process].state = ProcessState::Ending(outcome);
         self.ending += 1;
-        for i in (0..self.processes[process].threads.len()).rev() {
+        if let Some(current) = self.inside.and_then(|processor| self.current(processor))
+            && self.threads.get(current).is_some_and(|t| t.process == process)
+        {
+            self.stop_thread(current, status::CANCELLED);
+        }
+        self.chores.push_back(Chore::Stop(process, 0));
+    }
+
+    /// Stops the threads of a process that ends, from this one on, as far as the stay allows; the first one that is left.
+    pub(crate) fn stop_threads(&mut self, process: Id<Process>, first: usize) -> Option<usize> {
+        for i in first..self.processes[process].threads.len() {
+            if self.stay.is_over() {
+                return Some(i);
+            }
+            self.stay.spend(cost::STOP);
             let Some(&thread) = self.processes[process].threads.get(i) else { continue };
             match self.threads[thread].state {
                 State::Running(processor) if self.is_elsewhere(processor) => {
@@ -50,9 +59,12 @@ impl<P: Platform> Kernel<P> {
                 _ => self.stop_thread(thread, status::CANCELLED),
             }
         }
-        if self.processes[process].threads.is_empty() {
+        if self.processes[process].live_threads == 0
+            && let ProcessState::Ending(outcome) = self.processes[process].state
+        {
             self.finish_process(process, outcome);
         }
+        None
     }
 
     /// Whether another processor than the one inside the kernel runs there.
@@ -68,89 +80,41 @@ impl<P: Platform> Kernel<P> {
         {
             let process = entry.process;
             self.stop_thread(thread, status::CANCELLED);
-            if self.processes[process].threads.is_empty() {
+            if self.processes[process].live_threads == 0 {
                 self.finish_process(process, outcome);
             }
         }
     }
 
-    /// Takes a thread off its processor and queues, ends its pending operations and frees its ring.
+    /// Takes a thread off its processor and queues; what it leaves is put away later.
     fn stop_thread(&mut self, thread: Id<Thread>, code: i32) {
         match self.threads[thread].state {
             State::Ready => self.forget(thread),
-            State::Ended => return,
+            State::Stopped | State::Ended => return,
             State::Created | State::Running(_) | State::Blocked(_) => {}
         }
         let entry = &mut self.threads[thread];
-        entry.state = State::Ended;
+        entry.state = State::Stopped;
         entry.code = code;
         let process = entry.process;
+        self.processes[process].live_threads -= 1;
         self.timers.set(thread.index(), None);
-        for tag in self.threads[thread].ring.tags() {
-            self.abort(Waiter { thread, tag }, status::CANCELLED);
-        }
-        self.processes[process].threads.retain(|t| *t != thread);
-        self.free_ring(thread);
-        let waiters = core::mem::take(&mut self.threads[thread].waiters);
-        waiters.into_iter().for_each(|waiter| self.answer_join(waiter, code));
-        self.release(Object::Thread(thread));
+        self.chores.push_back(Chore::thread(thread));
     }
 
-    /// Unmaps and frees a thread's ring area.
-    fn free_ring(&mut self, thread: Id<Thread>) {
-        let entry = &self.threads[thread];
-        let (process, area, start) = (entry.process, entry.ring.area, entry.ring_address);
-        let pages = u64::from(area.bytes) / FRAME_BYTES;
-        if let Some(space) = self.processes[process].space {
-            self.unmap_pages(space, start, pages);
-        }
-        let ranges = &mut self.processes[process].ranges;
-        if ranges.prepare().is_ok() {
-            ranges.remove(start, start + u64::from(area.bytes));
-        }
-        self.frames.free_contiguous(area.frame, pages);
-        let ledger = self.threads[thread].ledger;
-        self.ledgers[ledger].refund(Resource::Frames, pages);
-    }
-
-    /// Takes a process without threads apart.
+    /// A process without live threads ends; what it leaves is put away behind what its threads leave.
     fn finish_process(&mut self, process: Id<Process>, outcome: Outcome) {
         if self.init == Some(process) {
             self.platform.give_up(format_args!("init has ended ({outcome:?}): nobody supervises the system any more"));
+        }
+        if core::mem::replace(&mut self.processes[process].is_finished, true) {
+            return;
         }
         if matches!(self.processes[process].state, ProcessState::Ending(_)) {
             self.ending -= 1;
         }
         self.processes[process].state = ProcessState::Ending(outcome);
-        self.end_minted_calls(process);
-        for index in 0..self.processes[process].handles.len() {
-            self.release_slot(SlotRef { process, index });
-        }
-        while let Some(range) = self.processes[process].ranges.pop() {
-            self.free_range(process, &range);
-        }
-        if let Some(space) = self.processes[process].space.take() {
-            self.platform.destroy_space(space, &mut self.frames);
-        }
-        let entry = &mut self.processes[process];
-        let (ledger, tables) = (entry.ledger, core::mem::take(&mut entry.table_frames));
-        entry.state = ProcessState::Ended(outcome);
-        let waiters = core::mem::take(&mut entry.waiters);
-        self.ledgers[ledger].refund(Resource::Frames, tables);
-        waiters.into_iter().for_each(|waiter| self.answer_wait(waiter, outcome));
-        self.release(Object::Process(process));
-    }
-
-    /// Calls that wait for objects which ended with their minter are stale.
-    fn end_minted_calls(&mut self, process: Id<Process>) {
-        for index in 0..self.processes[process].handles.len() {
-            let Some(slot) = self.processes[process].handles.slot(index) else { continue };
-            if let Some(Object::Served(served)) = slot.capability().map(|c| c.object)
-                && served.minter == Some(process)
-            {
-                self.end_queued_calls(served.endpoint, Some(process));
-            }
-        }
+        self.chores.push_back(Chore::process(process));
     }
 
     /// Ends the calls queued at an endpoint: all, or those to objects of one minter.
@@ -167,51 +131,6 @@ impl<P: Platform> Kernel<P> {
                 self.end_call(call, status::STALE, 0);
             }
             at = next;
-        }
-    }
-
-    /// Unmaps a range that was taken out of its map, frees its private memory and refunds it.
-    pub(crate) fn free_range(&mut self, process: Id<Process>, range: &Range) {
-        let Some(space) = self.processes[process].space else { return };
-        match range.kind {
-            Kind::Reserved | Kind::Ring => {}
-            Kind::Committed(_) => {
-                self.free_committed(space, range.start, range.pages());
-                let ledger = self.processes[process].ledger;
-                self.ledgers[ledger].refund(Resource::Frames, range.pages());
-            }
-            Kind::Mapped { object, writable, .. } => {
-                self.unmap_pages(space, range.start, range.pages());
-                self.memory[object].writers -= u32::from(writable);
-                self.release(Object::Memory(object));
-            }
-        }
-    }
-
-    /// Unmaps pages whose frames belong to something else.
-    pub(crate) fn unmap_pages(&mut self, space: Space, start: u64, pages: u64) {
-        for page in 0..pages {
-            self.platform.unmap(space, start + page * FRAME_BYTES);
-        }
-        self.platform.flush(space, start, pages);
-    }
-
-    /// Frees private pages, those that were never touched as reservations.
-    fn free_committed(&mut self, space: Space, start: u64, pages: u64) {
-        let mut page = 0;
-        while page < pages {
-            let mut batch = [None::<Frame>; UNMAP_BATCH];
-            let count = (pages - page).min(UNMAP_BATCH as u64);
-            for (i, place) in (0..count).zip(batch.iter_mut()) {
-                *place = self.platform.unmap(space, start + (page + i) * FRAME_BYTES);
-            }
-            // Pages that were never touched have no translation that could be stale.
-            if batch.iter().any(Option::is_some) {
-                self.platform.flush(space, start + page * FRAME_BYTES, count);
-            }
-            let touched = batch.into_iter().flatten().inspect(|frame| self.frames.free(*frame)).count();
-            self.frames.unreserve(count - touched as u64);
-            page += count;
         }
     }
 
@@ -305,23 +224,8 @@ impl<P: Platform> Kernel<P> {
 
     fn release_memory(&mut self, id: Id<MemoryObject>) {
         self.memory[id].references -= 1;
-        if self.memory[id].references > 0 {
-            return;
-        }
-        let Some(object) = self.memory.remove(id) else { return };
-        let (pages, ledger) = (object.pages(), object.ledger);
-        self.free_backing(object.backing, pages);
-        if let Some(ledger) = ledger {
-            self.ledgers[ledger].refund(Resource::Frames, pages);
-            self.refund_object(ledger);
-        }
-    }
-
-    /// Frees the memory of an object of so many pages.
-    pub(crate) fn free_backing(&mut self, backing: Backing, pages: u64) {
-        if let Backing::Anonymous(frames) = backing {
-            let touched = frames.into_iter().flatten().inspect(|frame| self.frames.free(*frame)).count();
-            self.frames.unreserve(pages - touched as u64);
+        if self.memory[id].references == 0 {
+            self.chores.push_back(Chore::Memory(id));
         }
     }
 

@@ -56,6 +56,8 @@ pub trait Platform {
     /// Prepares the context with this index; whatever it held before is gone. False: no memory for it.
     #[must_use]
     fn create_context(&mut self, context: ContextIndex, registers: &Registers) -> bool;
+    /// Lets the thread, which is inside of a system call, make the same call again as soon as it runs.
+    fn enter_again(&mut self, context: ContextIndex);
     /// Sets what the thread's pending system call will return.
     fn set_result(&mut self, context: ContextIndex, value: u64);
 
@@ -63,9 +65,9 @@ pub trait Platform {
 
     /// An empty address space that shares the kernel's half.
     fn create_space(&mut self, frames: &mut FrameAllocator) -> Result<Space, OutOfFrames>;
-    /// Frees all page tables of a space that no thread will enter again, and makes sure that no processor has it loaded.
-    /// Frames still mapped in it are not freed.
-    fn destroy_space(&mut self, space: Space, frames: &mut FrameAllocator);
+    /// Frees up to `tables` page tables of a space that no thread will enter again, and makes sure that no processor has it
+    /// loaded; whether all are free. Frames still mapped in it are not freed.
+    fn destroy_space(&mut self, space: Space, frames: &mut FrameAllocator, tables: u32) -> bool;
     /// Maps one page where nothing is mapped; returns how many frames new page tables took.
     fn map(
         &mut self,
@@ -77,6 +79,9 @@ pub trait Platform {
     ) -> Result<u64, OutOfFrames>;
     /// Unmaps one page; the frame that was there, if any. Stale translations remain until [`Platform::flush`].
     fn unmap(&mut self, space: Space, address: u64) -> Option<Frame>;
+    /// Unmaps the first page mapped in `start..end`, looking at one page table at most: the address behind what was looked
+    /// at, and the page's frame.
+    fn unmap_next(&mut self, space: Space, start: u64, end: u64) -> (u64, Option<Frame>);
     /// Changes the access of one page if it is mapped. Stale translations remain until [`Platform::flush`].
     fn protect(&mut self, space: Space, address: u64, access: Access);
     /// Removes stale translations of these pages from every processor that may hold them, before it returns.

@@ -56,6 +56,10 @@ pub struct Process {
     pub ranges: RangeMap,
     /// Its threads that have not ended.
     pub threads: Vec<Id<Thread>>,
+    /// Those of them that have not been stopped.
+    pub live_threads: u32,
+    /// Whether it has no live threads and is only put away.
+    pub is_finished: bool,
     /// Exit code of the thread that ended last.
     pub last_code: i32,
     /// Calls of `wait`.
@@ -77,6 +81,8 @@ impl Process {
             table_frames: 0,
             ranges: RangeMap::new(),
             threads: Vec::new(),
+            live_threads: 0,
+            is_finished: false,
             last_code: 0,
             waiters: Vec::new(),
             name: [0; NAME_BYTES],

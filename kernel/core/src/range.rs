@@ -38,6 +38,19 @@ pub enum Kind {
     Ring,
 }
 
+impl Kind {
+    /// The same memory with another access.
+    pub fn with_access(self, access: Access) -> Self {
+        match self {
+            Self::Committed(_) => Self::Committed(access),
+            Self::Mapped { object, offset, writable, granted, .. } => {
+                Self::Mapped { object, offset, access, writable, granted }
+            }
+            Self::Reserved | Self::Ring => self,
+        }
+    }
+}
+
 /// Neighbouring addresses that stand for the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
@@ -80,6 +93,11 @@ impl RangeMap {
     pub fn find(&self, address: u64) -> Option<&Range> {
         let at = self.ranges.partition_point(|r| r.end <= address);
         self.ranges.get(at).filter(|r| r.start <= address)
+    }
+
+    /// Number of ranges.
+    pub fn len(&self) -> usize {
+        self.ranges.len()
     }
 
     /// All ranges, sorted.
@@ -144,9 +162,11 @@ impl RangeMap {
         self.replace(start, end, Some(Range { start, end, kind }));
     }
 
-    /// Lets the addresses of a range of this map be reserved. It needs no more room than there is.
-    pub fn reserve_whole(&mut self, range: &Range) {
-        self.set(range.start, range.end, Kind::Reserved);
+    /// The first part of a range within `start..end` whose kind satisfies the condition.
+    pub fn first(&self, start: u64, end: u64, condition: impl Fn(&Kind) -> bool) -> Option<Range> {
+        let first = self.ranges.partition_point(|r| r.end <= start);
+        let inside = self.ranges.get(first..)?.iter().take_while(|r| r.start < end);
+        inside.filter(|r| condition(&r.kind)).map(|r| r.clip(start, end)).next()
     }
 
     /// Lets `start..end` stand for nothing. [`Self::prepare`] came before.
@@ -157,6 +177,11 @@ impl RangeMap {
     /// Takes any range out, to empty the map.
     pub fn pop(&mut self) -> Option<Range> {
         self.ranges.pop()
+    }
+
+    /// Puts the rest of a range back that [`Self::pop`] took out.
+    pub fn push(&mut self, range: Range) {
+        self.ranges.push(range);
     }
 
     fn replace(&mut self, start: u64, end: u64, with: Option<Range>) {

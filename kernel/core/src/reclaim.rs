@@ -14,11 +14,9 @@ use crate::platform::Platform;
 use crate::process::{Outcome, Process, State as ProcessState};
 use crate::range::Kind;
 use crate::slab::Id;
+use crate::stay::cost;
 use crate::thread::{State as ThreadState, Thread};
 use capos_abi::status;
-
-/// Table places that one step looks at.
-const STEP_PLACES: u32 = 64;
 
 /// Where the reclaiming of a ledger stands.
 #[derive(Clone, Copy, Debug)]
@@ -45,8 +43,16 @@ impl Reclaim {
     const START: Self = Self { pass: Pass::Close, place: 0 };
 }
 
-/// Whether a place is done with, or has to be looked at again.
-type Finished = bool;
+/// What came of a look at a place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Visit {
+    /// Nothing to be ended is there.
+    Done,
+    /// There may be more of it.
+    Again,
+    /// It goes on elsewhere, or in the next stay.
+    Later,
+}
 
 impl<P: Platform> Kernel<P> {
     /// One step; whether the ledger is empty.
@@ -62,15 +68,18 @@ impl<P: Platform> Kernel<P> {
         rest.is_none()
     }
 
-    /// Goes on from `at`; where it stopped, or `None` if everything has ended.
+    /// Goes on from `at` as far as the stay allows; where it stopped, or `None` if everything has ended.
     fn reclaim_places(&mut self, top: Id<Ledger>, mut at: Reclaim) -> Option<Reclaim> {
-        for _ in 0..STEP_PLACES {
+        while !self.stay.is_over() {
+            self.stay.spend(cost::PLACE);
             if at.place >= self.table_places(at.pass) {
                 at = Reclaim { pass: self.next_pass(top, at.pass)?, place: 0 };
-            } else if self.visit(top, at) {
-                at.place += 1;
-            } else {
-                break;
+                continue;
+            }
+            match self.visit(top, at) {
+                Visit::Done => at.place += 1,
+                Visit::Again => {}
+                Visit::Later => break,
             }
         }
         Some(at)
@@ -108,17 +117,19 @@ impl<P: Platform> Kernel<P> {
         self.ledgers[top].closed = closed;
     }
 
-    fn visit(&mut self, top: Id<Ledger>, at: Reclaim) -> Finished {
+    fn visit(&mut self, top: Id<Ledger>, at: Reclaim) -> Visit {
         let place = at.place;
         match at.pass {
-            Pass::Close => self.ledgers.id_at(place).is_none_or(|id| self.close_ledger(top, id)),
-            Pass::Processes => self.processes.id_at(place).is_none_or(|id| self.reclaim_process(top, id)),
-            Pass::Threads => self.threads.id_at(place).is_none_or(|id| self.reclaim_thread(top, id)),
-            Pass::Mappings => self.processes.id_at(place).is_none_or(|id| self.unmap_closed(id)),
-            Pass::Memory => self.memory.id_at(place).is_none_or(|id| self.reclaim_memory(top, id)),
-            Pass::Endpoints => self.endpoints.id_at(place).is_none_or(|id| self.reclaim_endpoint(top, id)),
-            Pass::Notifications => self.notifications.id_at(place).is_none_or(|id| self.reclaim_notification(top, id)),
-            Pass::Ledgers => self.ledgers.id_at(place).is_none_or(|id| self.reclaim_ledger(top, id)),
+            Pass::Close => self.ledgers.id_at(place).map_or(Visit::Done, |id| self.close_ledger(top, id)),
+            Pass::Processes => self.processes.id_at(place).map_or(Visit::Done, |id| self.reclaim_process(top, id)),
+            Pass::Threads => self.threads.id_at(place).map_or(Visit::Done, |id| self.reclaim_thread(top, id)),
+            Pass::Mappings => self.processes.id_at(place).map_or(Visit::Done, |id| self.unmap_closed(id)),
+            Pass::Memory => self.memory.id_at(place).map_or(Visit::Done, |id| self.reclaim_memory(top, id)),
+            Pass::Endpoints => self.endpoints.id_at(place).map_or(Visit::Done, |id| self.reclaim_endpoint(top, id)),
+            Pass::Notifications => {
+                self.notifications.id_at(place).map_or(Visit::Done, |id| self.reclaim_notification(top, id))
+            }
+            Pass::Ledgers => self.ledgers.id_at(place).map_or(Visit::Done, |id| self.reclaim_ledger(top, id)),
         }
     }
 
@@ -134,59 +145,59 @@ impl<P: Platform> Kernel<P> {
         false
     }
 
-    fn close_ledger(&mut self, top: Id<Ledger>, id: Id<Ledger>) -> Finished {
+    fn close_ledger(&mut self, top: Id<Ledger>, id: Id<Ledger>) -> Visit {
         if self.is_within(top, id) {
             self.ledgers[id].closed = true;
         }
-        true
+        Visit::Done
     }
 
-    fn reclaim_process(&mut self, top: Id<Ledger>, id: Id<Process>) -> Finished {
+    fn reclaim_process(&mut self, top: Id<Ledger>, id: Id<Process>) -> Visit {
         let process = &self.processes[id];
         if !process.charged || !self.is_within(top, process.ledger) {
-            return true;
+            return Visit::Done;
         }
         self.end_process(id, Outcome::Killed);
-        let Some(process) = self.processes.get_mut(id) else { return true };
+        let Some(process) = self.processes.get_mut(id) else { return Visit::Done };
         if !matches!(process.state, ProcessState::Ended(_)) {
-            return false;
+            return Visit::Later;
         }
         process.charged = false;
         let ledger = process.ledger;
         self.refund_object(ledger);
-        true
+        Visit::Done
     }
 
     /// A thread of somebody else's process goes with that process, which cannot go on without it.
-    fn reclaim_thread(&mut self, top: Id<Ledger>, id: Id<Thread>) -> Finished {
+    fn reclaim_thread(&mut self, top: Id<Ledger>, id: Id<Thread>) -> Visit {
         let thread = &self.threads[id];
         if !thread.charged || !self.is_within(top, thread.ledger) {
-            return true;
+            return Visit::Done;
         }
         if thread.state != ThreadState::Ended {
             let process = thread.process;
             self.end_process(process, Outcome::Killed);
         }
-        let Some(thread) = self.threads.get_mut(id) else { return true };
+        let Some(thread) = self.threads.get_mut(id) else { return Visit::Done };
         if thread.state != ThreadState::Ended {
-            return false;
+            return Visit::Later;
         }
         thread.charged = false;
         let ledger = thread.ledger;
         self.ledgers[ledger].refund(Resource::Threads, 1);
         self.release_ledger(ledger);
-        true
+        Visit::Done
     }
 
     /// Takes memory that closed ledgers pay for out of a process.
-    fn unmap_closed(&mut self, id: Id<Process>) -> Finished {
+    fn unmap_closed(&mut self, id: Id<Process>) -> Visit {
         let closed = self.processes[id].ranges.iter().find(
             |range| matches!(range.kind, Kind::Mapped { object, .. } if self.has_closed_payer(self.memory[object].ledger)),
         );
-        let Some(&range) = closed else { return true };
-        self.processes[id].ranges.reserve_whole(&range);
-        self.free_range(id, &range);
-        false
+        let Some(&range) = closed else { return Visit::Done };
+        self.stay.spend(self.processes[id].ranges.len() as u32 * cost::RECORD);
+        self.vacate(id, &range);
+        Visit::Again
     }
 
     fn has_closed_payer(&self, payer: Option<Id<Ledger>>) -> bool {
@@ -199,29 +210,24 @@ impl<P: Platform> Kernel<P> {
         matches!(object.backing, Backing::Gone) || self.has_closed_payer(object.ledger)
     }
 
-    fn reclaim_memory(&mut self, top: Id<Ledger>, id: Id<MemoryObject>) -> Finished {
+    fn reclaim_memory(&mut self, top: Id<Ledger>, id: Id<MemoryObject>) -> Visit {
         let object = &mut self.memory[id];
-        let Some(ledger) = object.ledger else { return true };
+        let Some(ledger) = object.ledger else { return Visit::Done };
         if !self.is_within(top, ledger) {
-            return true;
+            return Visit::Done;
         }
-        let object = &mut self.memory[id];
-        object.ledger = None;
-        let pages = object.pages();
-        let backing = core::mem::replace(&mut object.backing, Backing::Gone);
-        self.free_backing(backing, pages);
-        self.ledgers[ledger].refund(Resource::Frames, pages);
-        self.refund_object(ledger);
-        true
+        if self.free_memory(id) { Visit::Done } else { Visit::Later }
     }
 
     /// Ends an endpoint: calls that wait are stale, those delivered have lost their server.
-    fn reclaim_endpoint(&mut self, top: Id<Ledger>, id: Id<Endpoint>) -> Finished {
-        let Some(ledger) = self.endpoints[id].ledger.filter(|&ledger| self.is_within(top, ledger)) else { return true };
+    fn reclaim_endpoint(&mut self, top: Id<Ledger>, id: Id<Endpoint>) -> Visit {
+        let Some(ledger) = self.endpoints[id].ledger.filter(|&ledger| self.is_within(top, ledger)) else {
+            return Visit::Done;
+        };
         self.end_queued_calls(id, None);
         if let Some(&receiver) = self.endpoints[id].receivers.first() {
             self.abort(receiver, status::STALE);
-            return false;
+            return Visit::Again;
         }
         let endpoint = &mut self.endpoints[id];
         endpoint.ledger = None;
@@ -232,30 +238,30 @@ impl<P: Platform> Kernel<P> {
             }
         }
         self.refund_object(ledger);
-        true
+        Visit::Done
     }
 
-    fn reclaim_notification(&mut self, top: Id<Ledger>, id: Id<Notification>) -> Finished {
-        let Some(notification) = self.notifications.get_mut(id) else { return true };
-        let Some(ledger) = notification.ledger else { return true };
+    fn reclaim_notification(&mut self, top: Id<Ledger>, id: Id<Notification>) -> Visit {
+        let Some(notification) = self.notifications.get_mut(id) else { return Visit::Done };
+        let Some(ledger) = notification.ledger else { return Visit::Done };
         if !self.is_within(top, ledger) {
-            return true;
+            return Visit::Done;
         }
         if let Some(waiter) = self.notifications[id].bits.first_waiter() {
             self.abort(waiter, status::STALE);
-            return false;
+            return Visit::Again;
         }
         self.notifications[id].ledger = None;
         self.refund_object(ledger);
         self.unbind_notification(id);
-        true
+        Visit::Done
     }
 
     /// Detaches a ledger below `top` that has none below itself.
-    fn reclaim_ledger(&mut self, top: Id<Ledger>, id: Id<Ledger>) -> Finished {
+    fn reclaim_ledger(&mut self, top: Id<Ledger>, id: Id<Ledger>) -> Visit {
         if id != top && self.is_within(top, id) && !self.ledgers[id].has_children() {
             self.detach_ledger(id);
         }
-        true
+        Visit::Done
     }
 }

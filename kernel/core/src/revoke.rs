@@ -12,23 +12,26 @@ use crate::process::Process;
 use crate::range::{Kind, Range};
 use crate::record::Waiter;
 use crate::slab::Id;
+use crate::stay::cost;
 use capos_abi::handle::Handle;
 use capos_abi::status;
 
-/// Slots that one step of a revocation takes.
-pub const STEP_SLOTS: usize = 64;
-
 impl<P: Platform> Kernel<P> {
-    /// Takes back up to [`STEP_SLOTS`] capabilities derived from this one; whether none is left.
+    /// Takes capabilities back that are derived from this one, as far as the stay allows; whether none is left.
     pub(crate) fn revoke_step(&mut self, slot: SlotRef) -> bool {
-        for _ in 0..STEP_SLOTS {
-            let Some(child) = grant::first_child(&mut self.processes, slot) else { return true };
+        while let Some(child) = grant::first_child(&mut self.processes, slot) {
+            if self.stay.is_over() {
+                return false;
+            }
+            self.stay.spend(cost::SLOT);
             self.end_operations(child);
-            self.end_mappings(child);
+            if self.end_mappings(child).is_none() {
+                return false;
+            }
             self.unbind_interrupt(child);
             self.release_slot(child);
         }
-        grant::first_child(&mut self.processes, slot).is_none()
+        true
     }
 
     /// Ends the pending operations of a process that use this handle.
@@ -36,7 +39,9 @@ impl<P: Platform> Kernel<P> {
         let handle = self.handle_of(slot);
         for i in 0..self.processes[slot.process].threads.len() {
             let Some(&thread) = self.processes[slot.process].threads.get(i) else { continue };
-            for tag in self.threads[thread].ring.tags() {
+            let tags = self.threads[thread].ring.tags();
+            self.stay.spend(u32::from(tags.end) * cost::RECORD);
+            for tag in tags {
                 if self.threads[thread].ring.record(tag).handle() == handle {
                     self.abort(Waiter { thread, tag }, status::STALE);
                 }
@@ -44,18 +49,20 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
-    /// Unmaps what was mapped with this capability, in whatever process.
-    fn end_mappings(&mut self, slot: SlotRef) {
-        let Some(held) = self.processes[slot.process].handles.slot(slot.index) else { return };
-        let Some(Object::Memory(object)) = held.capability().map(|c| c.object) else { return };
+    /// Unmaps what was mapped with this capability, in whatever process; `None`: something is left for the next stay.
+    fn end_mappings(&mut self, slot: SlotRef) -> Option<()> {
+        let held = self.processes[slot.process].handles.slot(slot.index)?;
+        let Some(Object::Memory(object)) = held.capability().map(|c| c.object) else { return Some(()) };
         let handle = self.handle_of(slot);
         for index in 0..self.processes.slots() {
             let Some(process) = self.processes.id_at(index) else { continue };
             while let Some(range) = self.mapping_of(process, object, slot.process, handle) {
-                self.processes[process].ranges.reserve_whole(&range);
-                self.free_range(process, &range);
+                if !self.vacate(process, &range) {
+                    return None;
+                }
             }
         }
+        Some(())
     }
 
     /// A capability goes by itself: the mappings made with it now belong to the one that it was derived from.

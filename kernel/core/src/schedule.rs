@@ -1,4 +1,5 @@
 //! Which thread runs where: a fair queue for each processor, hand-over to the thread just woken, stealing when idle.
+use crate::burial::CHORE_INTERVAL_NANOSECONDS;
 use crate::platform::{ContextIndex, Platform, Space};
 use crate::slab::Id;
 use crate::thread::{State, Thread};
@@ -81,6 +82,9 @@ impl<P: Platform> Kernel<P> {
     /// A thread that was just woken goes on in the slice of the one that blocked, so that two threads which hand over to each
     /// other keep nobody else from running.
     pub(crate) fn settle(&mut self, processor: usize) -> Next {
+        if !self.chores.is_empty() {
+            self.do_chores();
+        }
         let current = self.runnable(processor);
         match (current, self.scheduler.hand_over.take()) {
             (Some(_), None) => {}
@@ -202,7 +206,11 @@ impl<P: Platform> Kernel<P> {
     }
 
     fn arm_timer(&mut self, processor: usize) {
-        let earliest = self.timers.earliest();
+        let mut earliest = self.timers.earliest();
+        if !self.chores.is_empty() {
+            let interval = if self.current(processor).is_some() { CHORE_INTERVAL_NANOSECONDS } else { 0 };
+            earliest = earliest.min(self.platform.now() + interval);
+        }
         let state = self.scheduler.of(processor);
         let deadline = if state.waiting > 0 { earliest.min(state.slice_end) } else { earliest };
         if state.armed != deadline {

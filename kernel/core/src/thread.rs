@@ -18,6 +18,8 @@ pub enum State {
     Running(usize),
     /// Inside `cap_enter`, until so many completions are unread.
     Blocked(u32),
+    /// Runs no more; what it leaves is being put away.
+    Stopped,
     /// Gone, but for the capabilities that refer to it.
     Ended,
 }

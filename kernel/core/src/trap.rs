@@ -85,7 +85,7 @@ impl<P: Platform> Kernel<P> {
         present: bool,
         instruction: u64,
     ) -> Next {
-        self.inside = Some(processor);
+        self.begin_stay(processor);
         let filled = self.runnable(processor).is_some_and(|thread| {
             let process = self.threads[thread].process;
             !present && self.fill(process, address & !(FRAME_BYTES - 1), access)
@@ -99,7 +99,7 @@ impl<P: Platform> Kernel<P> {
 
     /// The current thread did what it may not: its process ends.
     pub fn fault(&mut self, processor: usize, fault: Fault) -> Next {
-        self.inside = Some(processor);
+        self.begin_stay(processor);
         if let Some(thread) = self.runnable(processor) {
             let process = self.threads[thread].process;
             self.log_fault(process, &fault);

@@ -11,6 +11,10 @@ use x86_64::registers::rflags::RFlags;
 /// `Frame::vector` after a voluntary entry; `sysretq` resumes such a frame.
 pub const SYSTEM_CALL: u64 = 256;
 
+/// Bytes of the instruction `syscall`. A frame that stands behind it and is moved back by so much makes the same call again: `rax`
+/// and the arguments are as they were.
+pub const SYSTEM_CALL_BYTES: u64 = 2;
+
 /// The registers of an interrupted program, in the order in which `trap.S` and the processor push them.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]

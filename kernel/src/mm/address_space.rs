@@ -5,6 +5,7 @@ use super::layout::{self, USER_END};
 use super::page_table::{self, ENTRIES, Entry, Table};
 use super::{shootdown, wide};
 use crate::processors;
+use capos_abi::PAGE_BYTES;
 use kernel_core::frame::{Frame, FrameAllocator, OutOfFrames};
 use kernel_core::memory::Access;
 use kernel_core::platform::Space;
@@ -23,14 +24,14 @@ pub fn create(frames: &mut FrameAllocator) -> Result<Space, OutOfFrames> {
     Ok(Space(root))
 }
 
-/// Frees the tables of a space, after every processor has left it.
-pub fn destroy(space: Space, frames: &mut FrameAllocator) {
+/// Frees up to `tables` tables of a space, after every processor has left it; whether all are free.
+pub fn destroy(space: Space, frames: &mut FrameAllocator, mut tables: u32) -> bool {
     processors::leave_space(space.0.address());
-    let root = table(space.0.address());
-    (0..FIRST_KERNEL_ENTRY)
-        .filter_map(|index| root.next(index))
-        .for_each(|below| free_tables(below, LEVELS - 1, frames));
-    frames.free(space.0);
+    let all = free_below(table(space.0.address()), FIRST_KERNEL_ENTRY, LEVELS, &mut tables, frames);
+    if all {
+        frames.free(space.0);
+    }
+    all
 }
 
 /// Maps a page; returns how many frames new tables took.
@@ -61,6 +62,23 @@ pub fn unmap(space: Space, address: u64) -> Option<Frame> {
     let (table, index, held) = held_entry(space, address)?;
     table.set(index, Entry::EMPTY);
     Some(Frame::containing(held.physical()))
+}
+
+/// Unmaps the first page mapped in `start..end`, looking at one table at most: the address behind what was looked at, and the
+/// page's frame.
+pub fn unmap_next(space: Space, start: u64, end: u64) -> (u64, Option<Frame>) {
+    let (found, reach) = page_table::find_or_gap(table(space.0.address()), start);
+    let end = end.min(reach);
+    let Some(table) = found else { return (end, None) };
+    for address in (start..end).step_by(PAGE_BYTES as usize) {
+        let index = page_table::index(address, 0);
+        let held = table.get(index);
+        if held.flags().contains(HELD) {
+            table.set(index, Entry::EMPTY);
+            return (address + PAGE_BYTES, Some(Frame::containing(held.physical())));
+        }
+    }
+    (end, None)
 }
 
 /// Changes the access of a mapped page.
@@ -105,12 +123,19 @@ pub fn zero(frame: Frame) {
     unsafe { wide::zero(layout::direct(frame.address()) as *mut u64, ENTRIES as usize) };
 }
 
-/// Frees a table and those below it; `level` counts how many are below.
-fn free_tables(table: Table, level: u32, frames: &mut FrameAllocator) {
-    if level > 0 {
-        (0..ENTRIES).filter_map(|index| table.next(index)).for_each(|below| free_tables(below, level - 1, frames));
+/// Frees the tables that the first `entries` entries lead to, and those below, which are `levels` levels, until `left` is used up;
+/// whether all are free.
+fn free_below(table: Table, entries: u64, levels: u32, left: &mut u32, frames: &mut FrameAllocator) -> bool {
+    for index in 0..entries {
+        let Some(below) = table.next(index) else { continue };
+        if levels > 1 && !free_below(below, ENTRIES, levels - 1, left, frames) || *left == 0 {
+            return false;
+        }
+        *left -= 1;
+        table.set(index, Entry::EMPTY);
+        frames.free(Frame::containing(below.physical()));
     }
-    frames.free(Frame::containing(table.physical()));
+    true
 }
 
 fn table(physical: u64) -> Table {

@@ -108,6 +108,23 @@ pub fn find(root: Table, address: u64, level: u32) -> Option<Table> {
     (level + 1..=ROOT_LEVEL).rev().try_fold(root, |table, above| table.next(index(address, above)))
 }
 
+/// The lowest table for an address, if there is one; and the address behind what it, or the gap in its place, covers.
+pub fn find_or_gap(root: Table, address: u64) -> (Option<Table>, u64) {
+    let mut table = root;
+    for above in (1..=ROOT_LEVEL).rev() {
+        match table.next(index(address, above)) {
+            Some(next) => table = next,
+            None => return (None, (address + 1).next_multiple_of(covered(above))),
+        }
+    }
+    (Some(table), (address + 1).next_multiple_of(covered(1)))
+}
+
+/// Bytes that an entry of a table of this level covers.
+fn covered(level: u32) -> u64 {
+    PAGE_BYTES << (9 * level)
+}
+
 /// The table of `level` for an address, with new tables where none are.
 pub fn find_or_new(
     root: Table,

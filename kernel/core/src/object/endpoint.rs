@@ -7,6 +7,7 @@ use crate::message::Params;
 use crate::operation::{Refusal, Step};
 use crate::platform::Platform;
 use crate::slab::Id;
+use crate::stay::cost;
 use capos_abi::interface::{endpoint, endpoint_server};
 use capos_abi::status;
 
@@ -17,6 +18,7 @@ impl<P: Platform> Kernel<P> {
         call: &KernelCall<'_>,
         params: &Params<'_>,
     ) -> Result<Step, Refusal> {
+        self.stay.spend(cost::METHOD);
         if self.endpoints[id].ledger.is_none() {
             return Err(status::STALE.into());
         }

@@ -46,7 +46,7 @@ impl InterruptTable {
 impl<P: Platform> Kernel<P> {
     /// A device interrupt fired: masks its line and sets the bound bits.
     pub fn interrupt(&mut self, processor: usize, line: u8) -> Next {
-        self.inside = Some(processor);
+        self.begin_stay(processor);
         self.platform.set_line_enabled(line, false);
         if let Some((notification, bits)) = self.interrupts.line(line).bound {
             self.notify(notification, bits);

@@ -14,6 +14,7 @@ use crate::process::{NAME_BYTES, Process};
 use crate::range::Kind;
 use crate::ring::Ring;
 use crate::slab::{Id, OutOfHeap};
+use crate::stay::cost;
 use crate::thread::{State, Thread};
 use alloc::vec::Vec;
 use capos_abi::interface::ledger::{
@@ -31,6 +32,7 @@ impl<P: Platform> Kernel<P> {
         call: &KernelCall<'_>,
         params: &Params<'_>,
     ) -> Result<Step, Refusal> {
+        self.stay.spend(cost::METHOD);
         match call.entry.method {
             create_ledger::METHOD => self.create_ledger(id, call, params),
             create_process::METHOD => self.create_process(id, call, params),
@@ -96,10 +98,12 @@ impl<P: Platform> Kernel<P> {
 
     /// A process whose object was charged.
     pub(crate) fn new_process(&mut self, ledger: Id<Ledger>, name: &str) -> Result<Id<Process>, Refusal> {
+        self.prepare_chore()?;
         let space = self.platform.create_space(&mut self.frames)?;
         let made = self.processes.insert(Process::new(ledger, space, name));
         made.map_err(|heap| {
-            self.platform.destroy_space(space, &mut self.frames);
+            // It has but its root.
+            let _ = self.platform.destroy_space(space, &mut self.frames, 1);
             heap.into()
         })
     }
@@ -150,6 +154,7 @@ impl<P: Platform> Kernel<P> {
             return Err(status::BAD_STATE.into());
         }
         self.processes[process].threads.try_reserve(1).map_err(|_| OutOfHeap)?;
+        self.prepare_chore()?;
         let pages = u64::from(ring_bytes) / FRAME_BYTES;
         self.ledgers[ledger].charge(Resource::Threads, 1)?;
         let charged = self.ledgers[ledger].charge(Resource::Frames, pages).map_err(Refusal::from);
@@ -189,6 +194,7 @@ impl<P: Platform> Kernel<P> {
         for page in 0..u64::from(area.bytes) / FRAME_BYTES {
             let frame = area.frame.offset(page);
             self.platform.zero_frame(frame);
+            self.stay.spend_bytes(FRAME_BYTES as u32);
             if !self.map_page(process, address + page * FRAME_BYTES, frame, crate::memory::Access::ReadWrite) {
                 return Err(OutOfHeap.into());
             }
@@ -232,6 +238,7 @@ impl<P: Platform> Kernel<P> {
         let entry = &mut self.processes[process];
         entry.ranges.set(registers.ring_address, registers.ring_address + u64::from(area.bytes), Kind::Ring);
         entry.threads.push(thread);
+        entry.live_threads += 1;
         if entry.state == crate::process::State::Running {
             self.wake(thread);
         }
@@ -271,6 +278,7 @@ impl<P: Platform> Kernel<P> {
             return Err(status::BAD_ARGUMENT.into());
         }
         call.check_room(results::SHAPE, 1, 0)?;
+        self.prepare_chore()?;
         let pages = bytes.div_ceil(FRAME_BYTES);
         let mut frames = Vec::new();
         frames.try_reserve_exact(pages as usize).map_err(|_| OutOfHeap)?;

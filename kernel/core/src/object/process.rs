@@ -8,6 +8,7 @@ use crate::platform::Platform;
 use crate::process::{Outcome, Process, State};
 use crate::record::{MethodTarget, Waiter};
 use crate::slab::{Id, OutOfHeap};
+use crate::stay::cost;
 use crate::thread::State as ThreadState;
 use capos_abi::interface::process::{exit, grant, inspect, kill, outcome, start, state, wait};
 use capos_abi::status;
@@ -19,6 +20,7 @@ impl<P: Platform> Kernel<P> {
         call: &KernelCall<'_>,
         params: &Params<'_>,
     ) -> Result<Step, Refusal> {
+        self.stay.spend(cost::METHOD);
         match call.entry.method {
             grant::METHOD => self.grant_to_process(id, call, params),
             start::METHOD => self.start_process(id, call),

@@ -9,12 +9,15 @@ use crate::operation::{Refusal, Step};
 use crate::platform::Platform;
 use crate::process::Process;
 use crate::range::{FIRST_ADDRESS, Kind, LAST_ADDRESS, Range};
-use crate::slab::{Id, OutOfHeap};
-use alloc::vec::Vec;
+use crate::slab::Id;
+use crate::stay::cost;
 use capos_abi::interface::virtual_memory::{commit, decommit, map, protect, reserve, unmap};
 use capos_abi::interface::{memory_object, memory_reader};
 use capos_abi::layout::{Scalar, Shape};
 use capos_abi::status;
+
+/// Pages whose access changes in one step.
+const PROTECT_PAGES: u64 = 128;
 
 impl<P: Platform> Kernel<P> {
     pub(super) fn virtual_memory(
@@ -23,6 +26,7 @@ impl<P: Platform> Kernel<P> {
         call: &KernelCall<'_>,
         params: &Params<'_>,
     ) -> Result<Step, Refusal> {
+        self.stay.spend(cost::METHOD);
         if self.processes[id].space.is_none() {
             return Err(status::STALE.into());
         }
@@ -72,11 +76,25 @@ impl<P: Platform> Kernel<P> {
         use decommit::{params as p, results};
         call.check_room(results::SHAPE, 0, 0)?;
         let (start, end) = span(params.get(p::ADDRESS), params.get(p::BYTES))?;
-        let parts = self.parts(id, start, end, |kind| matches!(kind, Kind::Committed(_) | Kind::Reserved))?;
-        self.processes[id].ranges.prepare()?;
-        self.processes[id].ranges.set(start, end, Kind::Reserved);
-        parts.iter().for_each(|part| self.free_range(id, part));
+        self.require(id, start, end, |kind| matches!(kind, Kind::Committed(_) | Kind::Reserved))?;
+        if !self.vacate_all(id, start, end)? {
+            return Ok(Step::Again);
+        }
         self.answer(call, &Reply::new(results::SHAPE))
+    }
+
+    /// Frees what is committed or mapped in `start..end`, as far as the stay allows; whether all is.
+    fn vacate_all(&mut self, id: Id<Process>, start: u64, end: u64) -> Result<bool, Refusal> {
+        while let Some(part) = self.processes[id].ranges.first(start, end, |kind| *kind != Kind::Reserved) {
+            if self.stay.is_over() {
+                return Ok(false);
+            }
+            self.processes[id].ranges.prepare()?;
+            if !self.vacate(id, &part) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn protect_memory(&mut self, id: Id<Process>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
@@ -84,20 +102,23 @@ impl<P: Platform> Kernel<P> {
         call.check_room(results::SHAPE, 0, 0)?;
         let (start, end) = span(params.get(p::ADDRESS), params.get(p::BYTES))?;
         let wanted = Access::from_abi(params.get(p::ACCESS)).ok_or(status::BAD_ARGUMENT)?;
-        let parts = self.parts(id, start, end, |kind| match kind {
+        self.require(id, start, end, |kind| match kind {
             Kind::Committed(_) => true,
             Kind::Mapped { writable, .. } => *writable || wanted != Access::ReadWrite,
             Kind::Reserved | Kind::Ring => false,
         })?;
-        for part in parts {
+        let differs = |kind: &Kind| match kind {
+            Kind::Committed(access) | Kind::Mapped { access, .. } => *access != wanted,
+            Kind::Reserved | Kind::Ring => false,
+        };
+        while let Some(mut part) = self.processes[id].ranges.first(start, end, differs) {
+            if self.stay.is_over() {
+                return Ok(Step::Again);
+            }
             self.processes[id].ranges.prepare()?;
-            let kind = match part.kind {
-                Kind::Mapped { object, offset, writable, granted, .. } => {
-                    Kind::Mapped { object, offset, access: wanted, writable, granted }
-                }
-                _ => Kind::Committed(wanted),
-            };
+            part.end = part.end.min(part.start + PROTECT_PAGES * FRAME_BYTES);
             self.split_mapping(id, &part);
+            let kind = part.kind.with_access(wanted);
             self.processes[id].ranges.set(part.start, part.end, kind);
             self.protect_pages(id, &part, wanted);
         }
@@ -109,13 +130,13 @@ impl<P: Platform> Kernel<P> {
         let Some(whole) = self.processes[id].ranges.find(part.start).copied() else { return };
         if let Kind::Mapped { object, writable, .. } = whole.kind {
             let pieces = u32::from(whole.start < part.start) + u32::from(whole.end > part.end);
-            (0..pieces).for_each(|_| self.retain(Object::Memory(object)));
-            self.memory[object].writers += pieces * u32::from(writable);
+            (0..pieces).for_each(|_| self.add_piece(object, writable));
         }
     }
 
     fn protect_pages(&mut self, id: Id<Process>, part: &Range, access: Access) {
         let Some(space) = self.processes[id].space else { return };
+        self.stay.spend(part.pages() as u32 * cost::PAGE);
         (0..part.pages()).for_each(|page| self.platform.protect(space, part.start + page * FRAME_BYTES, access));
         self.platform.flush(space, part.start, part.pages());
     }
@@ -143,8 +164,7 @@ impl<P: Platform> Kernel<P> {
         }
         let (start, end) = self.place(id, params.get(p::ADDRESS), bytes, |kind| *kind == Kind::Reserved)?;
         self.processes[id].ranges.prepare()?;
-        self.retain(Object::Memory(object));
-        self.memory[object].writers += u32::from(writable);
+        self.add_piece(object, writable);
         let granted = Some((slot.process, self.handle_of(slot)));
         self.processes[id].ranges.set(start, end, Kind::Mapped { object, offset, access, writable, granted });
         self.answer_address(call, results::SHAPE, results::ADDRESS, start)
@@ -154,13 +174,12 @@ impl<P: Platform> Kernel<P> {
         use unmap::{params as p, results};
         call.check_room(results::SHAPE, 0, 0)?;
         let (start, end) = span(params.get(p::ADDRESS), params.get(p::BYTES))?;
-        let parts = self.parts(id, start, end, |kind| *kind != Kind::Ring)?;
-        for part in parts {
-            self.processes[id].ranges.prepare()?;
-            self.split_mapping(id, &part);
-            self.processes[id].ranges.remove(part.start, part.end);
-            self.free_range(id, &part);
+        self.require(id, start, end, |kind| *kind != Kind::Ring)?;
+        if !self.vacate_all(id, start, end)? {
+            return Ok(Step::Again);
         }
+        self.processes[id].ranges.prepare()?;
+        self.processes[id].ranges.remove(start, end);
         self.answer(call, &Reply::new(results::SHAPE))
     }
 
@@ -189,23 +208,6 @@ impl<P: Platform> Kernel<P> {
     fn require(&self, id: Id<Process>, start: u64, end: u64, condition: impl Fn(&Kind) -> bool) -> Result<(), Refusal> {
         let covered = self.processes[id].ranges.covered(start, end, condition).is_some();
         if covered { Ok(()) } else { Err(status::BAD_STATE.into()) }
-    }
-
-    /// The parts of ranges within `start..end`, all of which satisfy the condition.
-    fn parts(
-        &self,
-        id: Id<Process>,
-        start: u64,
-        end: u64,
-        condition: impl Fn(&Kind) -> bool,
-    ) -> Result<Vec<Range>, Refusal> {
-        let covered = self.processes[id].ranges.covered(start, end, condition).ok_or(status::BAD_STATE)?;
-        let mut parts = Vec::new();
-        for part in covered {
-            parts.try_reserve(1).map_err(|_| OutOfHeap)?;
-            parts.push(part);
-        }
-        Ok(parts)
     }
 
     fn answer_address(

@@ -5,6 +5,7 @@ use crate::capability::Object;
 use crate::platform::Platform;
 use crate::record::{CallState, MethodTarget, PoolSlot, PoolSlotState, Record, Waiter};
 use crate::slab::Id;
+use crate::stay::cost;
 use crate::thread::Thread;
 use alloc::vec::Vec;
 use capos_abi::ring::{Completion, Submission, flag, kind};
@@ -79,6 +80,7 @@ impl<P: Platform> Kernel<P> {
     fn orphan_calls(&mut self, at: Waiter, slots: &Vec<PoolSlot>) {
         for slot in slots {
             if let PoolSlotState::Call(call) = slot.state {
+                self.stay.spend(cost::ABORT);
                 self.threads[at.thread].ring.unreserve(1);
                 self.end_call(call, status::SERVER_DIED, 0);
             }

@@ -10,6 +10,7 @@ use crate::platform::Platform;
 use crate::process::Process;
 use crate::record::{CallRecord, CallState, PoolSlotState, Record, SentCaps, Waiter};
 use crate::slab::Id;
+use crate::stay::cost;
 use crate::thread::State;
 use capos_abi::message::{DeliveryHeader, MAX_CAPS, delivery_flag};
 use capos_abi::ring::{Completion, kind};
@@ -93,6 +94,8 @@ impl<P: Platform> Kernel<P> {
                 handles.get(..usize::from(caps.len())).unwrap_or_default(),
             );
         }
+        self.stay.spend(cost::TRANSFER);
+        self.stay.spend_bytes(segment.bytes);
         self.platform.copy_arena(source, segment.offset, target, start + HEADER_BYTES + cap_bytes, segment.bytes);
         self.occupy(call, receiver, slot, HEADER_BYTES + cap_bytes + segment.bytes, caps.len());
     }

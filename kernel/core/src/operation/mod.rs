@@ -23,6 +23,8 @@ pub enum Step {
     Done(Done),
     /// It has a pending record and will complete later.
     Pending,
+    /// It is not done: the same entry goes on in the next stay.
+    Again,
 }
 
 /// Fields of a successful completion.

@@ -6,6 +6,7 @@ use crate::Kernel;
 use crate::platform::Platform;
 use crate::record::{ArenaRange, CallRecord, PoolSlotState, Record, SentCaps, Waiter};
 use crate::slab::Id;
+use crate::stay::cost;
 use crate::thread::Thread;
 use capos_abi::ring::{Completion, Submission, completion_flag, flag, kind};
 use capos_abi::status;
@@ -79,6 +80,8 @@ impl<P: Platform> Kernel<P> {
                 handles.get(..usize::from(caps.len())).unwrap_or_default(),
             );
         }
+        self.stay.spend(cost::TRANSFER);
+        self.stay.spend_bytes(segment.bytes);
         self.platform.copy_arena(source, segment.offset, target, result.offset + cap_bytes, segment.bytes);
         let flags = if spilled { completion_flag::SPILLED } else { 0 };
         self.close_call(call, Completion { bytes: cap_bytes + segment.bytes, caps: caps.len(), flags, ..OK });
@@ -91,6 +94,8 @@ impl<P: Platform> Kernel<P> {
         let result = record.result;
         let bytes = if segment.bytes <= result.bytes { segment.bytes } else { 0 };
         let (source, target) = (self.threads[server].ring.area, self.threads[call.thread].ring.area);
+        self.stay.spend(cost::TRANSFER);
+        self.stay.spend_bytes(bytes);
         self.platform.copy_arena(source, segment.offset, target, result.offset, bytes);
         self.close_call(call, Completion { status: status::EXCEPTION, bytes, ..OK });
     }

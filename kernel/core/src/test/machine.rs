@@ -3,7 +3,7 @@ use crate::frame::{Frame, FrameAllocator, OutOfFrames};
 use crate::memory::Access;
 use crate::platform::{ContextIndex, Platform, Registers, RingArea, Space};
 use capos_abi::ring::{ARENA_OFFSET, COMPLETION_ENTRIES, Completion, SUBMISSION_ENTRIES, Submission};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What the user side of a ring has written and the kernel has published.
 pub struct RingMemory {
@@ -22,6 +22,8 @@ pub struct Machine {
     pub rings: HashMap<u64, RingMemory>,
     pub pages: HashMap<(u64, u64), (Frame, Access)>,
     pub results: HashMap<ContextIndex, u64>,
+    /// Threads that enter again as soon as they run.
+    pub again: HashSet<ContextIndex>,
     pub interrupted: Vec<usize>,
     pub console: String,
 }
@@ -49,15 +51,19 @@ impl Platform for Machine {
     fn create_context(&mut self, _: ContextIndex, _: &Registers) -> bool {
         true
     }
+    fn enter_again(&mut self, context: ContextIndex) {
+        self.again.insert(context);
+    }
     fn set_result(&mut self, context: ContextIndex, value: u64) {
         self.results.insert(context, value);
     }
     fn create_space(&mut self, frames: &mut FrameAllocator) -> Result<Space, OutOfFrames> {
         frames.allocate().map(Space)
     }
-    fn destroy_space(&mut self, space: Space, frames: &mut FrameAllocator) {
+    fn destroy_space(&mut self, space: Space, frames: &mut FrameAllocator, _: u32) -> bool {
         assert!(!self.pages.keys().any(|(s, _)| *s == space.0.0), "pages are still mapped");
         frames.free(space.0);
+        true
     }
     fn map(
         &mut self,
@@ -72,6 +78,12 @@ impl Platform for Machine {
     }
     fn unmap(&mut self, space: Space, address: u64) -> Option<Frame> {
         self.pages.remove(&(space.0.0, address)).map(|(frame, _)| frame)
+    }
+    fn unmap_next(&mut self, space: Space, start: u64, end: u64) -> (u64, Option<Frame>) {
+        const TABLE_BYTES: u64 = 2 << 20;
+        let end = end.min((start + 1).next_multiple_of(TABLE_BYTES));
+        let mapped = (start..end).step_by(4096).find(|&page| self.pages.contains_key(&(space.0.0, page)));
+        mapped.map_or((end, None), |page| (page + 4096, self.unmap(space, page)))
     }
     fn protect(&mut self, space: Space, address: u64, access: Access) {
         if let Some(page) = self.pages.get_mut(&(space.0.0, address)) {

@@ -92,10 +92,14 @@ impl World {
         let processor = self.schedule(actor);
         let _ = self.kernel.enter(processor, min_complete, 0);
         self.settle();
+        if self.kernel.platform.again.remove(&actor.thread.index()) {
+            self.enter(actor, min_complete);
+        }
     }
 
     pub fn settle(&mut self) {
-        while let Some(processor) = self.kernel.platform.interrupted.pop() {
+        while !self.kernel.chores.is_empty() || !self.kernel.platform.interrupted.is_empty() {
+            let processor = self.kernel.platform.interrupted.pop().unwrap_or(0);
             let _ = self.kernel.reschedule(processor);
         }
     }

@@ -1,0 +1,297 @@
+//! Putting away what ended: in steps, each as long as its stay allows, on whatever processor comes by.
+//!
+//! Order of a process's death: its threads stop, their pending operations end and their rings go; then its handles, its memory,
+//! its page tables; then those who wait for it are told.
+use crate::Kernel;
+use crate::capability::Object;
+use crate::frame::{FRAME_BYTES, Frame};
+use crate::handle::SlotRef;
+use crate::ledger::Resource;
+use crate::memory::{Backing, MemoryObject};
+use crate::platform::{Platform, Space};
+use crate::process::{Process, State as ProcessState};
+use crate::range::{Kind, Range};
+use crate::record::Waiter;
+use crate::slab::{Id, OutOfHeap};
+use crate::stay::cost;
+use crate::thread::{State, Thread};
+use capos_abi::status;
+
+/// Pages unmapped between two flushes of stale translations.
+const UNMAP_BATCH: usize = 64;
+/// Page tables freed in one step.
+const TABLES_PER_STEP: u32 = 64;
+/// Nanoseconds after which a processor that has something else to do goes on with a chore.
+pub const CHORE_INTERVAL_NANOSECONDS: u64 = 50_000;
+
+/// Something that ended, and how far it is put away.
+pub enum Chore {
+    /// A process that ends: its next thread to stop.
+    Stop(Id<Process>, usize),
+    /// A thread: its next tag to end and page of its ring to free.
+    Thread(Id<Thread>, u16, u64),
+    /// A process: its next slot to empty.
+    Process(Id<Process>, u32),
+    /// A memory object that nothing refers to.
+    Memory(Id<MemoryObject>),
+}
+
+impl Chore {
+    /// A thread that has just stopped.
+    pub fn thread(id: Id<Thread>) -> Self {
+        Self::Thread(id, 0, 0)
+    }
+
+    /// A process whose threads have all stopped.
+    pub fn process(id: Id<Process>) -> Self {
+        Self::Process(id, 0)
+    }
+}
+
+impl<P: Platform> Kernel<P> {
+    /// Makes sure that one more object can be put away when it ends.
+    pub(crate) fn prepare_chore(&mut self) -> Result<(), OutOfHeap> {
+        let objects = self.threads.len() + 2 * self.processes.len() + self.memory.len() + 2;
+        let missing = (objects as usize).saturating_sub(self.chores.len());
+        self.chores.try_reserve(missing).map_err(|_| OutOfHeap)
+    }
+
+    /// Puts away what has ended, as far as this stay allows.
+    pub(crate) fn do_chores(&mut self) {
+        while !self.stay.is_over()
+            && let Some(chore) = self.chores.pop_front()
+        {
+            let rest = match chore {
+                Chore::Stop(id, thread) => self.stop_threads(id, thread).map(|left| Chore::Stop(id, left)),
+                Chore::Thread(id, tag, page) => self.bury_thread(id, tag, page),
+                Chore::Process(id, slot) => self.bury_process(id, slot),
+                Chore::Memory(id) => self.bury_memory(id),
+            };
+            if let Some(rest) = rest {
+                self.chores.push_front(rest);
+            }
+        }
+    }
+
+    fn bury_thread(&mut self, id: Id<Thread>, first: u16, page: u64) -> Option<Chore> {
+        for tag in first..self.threads[id].ring.tags().end {
+            if self.stay.is_over() {
+                return Some(Chore::Thread(id, tag, page));
+            }
+            self.stay.spend(cost::RECORD);
+            self.abort(Waiter { thread: id, tag }, status::CANCELLED);
+        }
+        let left = self.free_ring(id, page);
+        if left.is_some() {
+            return left;
+        }
+        let entry = &mut self.threads[id];
+        entry.state = State::Ended;
+        let (process, code) = (entry.process, entry.code);
+        let waiters = core::mem::take(&mut entry.waiters);
+        self.processes[process].threads.retain(|t| *t != id);
+        waiters.into_iter().for_each(|waiter| self.answer_join(waiter, code));
+        self.release(Object::Thread(id));
+        None
+    }
+
+    /// Unmaps and frees a thread's ring area from this page on.
+    fn free_ring(&mut self, id: Id<Thread>, page: u64) -> Option<Chore> {
+        let entry = &self.threads[id];
+        let (process, area, start, ledger) = (entry.process, entry.ring.area, entry.ring_address, entry.ledger);
+        let pages = u64::from(area.bytes) / FRAME_BYTES;
+        let batch = (pages - page).min(UNMAP_BATCH as u64);
+        if let Some(space) = self.processes[process].space {
+            self.unmap_pages(space, start + page * FRAME_BYTES, batch);
+        }
+        self.frames.free_contiguous(area.frame.offset(page), batch);
+        self.ledgers[ledger].refund(Resource::Frames, batch);
+        self.stay.spend(batch as u32 * cost::PAGE);
+        if page + batch < pages {
+            return Some(Chore::Thread(id, self.threads[id].ring.tags().end, page + batch));
+        }
+        self.processes[process].ranges.remove(start, start + u64::from(area.bytes));
+        None
+    }
+
+    fn bury_process(&mut self, id: Id<Process>, first: u32) -> Option<Chore> {
+        for slot in first..self.processes[id].handles.len() {
+            if self.stay.is_over() {
+                return Some(Chore::Process(id, slot));
+            }
+            self.end_minted_calls(id, slot);
+            self.bury_slot(SlotRef { process: id, index: slot });
+        }
+        let rest = Some(Chore::Process(id, self.processes[id].handles.len()));
+        while let Some(range) = self.processes[id].ranges.pop() {
+            let reached = self.free_pages(id, &range, true);
+            if reached < range.end {
+                self.processes[id].ranges.push(Range { start: reached, ..range });
+                return rest;
+            }
+            if let Kind::Mapped { object, writable, .. } = range.kind {
+                self.remove_piece(object, writable);
+            }
+        }
+        if let Some(space) = self.processes[id].space {
+            self.stay.spend(TABLES_PER_STEP * cost::TABLE);
+            if !self.platform.destroy_space(space, &mut self.frames, TABLES_PER_STEP) {
+                return rest;
+            }
+        }
+        self.answer_end(id);
+        None
+    }
+
+    fn bury_slot(&mut self, slot: SlotRef) {
+        let is_used = self.processes[slot.process].handles.slot(slot.index).is_some_and(|s| s.capability().is_some());
+        self.stay.spend(if is_used { cost::SLOT } else { cost::RECORD });
+        if is_used {
+            self.release_slot(slot);
+        }
+    }
+
+    /// Nothing is left of a process but what it ended with.
+    fn answer_end(&mut self, id: Id<Process>) {
+        let entry = &mut self.processes[id];
+        let ProcessState::Ending(outcome) = entry.state else { return };
+        entry.space = None;
+        entry.state = ProcessState::Ended(outcome);
+        let (ledger, tables) = (entry.ledger, core::mem::take(&mut entry.table_frames));
+        let waiters = core::mem::take(&mut entry.waiters);
+        self.ledgers[ledger].refund(Resource::Frames, tables);
+        waiters.into_iter().for_each(|waiter| self.answer_wait(waiter, outcome));
+        self.release(Object::Process(id));
+    }
+
+    /// Calls that wait for an object which ended with its minter are stale.
+    fn end_minted_calls(&mut self, id: Id<Process>, slot: u32) {
+        let held = self.processes[id].handles.slot(slot).and_then(|s| s.capability());
+        if let Some(Object::Served(served)) = held.map(|c| c.object)
+            && served.minter == Some(id)
+        {
+            self.end_queued_calls(served.endpoint, Some(id));
+        }
+    }
+
+    fn bury_memory(&mut self, id: Id<MemoryObject>) -> Option<Chore> {
+        if !self.free_memory(id) {
+            return Some(Chore::Memory(id));
+        }
+        self.memory.remove(id);
+        None
+    }
+
+    /// Frees the frames of a memory object, as far as the stay allows; once all are free its payer is refunded.
+    pub(crate) fn free_memory(&mut self, id: Id<MemoryObject>) -> bool {
+        let object = &mut self.memory[id];
+        let pages = object.pages();
+        if let Backing::Anonymous(frames) = &mut object.backing {
+            while let Some(frame) = frames.pop() {
+                match frame {
+                    Some(frame) => self.frames.free(frame),
+                    None => self.frames.unreserve(1),
+                }
+                self.stay.spend(cost::PAGE / 2);
+                if self.stay.is_over() && !frames.is_empty() {
+                    return false;
+                }
+            }
+            object.backing = Backing::Gone;
+        }
+        if let Some(ledger) = object.ledger.take() {
+            self.ledgers[ledger].refund(Resource::Frames, pages);
+            self.refund_object(ledger);
+        }
+        true
+    }
+
+    /// Frees what a part of a range of this map stands for, as far as the stay allows; what is freed is reserved then. Whether
+    /// all of it is.
+    pub(crate) fn vacate(&mut self, process: Id<Process>, part: &Range) -> bool {
+        let Some(whole) = self.processes[process].ranges.find(part.start).copied() else { return true };
+        // A part of the map that has no room to be cut is freed in one go.
+        let may_stop = self.processes[process].ranges.prepare().is_ok();
+        let reached = self.free_pages(process, part, may_stop);
+        self.processes[process].ranges.set(part.start, reached, Kind::Reserved);
+        if let Kind::Mapped { object, writable, .. } = whole.kind {
+            match u32::from(whole.start < part.start) + u32::from(reached < whole.end) {
+                0 => self.remove_piece(object, writable),
+                1 => {}
+                _ => self.add_piece(object, writable),
+            }
+        }
+        reached >= part.end
+    }
+
+    /// Each piece of a mapping refers to the object, and may be one through which it is written.
+    pub(crate) fn add_piece(&mut self, object: Id<MemoryObject>, writable: bool) {
+        self.memory[object].writers += u32::from(writable);
+        self.retain(Object::Memory(object));
+    }
+
+    fn remove_piece(&mut self, object: Id<MemoryObject>, writable: bool) {
+        self.memory[object].writers -= u32::from(writable);
+        self.release(Object::Memory(object));
+    }
+
+    /// Unmaps the pages of a range, frees and refunds those of its own, as far as the stay allows; where it stopped.
+    fn free_pages(&mut self, process: Id<Process>, range: &Range, may_stop: bool) -> u64 {
+        let Some(space) = self.processes[process].space else { return range.end };
+        let is_private = match range.kind {
+            Kind::Reserved | Kind::Ring => return range.end,
+            Kind::Committed(_) => true,
+            Kind::Mapped { .. } => false,
+        };
+        let mut at = range.start;
+        while at < range.end {
+            let reached = self.unmap_batch(space, at, range.end, is_private);
+            if is_private {
+                let ledger = self.processes[process].ledger;
+                self.ledgers[ledger].refund(Resource::Frames, (reached - at) / FRAME_BYTES);
+            }
+            at = reached;
+            if may_stop && self.stay.is_over() {
+                break;
+            }
+        }
+        at
+    }
+
+    /// Unmaps up to [`UNMAP_BATCH`] mapped pages; frees their frames if they are private, and the reservations of those that were never
+    /// touched.
+    fn unmap_batch(&mut self, space: Space, start: u64, end: u64, is_private: bool) -> u64 {
+        let mut batch = [None::<Frame>; UNMAP_BATCH];
+        let (mut at, mut first, mut last) = (start, end, start);
+        for place in &mut batch {
+            let (reached, frame) = self.platform.unmap_next(space, at, end);
+            let looked_at = ((reached - at) / FRAME_BYTES).min(capos_abi::PAGE_BYTES / 8) as u32;
+            self.stay.spend(cost::PAGE + looked_at * cost::TABLE_ENTRY);
+            if frame.is_some() {
+                (first, last) = (first.min(reached - FRAME_BYTES), reached);
+            }
+            *place = frame;
+            at = reached;
+            if at >= end || self.stay.is_over() {
+                break;
+            }
+        }
+        // Pages that were never touched have no translation that could be stale.
+        if first < last {
+            self.platform.flush(space, first, (last - first) / FRAME_BYTES);
+        }
+        if is_private {
+            let touched = batch.into_iter().flatten().inspect(|frame| self.frames.free(*frame)).count();
+            self.frames.unreserve((at - start) / FRAME_BYTES - touched as u64);
+        }
+        at
+    }
+
+    /// Unmaps pages whose frames belong to something else.
+    pub(crate) fn unmap_pages(&mut self, space: Space, start: u64, pages: u64) {
+        for page in 0..pages {
+            self.platform.unmap(space, start + page * FRAME_BYTES);
+        }
+        self.platform.flush(space, start, pages);
+    }
+}

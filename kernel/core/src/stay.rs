@@ -1,0 +1,75 @@
+//! A stay in the kernel is short, because interrupts are off meanwhile.
+//!
+//! 1. Who does something long spends from the budget of the stay, and stops between two steps when nothing is left.
+//! 2. A thread whose submissions are not all started by then enters again by itself ([`Platform::enter_again`]); so does one in
+//!    the middle of an entry that says [`crate::operation::Step::Again`].
+//! 3. The ends of threads and processes go on in later stays, of whatever processor (`chores`).
+use crate::Kernel;
+use crate::platform::Platform;
+
+/// What a stay may spend, in instructions by estimate. The step that spends the last of it is not counted: it is at most the
+/// copy of a message.
+const STAY_BUDGET: u32 = 10_000;
+
+/// What steps cost, in instructions by estimate.
+pub mod cost {
+    /// A call that is delivered or answered, without its bytes.
+    pub const TRANSFER: u32 = 700;
+    /// A pending operation that is ended.
+    pub const ABORT: u32 = 500;
+    /// A place of a table that is looked at.
+    pub const PLACE: u32 = 60;
+    /// A pending record that is looked at.
+    pub const RECORD: u32 = 8;
+    /// A thread that is stopped.
+    pub const STOP: u32 = 100;
+    /// A slot that is emptied.
+    pub const SLOT: u32 = 200;
+    /// A page that is unmapped, protected or given back.
+    pub const PAGE: u32 = 60;
+    /// An entry of a page table that is looked at.
+    pub const TABLE_ENTRY: u32 = 6;
+    /// A page table that is freed.
+    pub const TABLE: u32 = 60;
+    /// A method that makes or changes an object.
+    pub const METHOD: u32 = 1_000;
+    /// Bytes that are copied or cleared by one instruction.
+    pub const BYTES_PER_INSTRUCTION: u32 = 8;
+}
+
+/// What is left of this stay.
+#[derive(Default)]
+pub struct Stay {
+    left: u32,
+}
+
+impl Stay {
+    /// A stay begins.
+    pub fn begin(&mut self) {
+        self.left = STAY_BUDGET;
+    }
+
+    /// Something was done that costs so much.
+    pub fn spend(&mut self, cost: u32) {
+        self.left = self.left.saturating_sub(cost);
+    }
+
+    /// Bytes were copied or cleared.
+    pub fn spend_bytes(&mut self, bytes: u32) {
+        self.spend(bytes / cost::BYTES_PER_INSTRUCTION);
+    }
+
+    /// Whether nothing is left: what is long goes on in the next stay.
+    pub fn is_over(&self) -> bool {
+        self.left == 0
+    }
+}
+
+impl<P: Platform> Kernel<P> {
+    /// A processor comes into the kernel.
+    #[inline]
+    pub(crate) fn begin_stay(&mut self, processor: usize) {
+        self.inside = Some(processor);
+        self.stay.begin();
+    }
+}
