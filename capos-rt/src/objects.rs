@@ -101,6 +101,12 @@ pub fn monotonic_nanoseconds(handle: Handle) -> Result<u64, Failure> {
     call(handle, ID, METHOD, &Message::new(params::SHAPE), 0).map(|reply| reply.get(results::NANOSECONDS))
 }
 
+/// Nanoseconds since the start of 1970, by a `Clock`.
+pub fn date_nanoseconds(handle: Handle) -> Result<u64, Failure> {
+    use clock::{ID, date::*};
+    call(handle, ID, METHOD, &Message::new(params::SHAPE), 0).map(|reply| reply.get(results::NANOSECONDS))
+}
+
 /// Fills the start of `buffer` with at most [`RANDOM_BYTES`] from an `Entropy`; answers how many.
 pub fn fill_random(handle: Handle, buffer: &mut [u8]) -> Result<usize, Failure> {
     use entropy::{ID, fill::*};

@@ -4,7 +4,7 @@ use crate::arch::context::{self, Context};
 use crate::arch::features::Features;
 use crate::arch::io_apic::IoApics;
 use crate::arch::user::SYSTEM_CALL_BYTES;
-use crate::arch::{apic, clock, random, vector};
+use crate::arch::{apic, clock, cmos, random, vector};
 use crate::console;
 use crate::mm::boot_frames::BootFrames;
 use crate::mm::kernel_space::KernelSpace;
@@ -30,6 +30,8 @@ pub struct Machine {
     running: usize,
     contexts: Vec<Option<NonNull<Context>>>,
     console: bool,
+    /// Seconds from the start of 1970 to the kernel's start.
+    date: Option<u64>,
 }
 
 // SAFETY: contexts are memory that any processor may use, one at a time, under the kernel lock.
@@ -40,7 +42,8 @@ impl Machine {
     pub fn new(firmware: &Firmware, features: Features, space: &mut KernelSpace, frames: &mut BootFrames) -> Machine {
         let io_apics = IoApics::new(firmware, space, frames);
         let power = Switch::new(firmware, space, frames);
-        Machine { features, io_apics, power, running: 1, contexts: Vec::new(), console: false }
+        let date = date(frames.info().unix_seconds, firmware);
+        Machine { features, io_apics, power, running: 1, contexts: Vec::new(), console: false, date }
     }
 
     /// Says how many processors run.
@@ -72,6 +75,14 @@ impl Machine {
     }
 }
 
+/// The date at the kernel's start: what the loader said, else what the battery-backed clock says.
+fn date(said: u64, firmware: &Firmware) -> Option<u64> {
+    if said != 0 {
+        return Some(said);
+    }
+    (!firmware.no_cmos_clock).then(cmos::unix_seconds).flatten()
+}
+
 impl Platform for Machine {
     fn processors(&self) -> usize {
         self.running
@@ -79,6 +90,10 @@ impl Platform for Machine {
 
     fn now(&self) -> u64 {
         clock::now()
+    }
+
+    fn date_at_start(&self) -> Option<u64> {
+        self.date
     }
 
     fn interrupt_processor(&mut self, processor: usize) {

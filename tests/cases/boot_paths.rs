@@ -75,6 +75,26 @@ fn the_same_contents_give_the_same_images() {
     assert!(image::iso(&first).expect("an ISO") == image::iso(&second).expect("an ISO"), "the ISOs differ");
 }
 
+#[test]
+fn pvh_takes_the_date_from_the_battery_backed_clock() {
+    the_date_is_known(Machine::new().arg("-rtc").arg(DATE).boot());
+}
+
+#[test]
+fn uefi_hands_the_date_over() {
+    the_date_is_known(Machine::firmware(disk("date", &contents()), Medium::Disk).arg("-rtc").arg(DATE).boot());
+}
+
+/// QEMU's clock at the start: 2,000,000,000 seconds after the start of 1970.
+const DATE: &str = "base=2033-05-18T03:33:20";
+
+/// Boots take less than a thousand seconds, wherever.
+fn the_date_is_known(mut machine: Running) {
+    machine.enter();
+    machine.shell("call @clock.date", &["nanoseconds = 2000000"]);
+    machine.shut_down(0);
+}
+
 /// From the first prompt to an end with a code.
 fn a_session_on(mut machine: Running) {
     machine.expect("capOS loader");

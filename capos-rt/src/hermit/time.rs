@@ -1,11 +1,11 @@
-//! Time from the slot `clock`. There is no date yet.
+//! Time and date from the slot `clock`.
 use super::error::number;
 use crate::panic::fatal;
 use crate::raw::{self, Failure};
 use crate::{objects, startup};
 use capos_abi::handle::NULL;
 use capos_abi::status;
-use hermit_abi::errno::{EINVAL, ENOSYS, EPERM};
+use hermit_abi::errno::{EINVAL, EPERM};
 use hermit_abi::{CLOCK_MONOTONIC, CLOCK_REALTIME, timespec};
 
 const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
@@ -38,17 +38,20 @@ pub fn span(time: &timespec) -> Option<u64> {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sys_clock_gettime(clock: i32, time: *mut timespec) -> i32 {
-    match (clock, now()) {
-        (CLOCK_REALTIME, _) => -ENOSYS,
-        (CLOCK_MONOTONIC, Some(Ok(now))) => {
-            let (seconds, rest) = (now / NANOSECONDS_PER_SECOND, now % NANOSECONDS_PER_SECOND);
+    let read = match clock {
+        CLOCK_REALTIME => objects::date_nanoseconds,
+        CLOCK_MONOTONIC => objects::monotonic_nanoseconds,
+        _ => return -EINVAL,
+    };
+    match startup::clock().map(read) {
+        Some(Ok(nanoseconds)) => {
+            let (seconds, rest) = (nanoseconds / NANOSECONDS_PER_SECOND, nanoseconds % NANOSECONDS_PER_SECOND);
             // SAFETY: the caller's place for the answer.
             unsafe { time.write(timespec { tv_sec: seconds as i64, tv_nsec: rest as i32 }) };
             0
         }
-        (CLOCK_MONOTONIC, Some(Err(failure))) => -number(failure),
-        (CLOCK_MONOTONIC, None) => -EPERM,
-        _ => -EINVAL,
+        Some(Err(failure)) => -number(failure),
+        None => -EPERM,
     }
 }
 

@@ -46,6 +46,8 @@ pub trait Platform {
     fn processors(&self) -> usize;
     /// Monotonic nanoseconds since the kernel started.
     fn now(&self) -> u64;
+    /// Seconds from the start of 1970 (UTC) to the kernel's start, if the machine knows the date.
+    fn date_at_start(&self) -> Option<u64>;
     /// Makes another processor enter the kernel soon and call [`crate::Kernel::reschedule`].
     fn interrupt_processor(&mut self, processor: usize);
     /// Arms this processor's one-shot timer (absolute nanoseconds; `u64::MAX` stops it); it calls [`crate::Kernel::timer`].

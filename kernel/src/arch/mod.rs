@@ -2,6 +2,7 @@
 
 pub mod apic;
 pub mod clock;
+pub mod cmos;
 pub mod context;
 pub mod cpu;
 pub mod features;

@@ -76,6 +76,8 @@ pub struct Firmware {
     pub reset: Option<(Register, u8)>,
     /// How to turn the machine off.
     pub soft_off: Option<SoftOff>,
+    /// The machine has no CMOS clock, or none that may be read.
+    pub no_cmos_clock: bool,
     /// I/O port of the power management timer.
     pub power_timer: Option<u16>,
 }

@@ -2,6 +2,7 @@
 //!
 //! Firmware lies. Whatever is not exactly as its specification has it is not there.
 
+pub mod date;
 pub mod firmware;
 pub mod sleep;
 pub mod tables;

@@ -231,3 +231,16 @@ fn a_wait_takes_the_bits_that_were_signalled() {
     assert_eq!(done.iter().map(|c| (c.user_data, c.value)).collect::<Vec<_>>(), [(1, 4), (2, 0)]);
     assert_eq!(only(world.run(actor, Submission { arg: 1, ..wait })).value, 1, "bits stay until taken");
 }
+
+#[test]
+fn the_date_is_refused_where_it_is_unknown() {
+    let mut world = World::new();
+    let client = world.actor("client", PLENTY);
+    let clock = world.give(client, Object::Clock, clock::ID);
+    let (refused, _) = world.call_kernel(client, clock, clock::ID, clock::date::METHOD, &[]);
+    assert_eq!(refused.status, status::UNAVAILABLE);
+    world.kernel.platform.date = Some(2_000_000_000);
+    world.kernel.platform.now = 17;
+    let (known, result) = world.call_kernel(client, clock, clock::ID, clock::date::METHOD, &[]);
+    assert_eq!((known.status, result[1]), (status::OK, 2_000_000_000_000_000_017));
+}

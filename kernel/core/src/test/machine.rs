@@ -18,6 +18,7 @@ pub struct RingMemory {
 #[derive(Default)]
 pub struct Machine {
     pub now: u64,
+    pub date: Option<u64>,
     pub processors: usize,
     pub rings: HashMap<u64, RingMemory>,
     pub pages: HashMap<(u64, u64), (Frame, Access)>,
@@ -43,6 +44,9 @@ impl Platform for Machine {
     }
     fn now(&self) -> u64 {
         self.now
+    }
+    fn date_at_start(&self) -> Option<u64> {
+        self.date
     }
     fn interrupt_processor(&mut self, processor: usize) {
         self.interrupted.push(processor);

@@ -30,6 +30,7 @@ const CHECKS: &[Check] = &[
     ("heap under threads", synchronise::heap_under_threads),
     ("instant and sleep", synchronise::instant_and_sleep),
     ("time-outs", synchronise::time_outs),
+    ("date", values::date),
     ("no environment", missing::environment),
     ("no files", missing::files),
     ("no network", missing::network),

@@ -1,5 +1,9 @@
 //! What one thread does with memory.
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};
+use std::time::SystemTime;
+
+/// Seconds from the start of 1970 to a day before this test was written.
+const SOME_DAY_OF_2025: u64 = 1_750_000_000;
 
 pub fn arguments() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -44,4 +48,11 @@ pub fn hash_map() {
     assert_eq!(words.get("key 500"), Some(&500));
     let remainders: HashSet<usize> = words.values().map(|n| n % 10).collect();
     assert_eq!(remainders.len(), 10);
+}
+
+pub fn date() {
+    let since_1970 = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("now is later");
+    let before = since_1970();
+    assert!(before.as_secs() > SOME_DAY_OF_2025);
+    assert!(since_1970() > before);
 }
