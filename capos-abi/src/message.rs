@@ -26,6 +26,18 @@ pub mod mode {
     pub const COPY: u64 = 0;
     /// The receiver's slot takes the place of the sender's, which is locked until delivery and then empty.
     pub const MOVE: u64 = 1;
+    /// Added to either: the receiver's capability and its copies stay in the receiver's session.
+    pub const CONFINED: u64 = 2;
+}
+
+/// Attributes of a session that a call may disclose: in [`DeliveryHeader::disclosed`] each of them says that its byte counts.
+pub mod attribute {
+    /// `Session.Principal`, in the second byte.
+    pub const PRINCIPAL: u32 = 1;
+    /// `Session.Strength`, in the third byte.
+    pub const STRENGTH: u32 = 2;
+    /// The profile's number, in the fourth byte.
+    pub const PROFILE: u32 = 4;
 }
 
 /// Flags of a delivery.
@@ -54,11 +66,11 @@ pub struct DeliveryHeader {
     pub flags: u8,
     /// Bytes that the caller accepts as a result, capabilities included.
     pub result_bytes: u32,
-    /// Session attributes that caller and grant agree to disclose; none is defined yet.
+    /// Session attributes that caller and grant agree to disclose: which (see [`attribute`]) in the first byte, then their values.
     pub disclosed: u32,
     /// The call's deadline in absolute monotonic nanoseconds, 0 = none.
     pub deadline: u64,
-    /// Service-scoped reference of the caller's session; zero while sessions do not exist.
+    /// The caller's session, as this endpoint knows it: the same for every call of that session, and another one elsewhere.
     pub session: [u64; 2],
 }
 

@@ -60,6 +60,8 @@ pub const SERVER_DIED: Status = -32;
 pub const CALLER_GONE: Status = -33;
 /// The operation to cancel is already returning, or there is none under this tag.
 pub const TOO_LATE: Status = -34;
+/// The caller's session has ended.
+pub const SESSION_ENDED: Status = -35;
 
 /// The server answered with an exception; the result range holds an `Exception` message.
 pub const EXCEPTION: Status = -40;
@@ -74,6 +76,8 @@ pub mod transfer {
     pub const MOVED_TWICE: u8 = 2;
     /// The descriptor's mode is unknown.
     pub const UNKNOWN_MODE: u8 = 3;
+    /// It may not leave the session that it was given to.
+    pub const CONFINED: u8 = 4;
 }
 
 /// Resources that a ledger counts, as packed into the `value` of an [`EXHAUSTED`] completion.

@@ -9,7 +9,9 @@ use schema::exception_capnp::exception;
 pub fn from_status(status: Status, value: u64) -> Error {
     let text = describe(status);
     match status {
-        status::SERVER_DIED | status::STALE | status::CALLER_GONE => Error::disconnected(text.into()),
+        status::SERVER_DIED | status::STALE | status::CALLER_GONE | status::SESSION_ENDED => {
+            Error::disconnected(text.into())
+        }
         status::EXHAUSTED => Error::overloaded(exhausted(value)),
         status::TOO_BIG | status::DEADLINE | status::NOT_ACCEPTED => Error::overloaded(text.into()),
         status::WRONG_INTERFACE | status::UNIMPLEMENTED => Error::unimplemented(text.into()),
@@ -43,6 +45,7 @@ fn describe(status: Status) -> &'static str {
         status::DEADLINE => "the deadline passed",
         status::SERVER_DIED => "the server died; the call may have been executed",
         status::CALLER_GONE => "the caller is gone",
+        status::SESSION_ENDED => "the session has ended",
         status::TOO_LATE => "too late to cancel",
         _ => "",
     }

@@ -32,6 +32,7 @@ use schema::handle_manager_capnp::handle_manager;
 use schema::ledger_capnp::ledger;
 use schema::memory_object_capnp::{memory_object, memory_reader};
 use schema::process_capnp::process;
+use schema::session_capnp::session;
 use schema::thread_capnp::thread;
 use schema::virtual_memory_capnp::virtual_memory::{self, Access};
 
@@ -79,6 +80,7 @@ pub struct Spawn {
     arguments: Vec<String>,
     grants: Vec<Grant>,
     payer: Payer,
+    session: Option<session::Client>,
     stack_bytes: u64,
     ring_bytes: u32,
 }
@@ -92,6 +94,7 @@ impl Spawn {
             arguments: vec![name.into()],
             grants: Vec::new(),
             payer: Payer::Part(Quota::default()),
+            session: None,
             stack_bytes: STACK_BYTES,
             ring_bytes: DEFAULT_AREA_BYTES,
         }
@@ -123,6 +126,12 @@ impl Spawn {
     /// Lets it live on this ledger instead.
     pub fn ledger(mut self, ledger: ledger::Client) -> Spawn {
         self.payer = Payer::Ledger(ledger);
+        self
+    }
+
+    /// Lets it act in this session instead of the spawner's.
+    pub fn session(mut self, session: session::Client) -> Spawn {
+        self.session = Some(session);
         self
     }
 
@@ -220,6 +229,11 @@ impl Child {
         own_memory: &virtual_memory::Client,
         file: &Mapping,
     ) -> Result<(), SpawnError> {
+        if let Some(session) = spawn.session {
+            let mut request = self.process.set_session_request();
+            request.get().set_session(session);
+            request.send().promise.await?;
+        }
         let startup_bytes = image::startup_bytes(spawn.grants.len() + OWN_GRANTS, &spawn.arguments)?;
         let layout = Layout::new(plan, startup_bytes);
         self.share(plan, &spawn.binary).await?;

@@ -55,6 +55,7 @@ struct Grant {
     systemStatus @12 :Void;
     supervisor @13 :Void;
     # Served by init itself.
+    sessions @14 :Void;
   }
 }
 

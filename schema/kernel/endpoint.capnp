@@ -7,6 +7,15 @@ interface EndpointServer @0xb0f4a6e0d91c4a07 {
   mint @0 (interfaceId :UInt64, key :UInt64) -> (object :Capability);
   # An object of this endpoint. The returned capability is its origin: capabilities copied from it are its children, and
   # an `unreferenced` completion comes when the last of them is gone. Calls on it are stale once the process has died.
+
+  sessionState @1 (first :UInt64, second :UInt64) -> (state :State);
+  # Whether the session lasts to which this endpoint's calls refer by these two words.
+
+  enum State {
+    live @0;
+    ended @1;
+    # Also if there never was one.
+  }
 }
 
 interface Endpoint @0xb0f4a6e0d91c4a08 extends(EndpointServer) {

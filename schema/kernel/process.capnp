@@ -1,11 +1,15 @@
 @0xd2a1f07c5e8b3302;
 # A process: an address space, a handle table, threads and the ledger that pays for them.
 
+using Session = import "session.capnp".Session;
+
 interface Process @0xb0f4a6e0d91c4a02 {
   # Control of one process.
 
-  grant @0 (capability :Capability) -> (handle :UInt64);
-  # Gives the process a copy of the capability; `handle` is the process's handle of it.
+  grant @0 (capability :Capability, reach :Reach, disclosable :UInt8 = 7) -> (handle :UInt64);
+  # Gives the process a copy of the capability; `handle` is the process's handle of it. Calls through it disclose no other
+  # attributes of the caller's session than `disclosable` (1 principal, 2 strength, 4 profile) and those that the grant allows
+  # from which it was copied.
 
   start @1 ();
   # Lets the threads run. A process starts once.
@@ -21,6 +25,15 @@ interface Process @0xb0f4a6e0d91c4a02 {
 
   inspect @5 () -> (id :UInt64, state :State, threads :UInt32, handles :UInt32, name :Text);
   # What it is doing.
+
+  setSession @6 (session :Session);
+  # Before the process starts: the session that it acts in. Without this, that of the process that made it.
+
+  enum Reach {
+    open @0;
+    session @1;
+    # The capability and its copies stay in the session of the process.
+  }
 
   enum State {
     created @0;

@@ -4,6 +4,7 @@ use crate::ledger::Ledger;
 use crate::memory::MemoryObject;
 use crate::notification::Notification;
 use crate::process::Process;
+use crate::session::{ALL_ATTRIBUTES, Session};
 use crate::slab::Id;
 use crate::thread::Thread;
 use capos_abi::interface;
@@ -43,6 +44,12 @@ pub enum Object {
     Entropy,
     /// The machine.
     System,
+    /// A session.
+    Session(Id<Session>),
+    /// A session, by one of those who make it last.
+    SessionControl(Id<Session>),
+    /// The right to open sessions.
+    SessionAuthority,
     /// Nothing.
     Null,
 }
@@ -65,12 +72,16 @@ pub struct Capability {
     pub object: Object,
     /// Interface granted.
     pub interface: u64,
+    /// Attributes of a caller's session that calls through it may disclose.
+    pub disclosable: u8,
+    /// It and its copies stay in the session of their holder.
+    pub confined: bool,
 }
 
 impl Capability {
-    /// A capability.
+    /// A capability that may be passed to everybody.
     pub fn new(object: Object, interface: u64) -> Self {
-        Self { object, interface }
+        Self { object, interface, disclosable: ALL_ATTRIBUTES, confined: false }
     }
 
     /// Whether the granted interface is `called` or extends it.

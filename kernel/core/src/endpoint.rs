@@ -14,6 +14,8 @@ pub struct Endpoint {
     pub references: u32,
     /// Who pays for it; `None`: its ledger was reclaimed, and it has ended.
     pub ledger: Option<Id<Ledger>>,
+    /// Numbers endpoints: what the references of sessions depend on.
+    pub scope: u64,
     /// Bytes of a call's message at most.
     pub max_message_bytes: u32,
     /// Bytes at most of the memory in which a longer message travels.
@@ -32,10 +34,11 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// An endpoint without server.
-    pub fn new(ledger: Id<Ledger>, max_message_bytes: u32, max_large_bytes: u64) -> Self {
+    pub fn new(ledger: Id<Ledger>, scope: u64, max_message_bytes: u32, max_large_bytes: u64) -> Self {
         Self {
             references: 0,
             ledger: Some(ledger),
+            scope,
             max_message_bytes,
             max_large_bytes,
             owners: 0,

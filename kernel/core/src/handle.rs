@@ -5,6 +5,7 @@
 use crate::capability::Capability;
 use crate::grant::Links;
 use crate::process::Process;
+use crate::session::{NO_REFERENCE, Reference};
 use crate::slab::{Id, OutOfHeap};
 use alloc::vec::Vec;
 use capos_abi::handle::{Handle, INDEX_BITS};
@@ -30,6 +31,8 @@ pub struct Slot {
     pub links: Links,
     /// On its way to another process; nobody can use it until it arrives or the call is cancelled.
     pub locked: bool,
+    /// The holder's session as the endpoint of a served object knows it; zero until the first call.
+    pub session: Reference,
     /// The origin has lost its last derived capability, and its minter has not been told.
     pub unreferenced: bool,
 }
@@ -86,12 +89,20 @@ impl HandleTable {
         slot.capability = Some(capability);
         slot.links = Links::ROOT;
         slot.locked = false;
+        slot.session = NO_REFERENCE;
         slot.unreferenced = false;
         self.oldest_free = next;
         if next == NONE {
             self.newest_free = NONE;
         }
         index
+    }
+
+    /// Keeps the capability in a slot, and its copies, within the session of this table's process.
+    pub fn confine(&mut self, index: u32) {
+        if let Some(capability) = self.slot_mut(index).and_then(|slot| slot.capability.as_mut()) {
+            capability.confined = true;
+        }
     }
 
     /// Empties a slot. Its links must have been taken out of the grant tree.
@@ -155,6 +166,7 @@ impl HandleTable {
             capability: None,
             links: Links::ROOT,
             locked: false,
+            session: NO_REFERENCE,
             unreferenced: false,
         });
         self.append_free(index);

@@ -115,7 +115,7 @@ impl<P: Platform> Kernel<P> {
     fn root_process(&mut self, ledger: Id<Ledger>) -> Result<Id<Process>, StartError> {
         self.ledgers[ledger].charge(Resource::Objects, 1).map_err(|_| StartError::Memory)?;
         self.ledgers[ledger].references += 1;
-        Ok(self.new_process(ledger, "init")?)
+        Ok(self.new_process(ledger, self.sessions.system, "init")?)
     }
 
     /// Maps a read-only segment from the package itself, or fills private memory with a writable one.
@@ -222,6 +222,7 @@ impl<P: Platform> Kernel<P> {
             ("log", Object::KernelLog, interface::log_sink::ID),
             ("entropy", Object::Entropy, interface::entropy::ID),
             ("system", Object::System, interface::system_control::ID),
+            ("sessions", Object::SessionAuthority, interface::session_authority::ID),
             ("null", Object::Null, interface::null::ID),
         ] {
             self.grant_init(caps, process, name, object, interface)?;

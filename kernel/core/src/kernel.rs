@@ -12,6 +12,7 @@ use crate::operation::Refusal;
 use crate::platform::{ContextIndex, Platform};
 use crate::process::Process;
 use crate::schedule::{Next, Scheduler};
+use crate::session::Sessions;
 use crate::slab::{Id, Slab};
 use crate::stay::{Stay, cost};
 use crate::thread::Thread;
@@ -45,6 +46,7 @@ pub struct Kernel<P> {
     pub(crate) endpoints: Slab<Endpoint>,
     pub(crate) memory: Slab<MemoryObject>,
     pub(crate) notifications: Slab<Notification>,
+    pub(crate) sessions: Sessions,
     pub(crate) scheduler: Scheduler,
     pub(crate) timers: TimerQueue,
     pub(crate) interrupts: InterruptTable,
@@ -53,8 +55,10 @@ pub struct Kernel<P> {
 
 impl<P: Platform> Kernel<P> {
     /// A kernel without processes.
-    pub fn new(platform: P, frames: FrameAllocator) -> Result<Self, OutOfMemory> {
+    pub fn new(mut platform: P, frames: FrameAllocator) -> Result<Self, OutOfMemory> {
+        let sessions = Sessions::new(&mut platform).map_err(|_| OutOfMemory)?;
         Ok(Self {
+            sessions,
             platform,
             frames,
             inside: None,
@@ -185,7 +189,13 @@ impl<P: Platform> Kernel<P> {
             Object::Served(served) => self.endpoints[served.endpoint].references += 1,
             Object::Notification(id) => self.notifications[id].references += 1,
             Object::Interrupt(line) => self.interrupts.retain(line),
-            Object::Clock
+            Object::Session(id) => self.sessions[id].references += 1,
+            Object::SessionControl(id) => {
+                self.sessions[id].references += 1;
+                self.sessions[id].controls += 1;
+            }
+            Object::SessionAuthority
+            | Object::Clock
             | Object::InterruptLines
             | Object::IoPorts(..)
             | Object::KernelLog

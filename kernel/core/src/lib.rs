@@ -44,6 +44,7 @@ mod record;
 mod revoke;
 mod ring;
 mod schedule;
+mod session;
 mod slab;
 mod stay;
 mod thread;

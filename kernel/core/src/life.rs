@@ -162,7 +162,10 @@ impl<P: Platform> Kernel<P> {
                 }
             }
             Object::Interrupt(line) => self.release_interrupt(line),
-            Object::Clock
+            Object::Session(id) => self.release_session(id),
+            Object::SessionControl(id) => self.release_control(id),
+            Object::SessionAuthority
+            | Object::Clock
             | Object::InterruptLines
             | Object::IoPorts(..)
             | Object::KernelLog
@@ -207,6 +210,7 @@ impl<P: Platform> Kernel<P> {
             && let Some(process) = self.processes.remove(id)
             && process.charged
         {
+            self.release_session(process.session);
             self.refund_object(process.ledger);
         }
     }

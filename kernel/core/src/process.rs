@@ -4,6 +4,7 @@ use crate::ledger::Ledger;
 use crate::platform::Space;
 use crate::range::RangeMap;
 use crate::record::Waiter;
+use crate::session::Session;
 use crate::slab::Id;
 use crate::thread::Thread;
 use crate::trap::Fault;
@@ -42,6 +43,10 @@ pub struct Process {
     pub references: u32,
     /// What it is doing.
     pub state: State,
+    /// On whose behalf it acts.
+    pub session: Id<Session>,
+    /// That session has ended.
+    pub session_ended: bool,
     /// Who pays for it.
     pub ledger: Id<Ledger>,
     /// Whether its ledger still pays: not once that was reclaimed.
@@ -70,10 +75,12 @@ pub struct Process {
 
 impl Process {
     /// A process without threads.
-    pub fn new(ledger: Id<Ledger>, space: Space, name: &str) -> Self {
+    pub fn new(ledger: Id<Ledger>, session: Id<Session>, space: Space, name: &str) -> Self {
         let mut process = Self {
             references: 1,
             state: State::Created,
+            session,
+            session_ended: false,
             ledger,
             charged: true,
             handles: HandleTable::new(),

@@ -13,6 +13,7 @@ use crate::notification::Notification;
 use crate::platform::Platform;
 use crate::process::{Outcome, Process, State as ProcessState};
 use crate::range::Kind;
+use crate::session::Session;
 use crate::slab::Id;
 use crate::stay::cost;
 use crate::thread::{State as ThreadState, Thread};
@@ -36,6 +37,7 @@ enum Pass {
     Memory,
     Endpoints,
     Notifications,
+    Sessions,
     Ledgers,
 }
 
@@ -93,6 +95,7 @@ impl<P: Platform> Kernel<P> {
             Pass::Memory => self.memory.slots(),
             Pass::Endpoints => self.endpoints.slots(),
             Pass::Notifications => self.notifications.slots(),
+            Pass::Sessions => self.sessions.places(),
         }
     }
 
@@ -105,7 +108,8 @@ impl<P: Platform> Kernel<P> {
             Pass::Mappings => Some(Pass::Memory),
             Pass::Memory => Some(Pass::Endpoints),
             Pass::Endpoints => Some(Pass::Notifications),
-            Pass::Notifications => Some(Pass::Ledgers),
+            Pass::Notifications => Some(Pass::Sessions),
+            Pass::Sessions => Some(Pass::Ledgers),
             Pass::Ledgers => self.ledgers[top].has_children().then_some(Pass::Ledgers),
         }
     }
@@ -129,6 +133,7 @@ impl<P: Platform> Kernel<P> {
             Pass::Notifications => {
                 self.notifications.id_at(place).map_or(Visit::Done, |id| self.reclaim_notification(top, id))
             }
+            Pass::Sessions => self.sessions.id_at(place).map_or(Visit::Done, |id| self.reclaim_session(top, id)),
             Pass::Ledgers => self.ledgers.id_at(place).map_or(Visit::Done, |id| self.reclaim_ledger(top, id)),
         }
     }
@@ -254,6 +259,18 @@ impl<P: Platform> Kernel<P> {
         self.notifications[id].ledger = None;
         self.refund_object(ledger);
         self.unbind_notification(id);
+        Visit::Done
+    }
+
+    fn reclaim_session(&mut self, top: Id<Ledger>, id: Id<Session>) -> Visit {
+        let Some(ledger) = self.sessions[id].ledger.filter(|&ledger| self.is_within(top, ledger)) else {
+            return Visit::Done;
+        };
+        if !self.end_session_step(id) {
+            return Visit::Later;
+        }
+        self.sessions[id].ledger = None;
+        self.refund_object(ledger);
         Visit::Done
     }
 

@@ -2,6 +2,7 @@
 use crate::endpoint::Endpoint;
 use crate::notification::Notification;
 use crate::process::Process;
+use crate::session::Identity;
 use crate::slab::Id;
 use crate::thread::Thread;
 use alloc::vec::Vec;
@@ -28,6 +29,7 @@ pub struct ArenaRange {
 }
 
 /// A pending operation.
+#[expect(clippy::large_enum_variant, reason = "records are stored in place, so that a call allocates nothing")]
 pub enum Record {
     /// The tag is free.
     Free,
@@ -47,17 +49,19 @@ pub struct SentCaps {
     handles: [Handle; MAX_CAPS],
     len: u8,
     moved: u16,
+    confined: u16,
 }
 
 impl SentCaps {
     /// None.
-    pub const NONE: Self = Self { handles: [0; MAX_CAPS], len: 0, moved: 0 };
+    pub const NONE: Self = Self { handles: [0; MAX_CAPS], len: 0, moved: 0, confined: 0 };
 
     /// Adds a handle; those beyond the limit are dropped (the entry's nibble cannot ask for more).
-    pub fn push(&mut self, handle: Handle, moved: bool) {
+    pub fn push(&mut self, handle: Handle, moved: bool, confined: bool) {
         if let Some(place) = self.handles.get_mut(usize::from(self.len)) {
             *place = handle;
             self.moved |= u16::from(moved) << self.len;
+            self.confined |= u16::from(confined) << self.len;
             self.len += 1;
         }
     }
@@ -75,6 +79,11 @@ impl SentCaps {
     /// Whether the handle at this place is moved.
     pub fn is_moved(&self, index: usize) -> bool {
         self.moved >> index & 1 == 1
+    }
+
+    /// Whether the capability at this place is to stay in the receiver's session.
+    pub fn is_confined(&self, index: usize) -> bool {
+        self.confined >> index & 1 == 1
     }
 
     /// How many.
@@ -120,6 +129,8 @@ pub struct CallRecord {
     pub granted_interface: u64,
     /// Interface called.
     pub called_interface: u64,
+    /// Who calls.
+    pub identity: Identity,
     /// Method called.
     pub method: u16,
     /// No completion on success.

@@ -32,6 +32,8 @@ pub enum Kernel {
     SystemControl,
     /// Facts about the machine.
     SystemStatus,
+    /// The right to open sessions.
+    Sessions,
 }
 
 /// Legacy interrupt lines.
@@ -52,6 +54,7 @@ impl Kernel {
             ("kernel-log", ..) => Kernel::KernelLog,
             ("system-control", ..) => Kernel::SystemControl,
             ("system-status", ..) => Kernel::SystemStatus,
+            ("sessions", ..) => Kernel::Sessions,
             _ => return Err(format!("the kernel has no capability \"{name}\"")),
         };
         match (source.first, source.count, source.line) {
@@ -72,6 +75,7 @@ impl Kernel {
             Kernel::Interrupt { .. } => "Interrupt",
             Kernel::SystemControl => "SystemControl",
             Kernel::SystemStatus => "SystemStatus",
+            Kernel::Sessions => "SessionAuthority",
         }
     }
 

@@ -3,7 +3,7 @@ use super::KernelCall;
 use crate::Kernel;
 use crate::capability::{Capability, Object, Served};
 use crate::endpoint::Endpoint;
-use crate::message::Params;
+use crate::message::{Params, Reply};
 use crate::operation::{Refusal, Step};
 use crate::platform::Platform;
 use crate::slab::Id;
@@ -30,6 +30,14 @@ impl<P: Platform> Kernel<P> {
                 call.check_room(mint::results::SHAPE, 1, 0)?;
                 let object = self.minted(call, interface, Served { endpoint: id, key, minter })?;
                 self.answer_new(call, mint::results::SHAPE, mint::results::OBJECT, object)
+            }
+            (endpoint_server::ID, endpoint_server::session_state::METHOD) => {
+                use endpoint_server::{session_state::params as p, session_state::results, state};
+                call.check_room(results::SHAPE, 0, 0)?;
+                let live = self.knows_live_session(id, [params.get(p::FIRST), params.get(p::SECOND)]);
+                let mut reply = Reply::new(results::SHAPE);
+                reply.set(results::STATE, u64::from(if live { state::LIVE } else { state::ENDED }));
+                self.answer(call, &reply)
             }
             (endpoint::ID, endpoint::mint_durable::METHOD) => {
                 use endpoint::mint_durable;

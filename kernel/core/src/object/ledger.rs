@@ -13,6 +13,7 @@ use crate::platform::{Platform, Registers, RingArea};
 use crate::process::{NAME_BYTES, Process};
 use crate::range::Kind;
 use crate::ring::Ring;
+use crate::session::Session;
 use crate::slab::{Id, OutOfHeap};
 use crate::stay::cost;
 use crate::thread::{State, Thread};
@@ -76,9 +77,10 @@ impl<P: Platform> Kernel<P> {
         let name = params.text(p::NAME, &mut name)?;
         call.check_room(results::SHAPE, 3, 0)?;
         self.reserve_handles(call.process(), 2)?;
-        let made = self
-            .charge_object(id, call.process())
-            .and_then(|()| self.new_process(id, name).inspect_err(|_| self.uncharge_object(id, call.process())));
+        let session = self.processes[call.process()].session;
+        let made = self.charge_object(id, call.process()).and_then(|()| {
+            self.new_process(id, session, name).inspect_err(|_| self.uncharge_object(id, call.process()))
+        });
         let process = made.inspect_err(|_| self.unreserve_handles(call.process(), 2))?;
         let capabilities = [
             Capability::new(Object::Process(process), interface::process::ID),
@@ -97,10 +99,16 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// A process whose object was charged.
-    pub(crate) fn new_process(&mut self, ledger: Id<Ledger>, name: &str) -> Result<Id<Process>, Refusal> {
+    pub(crate) fn new_process(
+        &mut self,
+        ledger: Id<Ledger>,
+        session: Id<Session>,
+        name: &str,
+    ) -> Result<Id<Process>, Refusal> {
         self.prepare_chore()?;
         let space = self.platform.create_space(&mut self.frames)?;
-        let made = self.processes.insert(Process::new(ledger, space, name));
+        let made = self.processes.insert(Process::new(ledger, session, space, name));
+        let made = made.inspect(|&process| self.join_session(process, session));
         made.map_err(|heap| {
             // It has but its root.
             let _ = self.platform.destroy_space(space, &mut self.frames, 1);
@@ -253,7 +261,8 @@ impl<P: Platform> Kernel<P> {
         }
         call.check_room(results::SHAPE, 1, 0)?;
         self.charge_object(id, call.process())?;
-        let made = Endpoint::new(id, max_message_bytes, params.get(p::MAX_LARGE_BYTES));
+        let scope = self.sessions.new_scope();
+        let made = Endpoint::new(id, scope, max_message_bytes, params.get(p::MAX_LARGE_BYTES));
         match self.endpoints.insert(made) {
             Ok(made) => {
                 let capability = Capability::new(Object::Endpoint(made), endpoint_interface::ID);

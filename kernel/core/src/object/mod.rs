@@ -11,6 +11,7 @@ mod memory_object;
 mod notification;
 mod null;
 mod process;
+mod session;
 mod system_control;
 mod thread;
 mod virtual_memory;
@@ -116,6 +117,8 @@ impl<P: Platform> Kernel<P> {
             Object::KernelLog => self.kernel_log(call, params),
             Object::Entropy => self.entropy(call, params),
             Object::System => self.system_control(call, params),
+            Object::Session(id) | Object::SessionControl(id) => self.session(id, call),
+            Object::SessionAuthority => self.open_session(call, params),
             Object::Served(_) => Err(status::WRONG_INTERFACE.into()),
         }
     }
@@ -178,6 +181,7 @@ impl<P: Platform> Kernel<P> {
     ) -> Result<Step, Refusal> {
         call.check_room(shape, 1, 0)?;
         self.reserve_handles(call.process(), 1)?;
+        let capability = Capability { confined: call.capability.confined, ..capability };
         let slot = self.insert_derived(call.slot, call.process(), capability);
         let mut reply = Reply::new(shape);
         reply.set_capability(field, 0);

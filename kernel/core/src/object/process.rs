@@ -1,17 +1,17 @@
 //! `Process`: filling, starting, ending and watching a process.
 use super::KernelCall;
 use crate::Kernel;
-use crate::capability::Object;
+use crate::capability::{Capability, Object};
 use crate::message::{Params, Reply};
-use crate::operation::{Refusal, Step};
+use crate::operation::{Refusal, Step, refused};
 use crate::platform::Platform;
 use crate::process::{Outcome, Process, State};
 use crate::record::{MethodTarget, Waiter};
 use crate::slab::{Id, OutOfHeap};
 use crate::stay::cost;
 use crate::thread::State as ThreadState;
-use capos_abi::interface::process::{exit, grant, inspect, kill, outcome, start, state, wait};
-use capos_abi::status;
+use capos_abi::interface::process::{exit, grant, inspect, kill, outcome, reach, set_session, start, state, wait};
+use capos_abi::status::{self, transfer};
 
 impl<P: Platform> Kernel<P> {
     pub(super) fn process(
@@ -38,6 +38,7 @@ impl<P: Platform> Kernel<P> {
             }
             wait::METHOD => self.wait_for_process(id, call),
             inspect::METHOD => self.inspect_process(id, call),
+            set_session::METHOD => self.set_session(id, call, params),
             _ => Err(status::UNIMPLEMENTED.into()),
         }
     }
@@ -53,11 +54,37 @@ impl<P: Platform> Kernel<P> {
         if !self.processes[id].is_alive() {
             return Err(status::BAD_STATE.into());
         }
+        if capability.confined && !self.share_session(call.process(), id) {
+            return Err(refused(0, transfer::CONFINED));
+        }
+        let confined = match u16::try_from(params.get(grant::params::REACH)) {
+            Ok(reach::OPEN) => capability.confined,
+            Ok(reach::SESSION) => true,
+            _ => return Err(status::BAD_ARGUMENT.into()),
+        };
+        let disclosable = capability.disclosable & params.get(grant::params::DISCLOSABLE) as u8;
         self.reserve_handles(id, 1)?;
-        let copy = self.insert_derived(slot, id, capability);
+        let copy = self.insert_derived(slot, id, Capability { confined, disclosable, ..capability });
         let mut reply = Reply::new(grant::results::SHAPE);
         reply.set(grant::results::HANDLE, self.handle_of(copy));
         self.answer(call, &reply)
+    }
+
+    fn set_session(&mut self, id: Id<Process>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+        let (_, capability) = self.sent_slot(call, params, set_session::params::SESSION)?;
+        call.check_room(set_session::results::SHAPE, 0, 0)?;
+        let (Object::Session(session) | Object::SessionControl(session)) = capability.object else {
+            return Err(status::BAD_ARGUMENT.into());
+        };
+        // A process that holds something may hold what must stay in its session.
+        let process = &self.processes[id];
+        if process.state != State::Created || process.handles.used() > 0 || self.sessions[session].ended {
+            return Err(status::BAD_STATE.into());
+        }
+        let left = self.processes[id].session;
+        self.join_session(id, session);
+        self.release_session(left);
+        self.answer(call, &Reply::new(set_session::results::SHAPE))
     }
 
     fn start_process(&mut self, id: Id<Process>, call: &KernelCall<'_>) -> Result<Step, Refusal> {

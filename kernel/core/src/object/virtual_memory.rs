@@ -5,7 +5,7 @@ use crate::capability::Object;
 use crate::frame::FRAME_BYTES;
 use crate::memory::Access;
 use crate::message::{Params, Reply};
-use crate::operation::{Refusal, Step};
+use crate::operation::{Refusal, Step, refused};
 use crate::platform::Platform;
 use crate::process::Process;
 use crate::range::{FIRST_ADDRESS, Kind, LAST_ADDRESS, Range};
@@ -14,7 +14,7 @@ use crate::stay::cost;
 use capos_abi::interface::virtual_memory::{commit, decommit, map, protect, reserve, unmap};
 use capos_abi::interface::{memory_object, memory_reader};
 use capos_abi::layout::{Scalar, Shape};
-use capos_abi::status;
+use capos_abi::status::{self, transfer};
 
 /// Pages whose access changes in one step.
 const PROTECT_PAGES: u64 = 128;
@@ -150,6 +150,9 @@ impl<P: Platform> Kernel<P> {
         };
         if self.memory_has_ended(object) {
             return Err(status::BAD_CAPABILITY.into());
+        }
+        if source.confined && !self.share_session(call.process(), id) {
+            return Err(refused(0, transfer::CONFINED));
         }
         let access = Access::from_abi(params.get(p::ACCESS)).ok_or(status::BAD_ARGUMENT)?;
         let sealed = self.memory[object].sealed;

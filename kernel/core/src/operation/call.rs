@@ -26,7 +26,10 @@ impl<P: Platform> Kernel<P> {
         let (index, capability) = self.processes[caller.process].handles.find(entry.handle).ok_or(status::STALE)?;
         let segment = segment_of(message, entry.caps & 15);
         match capability.object {
-            Object::Served(served) => self.call_served(thread, entry, capability, served, segment, result),
+            Object::Served(served) => {
+                let slot = SlotRef { process: caller.process, index };
+                self.call_served(thread, entry, (slot, capability), served, segment, result)
+            }
             _ if entry.flags & flag::SPILLED != 0 => Err(status::BAD_MESSAGE.into()),
             _ => {
                 let slot = SlotRef { process: caller.process, index };
@@ -49,16 +52,16 @@ impl<P: Platform> Kernel<P> {
             self.platform.read_arena(sender.ring.area, first + i * DESCRIPTOR_BYTES, &mut words);
             let [handle, sent_mode] = words;
             let known = handle == 0 || self.processes[sender.process].handles.get(handle).is_some();
-            let twice =
-                caps.as_slice().contains(&handle) && (sent_mode == mode::MOVE || caps.moved().any(|h| h == handle));
+            let moved = sent_mode & mode::MOVE != 0 && handle != 0;
+            let twice = caps.as_slice().contains(&handle) && (moved || caps.moved().any(|h| h == handle));
             if !known {
                 return Err(refused(i as usize, transfer::STALE));
             } else if twice {
                 return Err(refused(i as usize, transfer::MOVED_TWICE));
-            } else if ![mode::COPY, mode::MOVE].contains(&sent_mode) {
+            } else if sent_mode & !(mode::MOVE | mode::CONFINED) != 0 {
                 return Err(refused(i as usize, transfer::UNKNOWN_MODE));
             }
-            caps.push(handle, sent_mode == mode::MOVE && handle != 0);
+            caps.push(handle, moved, sent_mode & mode::CONFINED != 0);
         }
         Ok(caps)
     }
@@ -85,7 +88,7 @@ impl<P: Platform> Kernel<P> {
         &mut self,
         thread: Id<Thread>,
         entry: &Submission,
-        capability: Capability,
+        (slot, capability): (SlotRef, Capability),
         served: Served,
         segment: ArenaRange,
         result: ArenaRange,
@@ -103,6 +106,7 @@ impl<P: Platform> Kernel<P> {
         if spilled {
             self.check_large(thread, &caps, served.endpoint)?;
         }
+        let identity = self.identity(slot, &capability, served.endpoint, entry.arg)?;
         self.check_tag(thread, entry.tag)?;
         let accepted = entry.caps >> 4;
         if accepted > 0 {
@@ -118,6 +122,7 @@ impl<P: Platform> Kernel<P> {
             minter: served.minter,
             granted_interface: capability.interface,
             called_interface: entry.interface,
+            identity,
             method: entry.method,
             quiet: entry.flags & flag::QUIET != 0,
             spilled,
@@ -174,7 +179,7 @@ impl<P: Platform> Kernel<P> {
 }
 
 /// A capability of a message cannot be sent: which, and why.
-pub(super) fn refused(index: usize, why: u8) -> Refusal {
+pub fn refused(index: usize, why: u8) -> Refusal {
     Refusal { status: status::BAD_CAPABILITY, value: index as u64 | u64::from(why) << transfer::WHY_SHIFT }
 }
 

@@ -139,6 +139,9 @@ impl<P: Platform> Kernel<P> {
         if let Some(stale) = caps.as_slice().iter().position(|&h| h != 0 && sender.any_index_of(h).is_none()) {
             return Err(refused(stale, transfer::STALE));
         }
+        if let Some(confined) = self.confined_to(from, caps, to) {
+            return Err(refused(confined, transfer::CONFINED));
+        }
         for (i, (place, &handle)) in received.iter_mut().zip(caps.as_slice()).enumerate() {
             let Some(index) = self.processes[from].handles.any_index_of(handle) else {
                 self.unreserve_handles(to, 1);
@@ -146,6 +149,11 @@ impl<P: Platform> Kernel<P> {
             };
             let source = SlotRef { process: from, index };
             let arrived = if caps.is_moved(i) { self.move_slot(source, to) } else { self.copy_slot(source, to) };
+            if let Some(slot) = arrived
+                && caps.is_confined(i)
+            {
+                self.processes[to].handles.confine(slot.index);
+            }
             *place = arrived.map_or(0, |slot| self.handle_of(slot));
         }
         Ok(received)
@@ -183,6 +191,7 @@ impl<P: Platform> Kernel<P> {
 }
 
 fn header_of(call: &CallRecord) -> [u64; 8] {
+    let [first, second] = call.identity.session;
     let flags = if call.spilled { delivery_flag::SPILLED } else { 0 };
     let lengths = u64::from(call.segment.bytes)
         | u64::from(call.method) << 32
@@ -193,10 +202,10 @@ fn header_of(call: &CallRecord) -> [u64; 8] {
         call.key,
         call.called_interface,
         lengths,
-        u64::from(call.result.bytes),
+        u64::from(call.result.bytes) | u64::from(call.identity.disclosed) << 32,
         call.deadline,
-        0,
-        0,
+        first,
+        second,
     ]
 }
 

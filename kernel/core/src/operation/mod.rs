@@ -8,6 +8,8 @@ mod reply;
 mod signal;
 mod wait;
 
+pub use call::refused;
+
 use crate::Kernel;
 use crate::frame::OutOfFrames;
 use crate::ledger::Exhausted;

@@ -10,4 +10,5 @@ mod machine;
 mod memory;
 mod models;
 mod reclaim;
+mod sessions;
 mod world;

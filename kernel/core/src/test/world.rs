@@ -36,7 +36,7 @@ impl World {
         frames.add(Frame(1), 16383);
         let machine = Machine { processors: 8, ..Machine::default() };
         let mut kernel = Kernel::new(machine, frames).expect("heap");
-        let limits = Amounts([16000, 1 << 16, 1 << 16, 64]);
+        let limits = Amounts([16000, 1 << 16, 1 << 16, 128]);
         let root = kernel.ledgers.insert(Ledger::root(limits)).expect("heap");
         Self { kernel, root }
     }
@@ -49,7 +49,7 @@ impl World {
         let ledger = k.ledgers.insert(child).expect("heap");
         k.ledgers[ledger].charge(Resource::Objects, 1).expect("room");
         k.ledgers[ledger].references += 1;
-        let process = k.new_process(ledger, name).expect("process");
+        let process = k.new_process(ledger, k.sessions.system, name).expect("process");
         let registers = Registers { entry: 0x20_0000, ..Registers::default() };
         let thread = k.new_thread(ledger, process, registers, 64 << 10).expect("thread");
         k.begin_process(process);

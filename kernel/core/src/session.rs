@@ -1,0 +1,278 @@
+//! Sessions: on whose behalf a process acts, and what servers learn of it.
+//!
+//! Every process has one session. A server never sees it: it gets a reference, a keyed hash of the session and of its own endpoint,
+//! which is the same for every call of the session and means nothing to anybody else. The hash is made at the first call
+//! through a slot and kept there.
+use crate::Kernel;
+use crate::capability::Capability;
+use crate::endpoint::Endpoint;
+use crate::handle::SlotRef;
+use crate::ledger::Ledger;
+use crate::operation::Refusal;
+use crate::platform::Platform;
+use crate::process::Process;
+use crate::record::{Record, SentCaps, Waiter};
+use crate::slab::{Id, OutOfHeap, Slab};
+use capos_abi::interface::session::{principal, strength};
+use capos_abi::message::attribute;
+use capos_abi::status;
+use core::hash::Hasher;
+use core::ops::{Index, IndexMut};
+use siphasher::sip128::{Hasher128, SipHasher24};
+
+/// A session as one endpoint knows it.
+pub type Reference = [u64; 2];
+
+/// No reference was made yet.
+pub const NO_REFERENCE: Reference = [0; 2];
+
+/// Every attribute that a call can disclose.
+pub const ALL_ATTRIBUTES: u8 = (attribute::PRINCIPAL | attribute::STRENGTH | attribute::PROFILE) as u8;
+
+/// Calls that one step of ending a session ends.
+const STEP_CALLS: usize = 64;
+
+/// What a call tells its server about the caller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// The caller's session.
+    pub session: Reference,
+    /// Which attributes count, and their values: `DeliveryHeader::disclosed`.
+    pub disclosed: u32,
+}
+
+/// Who somebody is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attributes {
+    /// `Session.Principal`.
+    pub principal: u8,
+    /// `Session.Strength`.
+    pub strength: u8,
+    /// Agreed between login and services.
+    pub profile: u8,
+}
+
+/// One session.
+pub struct Session {
+    /// Slots and processes that refer to it.
+    pub references: u32,
+    /// Slots of those who can end it; without any it is over.
+    pub controls: u32,
+    /// Who pays; nobody for the system's own, and for one whose ledger was reclaimed.
+    pub ledger: Option<Id<Ledger>>,
+    /// Its calls are refused.
+    pub ended: bool,
+    /// Who acts.
+    pub attributes: Attributes,
+    number: u64,
+}
+
+/// All sessions, and the secret behind their references.
+pub struct Sessions {
+    /// The session of init and of whatever was started without another one.
+    pub system: Id<Session>,
+    all: Slab<Session>,
+    secret: [u8; 16],
+    next_number: u64,
+    next_scope: u64,
+}
+
+impl Sessions {
+    /// The system's session alone. A machine without a source of randomness has no secret: there, services that work together
+    /// can compute each other's references.
+    pub fn new(platform: &mut impl Platform) -> Result<Self, OutOfHeap> {
+        let mut secret = [0; 16];
+        if !platform.entropy(&mut secret) {
+            secret = u128::from(platform.now()).to_le_bytes();
+        }
+        let attributes = Attributes { principal: principal::SYSTEM as u8, strength: strength::NONE as u8, profile: 0 };
+        let mut all = Slab::new();
+        let system =
+            all.insert(Session { references: 1, controls: 1, ledger: None, ended: false, attributes, number: 0 })?;
+        Ok(Self { system, all, secret, next_number: 1, next_scope: 0 })
+    }
+
+    /// Adds a session to which nothing refers yet.
+    pub fn insert(&mut self, ledger: Id<Ledger>, attributes: Attributes) -> Result<Id<Session>, OutOfHeap> {
+        let number = self.next_number;
+        self.next_number += 1;
+        self.all.insert(Session { references: 0, controls: 0, ledger: Some(ledger), ended: false, attributes, number })
+    }
+
+    /// Number of places; ids have smaller indexes.
+    pub fn places(&self) -> u32 {
+        self.all.slots()
+    }
+
+    /// The session in a place.
+    pub fn id_at(&self, place: u32) -> Option<Id<Session>> {
+        self.all.id_at(place)
+    }
+
+    /// A number for a new endpoint.
+    pub fn new_scope(&mut self) -> u64 {
+        self.next_scope += 1;
+        self.next_scope
+    }
+
+    fn reference(&self, session: Id<Session>, scope: u64) -> Reference {
+        let mut hasher = SipHasher24::new_with_key(&self.secret);
+        hasher.write_u64(scope);
+        hasher.write_u64(self[session].number);
+        let hash = hasher.finish128();
+        [hash.h1.max(1), hash.h2]
+    }
+}
+
+impl Index<Id<Session>> for Sessions {
+    type Output = Session;
+    fn index(&self, id: Id<Session>) -> &Session {
+        &self.all[id]
+    }
+}
+
+impl IndexMut<Id<Session>> for Sessions {
+    fn index_mut(&mut self, id: Id<Session>) -> &mut Session {
+        &mut self.all[id]
+    }
+}
+
+impl Attributes {
+    /// Those of `mask`, as a delivery carries them.
+    fn disclose(self, mask: u8) -> u32 {
+        [
+            (attribute::PRINCIPAL, self.principal),
+            (attribute::STRENGTH, self.strength),
+            (attribute::PROFILE, self.profile),
+        ]
+        .iter()
+        .enumerate()
+        .filter(|(_, (bit, _))| u32::from(mask) & bit != 0)
+        .fold(0, |word, (i, (bit, value))| word | bit | u32::from(*value) << (8 * (i + 1)))
+    }
+}
+
+impl<P: Platform> Kernel<P> {
+    /// What a call through this slot tells about its caller, who is willing to disclose the attributes `asked`.
+    #[inline]
+    pub(crate) fn identity(
+        &mut self,
+        slot: SlotRef,
+        capability: &Capability,
+        endpoint: Id<Endpoint>,
+        asked: u64,
+    ) -> Result<Identity, Refusal> {
+        let process = &self.processes[slot.process];
+        if process.session_ended {
+            return Err(status::SESSION_ENDED.into());
+        }
+        let mut session = process.handles.slot(slot.index).map_or(NO_REFERENCE, |s| s.session);
+        if session == NO_REFERENCE {
+            session = self.make_reference(slot, endpoint);
+        }
+        let mask = asked as u8 & capability.disclosable;
+        let disclosed = if mask == 0 { 0 } else { self.session_of(slot.process).attributes.disclose(mask) };
+        Ok(Identity { session, disclosed })
+    }
+
+    #[cold]
+    fn make_reference(&mut self, slot: SlotRef, endpoint: Id<Endpoint>) -> Reference {
+        let session = self.processes[slot.process].session;
+        let reference = self.sessions.reference(session, self.endpoints[endpoint].scope);
+        if let Some(slot) = self.processes[slot.process].handles.slot_mut(slot.index) {
+            slot.session = reference;
+        }
+        reference
+    }
+
+    fn session_of(&self, process: Id<Process>) -> &Session {
+        &self.sessions[self.processes[process].session]
+    }
+
+    /// Whether this endpoint's calls refer to a session that lasts by `reference`.
+    pub(crate) fn knows_live_session(&self, endpoint: Id<Endpoint>, reference: Reference) -> bool {
+        let scope = self.endpoints[endpoint].scope;
+        let mut ids = (0..self.sessions.places()).filter_map(|place| self.sessions.id_at(place));
+        ids.any(|id| !self.sessions[id].ended && self.sessions.reference(id, scope) == reference)
+    }
+
+    /// Lets a process act in a session.
+    pub(crate) fn join_session(&mut self, process: Id<Process>, session: Id<Session>) {
+        self.sessions[session].references += 1;
+        let ended = self.sessions[session].ended;
+        let process = &mut self.processes[process];
+        process.session = session;
+        process.session_ended = ended;
+    }
+
+    /// Gives up a reference to a session.
+    pub(crate) fn release_session(&mut self, id: Id<Session>) {
+        self.sessions[id].references -= 1;
+        if self.sessions[id].references == 0
+            && let Some(session) = self.sessions.all.remove(id)
+            && let Some(ledger) = session.ledger
+        {
+            self.refund_object(ledger);
+        }
+    }
+
+    /// Gives up a reference to a session that makes it last.
+    pub(crate) fn release_control(&mut self, id: Id<Session>) {
+        self.sessions[id].controls -= 1;
+        if self.sessions[id].controls == 0 {
+            while !self.end_session_step(id) {}
+        }
+        self.release_session(id);
+    }
+
+    /// Whether two processes act in the same session.
+    pub(crate) fn share_session(&self, one: Id<Process>, other: Id<Process>) -> bool {
+        self.processes[one].session == self.processes[other].session
+    }
+
+    /// The first of these capabilities of `from` that may not go to `to`, because it has to stay in its session.
+    pub(crate) fn confined_to(&self, from: Id<Process>, caps: &SentCaps, to: Id<Process>) -> Option<usize> {
+        if caps.len() == 0 || self.share_session(from, to) {
+            return None;
+        }
+        let handles = &self.processes[from].handles;
+        caps.as_slice().iter().position(|&handle| {
+            let slot = handles.any_index_of(handle).and_then(|index| handles.slot(index));
+            slot.and_then(|slot| slot.capability()).is_some_and(|held| held.confined)
+        })
+    }
+
+    /// Ends a session: marks it and its processes, then ends up to [`STEP_CALLS`] of their calls; whether none is left.
+    pub(crate) fn end_session_step(&mut self, session: Id<Session>) -> bool {
+        if !core::mem::replace(&mut self.sessions[session].ended, true) {
+            self.mark_members(session);
+        }
+        for _ in 0..STEP_CALLS {
+            let Some(call) = self.call_of_session(session) else { return true };
+            self.abort(call, status::SESSION_ENDED);
+        }
+        self.call_of_session(session).is_none()
+    }
+
+    fn mark_members(&mut self, session: Id<Session>) {
+        for index in 0..self.processes.slots() {
+            if let Some(id) = self.processes.id_at(index)
+                && self.processes[id].session == session
+            {
+                self.processes[id].session_ended = true;
+            }
+        }
+    }
+
+    /// A call of a served object that a process of this session has in flight.
+    fn call_of_session(&self, session: Id<Session>) -> Option<Waiter> {
+        let threads = (0..self.threads.slots()).filter_map(|index| self.threads.id_at(index));
+        let mut members =
+            threads.filter(|&t| self.processes.get(self.threads[t].process).is_some_and(|p| p.session == session));
+        members.find_map(|thread| {
+            let ring = &self.threads[thread].ring;
+            let tag = ring.tags().find(|&tag| matches!(ring.record(tag), Record::Call(_)))?;
+            Some(Waiter { thread, tag })
+        })
+    }
+}
