@@ -34,12 +34,13 @@ mod stage;
 mod system_call;
 mod trace;
 mod trap;
+mod violation;
 
 use arch::clock;
 use arch::cpu::Cpu;
 use arch::features::Features;
 use arch::reference::Reference;
-use arch::{apic, idt, smp, user, vector_state};
+use arch::{apic, idt, machine_check, smp, user, vector_state};
 use capos_abi::PAGE_BYTES;
 use capos_abi::boot::{BootInfo, memory};
 use core::slice;
@@ -78,6 +79,7 @@ fn start(mut info: BootInfo, entry: u64) -> ! {
     if trace::is_wanted(&frames.info().command_line) {
         trace::start(machine.processors(), &mut frames);
     }
+    violation::on_request(&mut space, &mut frames);
     stage::end("processors");
     let mut kernel = core(machine, &info);
     stage::end("core");
@@ -121,6 +123,7 @@ fn set_up_processor(cpu: &'static Cpu, features: Features) {
     idt::load();
     processors::load_root(mm::kernel_space::root());
     vector_state::init(features);
+    machine_check::init(features);
     user::init();
 }
 

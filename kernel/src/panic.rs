@@ -3,17 +3,19 @@
 use crate::arch::apic;
 use crate::arch::cpu::Cpu;
 use crate::arch::user::Frame;
-use crate::arch::vector;
+use crate::arch::{machine_check, vector};
 use crate::console;
 use crate::mm::layout;
 use crate::mm::stack;
 use crate::power;
+use crate::trace;
 use capos_abi::debug_exit;
 use core::arch::asm;
 use core::fmt;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
 use x86_64::registers::control::Cr2;
+use x86_64::structures::idt::PageFaultErrorCode;
 
 /// Words of the stack that are searched for return addresses.
 const SEARCHED_WORDS: usize = 256;
@@ -58,8 +60,8 @@ pub fn give_up(why: fmt::Arguments) -> ! {
 /// An exception in the kernel.
 pub fn exception(frame: &Frame) -> ! {
     if frame.vector == u64::from(vector::PAGE_FAULT) {
-        let address = Cr2::read_raw();
-        let what = if stack::is_guard(address) { "stack overflow" } else { "page fault" };
+        let (address, error) = (Cr2::read_raw(), PageFaultErrorCode::from_bits_truncate(frame.error));
+        let what = page_fault(address, error);
         end(
             format_args!("{what} in the kernel: address {address:#x}, error {:#x}\n{}", frame.error, Registers(frame)),
             frame.rsp,
@@ -73,17 +75,36 @@ pub fn exception(frame: &Frame) -> ! {
 
 /// Double fault, machine check or non-maskable interrupt.
 pub fn fatal(frame: &Frame) -> ! {
-    if frame.vector == u64::from(vector::NMI) && PANICKING.load(Ordering::Relaxed) {
+    const NMI: u64 = vector::NMI as u64;
+    const MACHINE_CHECK: u64 = vector::MACHINE_CHECK as u64;
+    if frame.vector == NMI && PANICKING.load(Ordering::Relaxed) {
         halt();
     }
+    let registers = Registers(frame);
     let address = Cr2::read_raw();
-    let what = match frame.vector {
-        vector if vector == u64::from(vector::NMI) => "non-maskable interrupt",
-        vector if vector == u64::from(vector::MACHINE_CHECK) => "machine check",
-        _ if stack::is_guard(address) => "stack overflow",
-        _ => "double fault",
-    };
-    end(format_args!("{what}, CR2 {address:#x}\n{}", Registers(frame)), frame.rsp)
+    match frame.vector {
+        NMI => end(format_args!("non-maskable interrupt\n{registers}"), frame.rsp),
+        MACHINE_CHECK => end(format_args!("machine check: {}\n{registers}", machine_check::Report), frame.rsp),
+        _ if stack::is_guard(address) => {
+            end(format_args!("stack overflow at address {address:#x}\n{registers}"), frame.rsp)
+        }
+        _ => end(format_args!("double fault, CR2 {address:#x}\n{registers}"), frame.rsp),
+    }
+}
+
+/// Which of the kernel's walls a page fault ran into.
+fn page_fault(address: u64, error: PageFaultErrorCode) -> &'static str {
+    let execution = error.contains(PageFaultErrorCode::INSTRUCTION_FETCH);
+    let write = error.contains(PageFaultErrorCode::CAUSED_BY_WRITE);
+    match (error.contains(PageFaultErrorCode::PROTECTION_VIOLATION), address < layout::USER_END) {
+        (false, _) if stack::is_guard(address) => "stack overflow",
+        (false, _) => "access to nothing",
+        (true, true) if execution => "execution of a program's page (SMEP)",
+        (true, true) => "access to a program's page (SMAP)",
+        (true, false) if execution => "execution of data (NX)",
+        (true, false) if write => "write to what is read-only (W^X)",
+        (true, false) => "page fault",
+    }
 }
 
 /// Stops this processor for ever.
@@ -101,10 +122,11 @@ fn end(what: fmt::Arguments, stack: u64) -> ! {
     }
     if MACHINE_READY.load(Ordering::Relaxed) {
         apic::interrupt_all_others_by_nmi();
+        let processor = Cpu::current().index();
         console::last_words(format_args!(
-            "\nkernel panic on processor {}: {what}\n{}",
-            Cpu::current().index(),
-            Callers(stack)
+            "\nkernel panic on processor {processor}: {what}\n{}{}",
+            Callers(stack),
+            trace::Last(processor)
         ));
     } else {
         console::last_words(format_args!("\nkernel panic: {what}\n{}", Callers(stack)));

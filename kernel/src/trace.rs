@@ -6,8 +6,9 @@ use crate::arch::clock;
 use crate::mm::boot_frames::BootFrames;
 use crate::mm::layout;
 use capos_abi::PAGE_BYTES;
-use capos_abi::trace::{MAGIC, RING_EVENTS, TraceCursor, TraceEvent, TraceHeader};
+use capos_abi::trace::{MAGIC, RING_EVENTS, TraceCursor, TraceEvent, TraceHeader, kind};
 use core::cell::UnsafeCell;
+use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// Word of the command line that turns tracing on.
@@ -27,6 +28,44 @@ static TRACE: Shared = Shared(UnsafeCell::new(TraceHeader { magic: 0, hertz: 0, 
 
 /// Address of the rings in the direct map; 0 = off.
 static RINGS: AtomicU64 = AtomicU64::new(0);
+
+/// The newest events of this processor, for its last words; nothing while tracing is off.
+pub struct Last(pub usize);
+
+/// Events that [`Last`] shows.
+const SHOWN_EVENTS: u64 = 8;
+
+impl fmt::Display for Last {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let rings = RINGS.load(Ordering::Relaxed);
+        if rings == 0 {
+            return Ok(());
+        }
+        let now = clock::stamp();
+        let cursor = (rings + self.0 as u64 * RING_BYTES) as *const TraceCursor;
+        // SAFETY: the ring lies in memory that `start` set aside, and only this processor writes it.
+        let written = unsafe { (*cursor).written };
+        f.write_str("\nthe last events, ticks before the end:")?;
+        for index in (written.saturating_sub(SHOWN_EVENTS)..written).rev() {
+            // SAFETY: as above; the index is in the ring.
+            let event = unsafe { cursor.add(1).cast::<TraceEvent>().add((index % RING_EVENTS) as usize).read() };
+            let name = name(event.kind);
+            write!(f, "\n  {:>12} {name} thread {} data {:#x}", now - event.stamp, event.thread, event.data)?;
+        }
+        Ok(())
+    }
+}
+
+fn name(event: u32) -> &'static str {
+    match event {
+        kind::RUN => "run",
+        kind::ENTER => "enter",
+        kind::IDLE => "idle",
+        kind::INTERRUPT => "interrupt",
+        kind::FAULT => "fault",
+        _ => "other",
+    }
+}
 
 /// Whether the command line (zero behind its end) asks for it.
 pub fn is_wanted(command_line: &[u8]) -> bool {

@@ -120,7 +120,7 @@ fn refused(name: &str, damages: &[Damage], sentence: &str) {
 }
 
 /// The system as `make image` packs it.
-fn contents() -> Contents {
+pub fn contents() -> Contents {
     let read = |path: PathBuf| {
         let path = artifacts::require(path).unwrap_or_else(|missing| panic!("{missing}"));
         std::fs::read(path).expect("what was built is readable")
@@ -129,7 +129,7 @@ fn contents() -> Contents {
     Contents::new(read(artifacts::loader()), read(artifacts::kernel()), package, "")
 }
 
-fn disk(name: &str, contents: &Contents) -> PathBuf {
+pub fn disk(name: &str, contents: &Contents) -> PathBuf {
     stored(format!("{name}.img"), image::disk(contents).expect("the contents fit"))
 }
 

@@ -19,6 +19,7 @@ pub mod person;
 pub mod processors;
 pub mod report;
 pub mod running;
+pub mod screen;
 pub mod serial;
 pub mod transcript;
 

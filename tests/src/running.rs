@@ -129,6 +129,11 @@ impl Running {
             .unwrap_or_else(|error| panic!("{}", self.failure(format!("QMP: {error}"))))
     }
 
+    /// How long this machine may be silent.
+    pub fn patience(&self) -> Duration {
+        self.patience
+    }
+
     /// Everything that the machine said so far.
     pub fn said(&self) -> String {
         self.serial.all()

@@ -19,6 +19,8 @@ pub struct Features {
     pub huge_pages: bool,
     /// The timer can be set to a time-stamp.
     pub tsc_deadline: bool,
+    /// Machine checks, with banks that say what happened.
+    pub machine_check: bool,
     /// `rdrand`.
     pub rdrand: bool,
     /// `rdseed`.
@@ -36,6 +38,7 @@ impl Features {
             xsave: bit(basic.ecx, 26),
             huge_pages: bit(extended.edx, 26),
             tsc_deadline: bit(basic.ecx, 24),
+            machine_check: bit(basic.edx, 7) && bit(basic.edx, 14),
             rdrand: bit(basic.ecx, 30),
             rdseed: bit(structured.ebx, 18),
         }

@@ -8,6 +8,7 @@ pub mod cpu;
 pub mod features;
 pub mod idt;
 pub mod io_apic;
+pub mod machine_check;
 pub mod random;
 pub mod reference;
 pub mod smp;

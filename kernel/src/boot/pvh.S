@@ -108,6 +108,8 @@ boot_high:          .skip 4096
 boot_image:         .skip 4096
     .global boot_directories
 boot_directories:   .skip 4 * 4096
+    .global boot_guard
+boot_guard:         .skip 4096      # The kernel's own page tables leave it out.
     .global boot_stack
 boot_stack:         .skip {STACK}
     .global boot_stack_end

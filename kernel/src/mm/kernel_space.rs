@@ -56,6 +56,15 @@ impl KernelSpace {
         self.map(address, physical, 0, Flags::WRITABLE | Flags::NO_EXECUTE, frames);
     }
 
+    /// Maps a page as a program's, into the kernel's own root.
+    pub fn map_for_programs(&mut self, address: u64, physical: u64, frames: &mut BootFrames) {
+        let flags = Flags::PRESENT | Flags::WRITABLE | Flags::USER_ACCESSIBLE;
+        let table = page_table::find_or_new(self.root, address, 0, flags, || Ok(Frame::containing(frames.take())));
+        if let Ok(table) = table {
+            table.set(page_table::index(address, 0), Entry::new(physical, flags));
+        }
+    }
+
     /// Maps a page of device registers; the virtual address of `physical`.
     pub fn map_device(&mut self, physical: u64, frames: &mut BootFrames) -> u64 {
         self.map_devices(physical, 1, frames)
@@ -98,7 +107,8 @@ impl KernelSpace {
             (image.data, Flags::NO_EXECUTE | Flags::WRITABLE),
         ];
         for ((start, end), flags) in parts {
-            for address in (start..end).step_by(PAGE_BYTES as usize) {
+            let pages = (start..end).step_by(PAGE_BYTES as usize);
+            for address in pages.filter(|address| *address != layout::boot_guard_page()) {
                 self.map(address, load_address + (address - image.text.0), 0, flags, frames);
             }
         }

@@ -41,6 +41,12 @@ unsafe extern "C" {
     static rodata_start: u8;
     static data_start: u8;
     static kernel_end: u8;
+    static boot_guard: u8;
+}
+
+/// The page below the stack that the boot processor starts on.
+pub fn boot_guard_page() -> u64 {
+    &raw const boot_guard as u64
 }
 
 /// Where the parts of the image are linked.

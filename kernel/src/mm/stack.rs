@@ -35,13 +35,15 @@ impl CpuStacks {
 
 /// Whether an address lies in a guard page: an access there is a stack overflow.
 pub fn is_guard(address: u64) -> bool {
-    is_stack(address) && !mapped(address).contains(&address)
+    let boot_guard = layout::boot_guard_page();
+    is_stack(address) && !mapped(address).contains(&address) || (boot_guard..boot_guard + PAGE_BYTES).contains(&address)
 }
 
 /// The words of the stack in use above this stack pointer.
 pub fn used(pointer: u64) -> Range<u64> {
     // The stack that the boot processor starts on lies in the image.
-    let stack = if is_stack(pointer) { mapped(pointer) } else { pointer..layout::image().data.1 };
+    let boot = layout::boot_guard_page() + PAGE_BYTES..layout::image().data.1;
+    let stack = if is_stack(pointer) { mapped(pointer) } else { boot };
     pointer.next_multiple_of(8).max(stack.start)..stack.end
 }
 
