@@ -32,6 +32,7 @@ run: system ## Install what is missing, build, and boot in QEMU to a login promp
 test: build ## Install what is missing, then run everything that CI runs
 	cargo test
 	cargo test -p tests
+	$(MAKE) loom
 	$(MAKE) check
 	$(MAKE) lint
 
@@ -70,6 +71,10 @@ guests: programs
 .PHONY: graph
 graph: setup ## Draw who gives what to whom in the running system, as a Mermaid flowchart
 	@$(CAPOS) graph
+
+.PHONY: loom
+loom: setup ## Run the code that two processes share in every interleaving of the two (CAPOS_SOAK=1: with one more preemption)
+	RUSTFLAGS="--cfg loom" cargo test --target-dir target/loom -p capos-queue --test interleavings
 
 .PHONY: check
 check: kernel ## Check the rules of the tree that no compiler knows; check-<name> runs one (abi, edges, unsafe, schema, ...)
@@ -117,6 +122,7 @@ debug: system ## Boot in QEMU, stopped until gdb attaches: gdb build/kernel -ex 
 soak: build ## Run the system tests with their large counts (hours)
 	CAPOS_SOAK=1 cargo test
 	CAPOS_SOAK=1 cargo test -p tests
+	CAPOS_SOAK=1 $(MAKE) loom
 
 .PHONY: docs
 docs: setup ## Make the book in build/book (installs mdBook into build/ at the first use)

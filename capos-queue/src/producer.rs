@@ -1,0 +1,76 @@
+//! The side that puts entries in.
+use crate::layout::{BadMemory, Parts, read_index};
+use crate::sync::{AtomicU64, Ordering, fence};
+use crate::{Doorbell, Misbehaved, Sleep};
+
+/// Puts entries of `WORDS` words into a queue. Entries become visible together, by [`Producer::publish`].
+pub struct Producer<'a, const WORDS: usize> {
+    parts: Parts<'a>,
+    /// Entries written, published or not.
+    written: u64,
+    published: u64,
+    /// Entries that the consumer had taken when this side last looked.
+    taken: u64,
+    closed: Option<Misbehaved>,
+}
+
+impl<'a, const WORDS: usize> Producer<'a, WORDS> {
+    /// The producer of the queue in this memory, which was zeroed when both sides got it. There must be no other one.
+    pub fn new(memory: &'a [AtomicU64], entries: u32) -> Result<Self, BadMemory> {
+        let parts = Parts::new::<WORDS>(memory, entries)?;
+        Ok(Self { parts, written: 0, published: 0, taken: 0, closed: None })
+    }
+
+    /// Writes an entry behind the others; false if the queue is full.
+    #[inline]
+    pub fn push(&mut self, entry: [u64; WORDS]) -> Result<bool, Misbehaved> {
+        if self.written - self.taken == self.parts.entries() && !self.look()? {
+            return Ok(false);
+        }
+        for (place, word) in self.parts.place::<WORDS>(self.written).iter().zip(entry) {
+            place.store(word, Ordering::Relaxed);
+        }
+        self.written += 1;
+        Ok(true)
+    }
+
+    /// Shows the consumer all that was written.
+    #[inline]
+    pub fn publish(&mut self) -> Doorbell {
+        if self.published == self.written {
+            return Doorbell::Quiet;
+        }
+        self.published = self.written;
+        self.parts.tail.store(self.written, Ordering::Release);
+        // Either this side sees that the consumer sleeps, or the consumer's last look sees the entries.
+        fence(Ordering::SeqCst);
+        if self.parts.consumer_sleeps.load(Ordering::Relaxed) == 0 { Doorbell::Quiet } else { Doorbell::Ring }
+    }
+
+    /// Says that this side will sleep until there is room. What was written is to be published before.
+    pub fn sleep(&mut self) -> Result<Sleep, Misbehaved> {
+        self.parts.producer_sleeps.store(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if self.look()? {
+            self.wake();
+            return Ok(Sleep::Go);
+        }
+        Ok(Sleep::Wait)
+    }
+
+    /// Says that this side is awake, after the bell.
+    pub fn wake(&mut self) {
+        self.parts.producer_sleeps.store(0, Ordering::Relaxed);
+    }
+
+    /// Looks at what the consumer has taken; whether there is room.
+    #[cold]
+    fn look(&mut self) -> Result<bool, Misbehaved> {
+        if let Some(misbehaved) = self.closed {
+            return Err(misbehaved);
+        }
+        let found = read_index(self.parts.head, self.taken, self.published);
+        self.taken = found.inspect_err(|misbehaved| self.closed = Some(*misbehaved))?;
+        Ok(self.written - self.taken < self.parts.entries())
+    }
+}
