@@ -19,7 +19,7 @@ use core::sync::atomic::Ordering;
 use kernel_core::frame::{Frame, FrameAllocator, OutOfFrames};
 use kernel_core::machine::firmware::Firmware;
 use kernel_core::memory::Access;
-use kernel_core::platform::{ContextIndex, Platform, Registers, RingArea, Space};
+use kernel_core::platform::{ContextIndex, Platform, REGISTERS, Registers, RingArea, Space};
 use x86_64::instructions::port::Port;
 
 /// What the kernel itself holds of the machine. Everything else is the processors' own.
@@ -114,6 +114,18 @@ impl Platform for Machine {
         true
     }
 
+    fn registers(&self, index: ContextIndex) -> [u64; REGISTERS] {
+        // SAFETY: the core asks for threads that stand still.
+        unsafe { self.context(index).as_ref() }.map_or([0; REGISTERS], Context::registers)
+    }
+
+    fn set_instruction(&mut self, index: ContextIndex, address: u64) {
+        // SAFETY: as in `registers`.
+        if let Some(context) = unsafe { self.context(index).as_mut() } {
+            context.frame().rip = address;
+        }
+    }
+
     fn enter_again(&mut self, index: ContextIndex) {
         // SAFETY: the thread of this index is in the kernel, so its processor does not use the context.
         if let Some(context) = unsafe { self.context(index).as_mut() } {
@@ -153,6 +165,10 @@ impl Platform for Machine {
 
     fn unmap_next(&mut self, space: Space, start: u64, end: u64) -> (u64, Option<Frame>) {
         address_space::unmap_next(space, start, end)
+    }
+
+    fn read_word(&self, space: Space, address: u64) -> Option<u64> {
+        address_space::read_word(space, address)
     }
 
     fn protect(&mut self, space: Space, address: u64, access: Access) {

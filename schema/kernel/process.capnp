@@ -29,6 +29,19 @@ interface Process @0xb0f4a6e0d91c4a02 {
   setSession @6 (session :Session);
   # Before the process starts: the session that it acts in. Without this, that of the process that made it.
 
+  suspend @7 ();
+  # Stops its threads wherever they are, until `resume`. Calls to it wait meanwhile, and deadlines pass. It can be killed.
+
+  resume @8 ();
+  # Lets the threads of a suspended process go on.
+
+  crash @9 () -> (fault :Fault, thread :UInt32, address :UInt64, instruction :UInt64, words :Data);
+  # The record of the fault that the process ended by; `none` if it did not. `words` has 8 bytes for each of the registers rax,
+  # rbx, rcx, rdx, rsi, rdi, rbp, rsp, r8 to r15, rflags and fs base, then up to 64 words of the stack from rsp on.
+
+  handleFaults @10 () -> (handler :FaultHandler);
+  # The faults of its threads, for who wants to answer them. A process has one handler at a time.
+
   enum Reach {
     open @0;
     session @1;
@@ -39,6 +52,7 @@ interface Process @0xb0f4a6e0d91c4a02 {
     created @0;
     running @1;
     ended @2;
+    suspended @3;
   }
 
   enum Outcome {
@@ -60,4 +74,21 @@ interface Process @0xb0f4a6e0d91c4a02 {
     floatingPoint @9;
     other @10;
   }
+}
+
+interface FaultHandler @0xb0f4a6e0d91c4a18 {
+  # The faults of one process. A thread that faults stops until it is answered. When the last capability to the handler is gone, the
+  # process ends by a fault that was not answered, and later faults end it again.
+
+  next @0 () -> (thread :UInt32, fault :Process.Fault, address :UInt64, instruction :UInt64);
+  # Answers when a thread has faulted, once for each fault.
+
+  registers @1 (thread :UInt32) -> (words :Data);
+  # Registers and stack of a thread that has faulted and was not answered, as in `Process.crash`.
+
+  resume @2 (thread :UInt32, instruction :UInt64 = 0);
+  # The thread goes on where it faulted, or at `instruction` if that is not 0.
+
+  fail @3 (thread :UInt32);
+  # The process ends by this thread's fault.
 }

@@ -24,6 +24,10 @@ interface VirtualMemory @0xb0f4a6e0d91c4a04 {
   unmap @5 (address :UInt64, bytes :UInt64);
   # Frees whole ranges made by `reserve` or `map`, whatever is committed in them.
 
+  hold @6 (address :UInt64, bytes :UInt64);
+  # Keeps mapped memory: whatever becomes of its object and of the capability that it was mapped with, these pages stay until
+  # `unmap`. This process's ledger is charged for the whole object, once, however many mappings of it are held.
+
   enum Access {
     none @0;
     read @1;

@@ -4,6 +4,7 @@ mod boot_paths;
 mod calls;
 mod console;
 mod hostile;
+mod lifecycle;
 mod machines;
 mod package;
 mod panic;

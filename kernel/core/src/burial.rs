@@ -32,7 +32,7 @@ pub enum Chore {
     Thread(Id<Thread>, u16, u64),
     /// A process: its next slot to empty.
     Process(Id<Process>, u32),
-    /// A memory object that nothing refers to.
+    /// A memory object that nothing refers to, or that has ended and is held no more.
     Memory(Id<MemoryObject>),
 }
 
@@ -51,7 +51,7 @@ impl Chore {
 impl<P: Platform> Kernel<P> {
     /// Makes sure that one more object can be put away when it ends.
     pub(crate) fn prepare_chore(&mut self) -> Result<(), OutOfHeap> {
-        let objects = self.threads.len() + 2 * self.processes.len() + self.memory.len() + 2;
+        let objects = self.threads.len() + 2 * self.processes.len() + 2 * self.memory.len() + 3;
         let missing = (objects as usize).saturating_sub(self.chores.len());
         self.chores.try_reserve(missing).map_err(|_| OutOfHeap)
     }
@@ -129,9 +129,7 @@ impl<P: Platform> Kernel<P> {
                 self.processes[id].ranges.push(Range { start: reached, ..range });
                 return rest;
             }
-            if let Kind::Mapped { object, writable, .. } = range.kind {
-                self.remove_piece(object, writable);
-            }
+            self.remove_piece(id, &range.kind);
         }
         if let Some(space) = self.processes[id].space {
             self.stay.spend(TABLES_PER_STEP * cost::TABLE);
@@ -158,6 +156,10 @@ impl<P: Platform> Kernel<P> {
         entry.space = None;
         entry.state = ProcessState::Ended(outcome);
         let (ledger, tables) = (entry.ledger, core::mem::take(&mut entry.table_frames));
+        for waiter in core::mem::take(&mut self.processes[id].fault_waiters) {
+            self.abort(waiter, status::STALE);
+        }
+        let entry = &mut self.processes[id];
         let waiters = core::mem::take(&mut entry.waiters);
         self.ledgers[ledger].refund(Resource::Frames, tables);
         waiters.into_iter().for_each(|waiter| self.answer_wait(waiter, outcome));
@@ -175,10 +177,15 @@ impl<P: Platform> Kernel<P> {
     }
 
     fn bury_memory(&mut self, id: Id<MemoryObject>) -> Option<Chore> {
+        if self.memory.get(id).is_none() {
+            return None;
+        }
         if !self.free_memory(id) {
             return Some(Chore::Memory(id));
         }
-        self.memory.remove(id);
+        if self.memory[id].references == 0 {
+            self.memory.remove(id);
+        }
         None
     }
 
@@ -214,25 +221,12 @@ impl<P: Platform> Kernel<P> {
         let may_stop = self.processes[process].ranges.prepare().is_ok();
         let reached = self.free_pages(process, part, may_stop);
         self.processes[process].ranges.set(part.start, reached, Kind::Reserved);
-        if let Kind::Mapped { object, writable, .. } = whole.kind {
-            match u32::from(whole.start < part.start) + u32::from(reached < whole.end) {
-                0 => self.remove_piece(object, writable),
-                1 => {}
-                _ => self.add_piece(object, writable),
-            }
+        match u32::from(whole.start < part.start) + u32::from(reached < whole.end) {
+            0 => self.remove_piece(process, &whole.kind),
+            1 => {}
+            _ => self.add_piece(process, &whole.kind),
         }
         reached >= part.end
-    }
-
-    /// Each piece of a mapping refers to the object, and may be one through which it is written.
-    pub(crate) fn add_piece(&mut self, object: Id<MemoryObject>, writable: bool) {
-        self.memory[object].writers += u32::from(writable);
-        self.retain(Object::Memory(object));
-    }
-
-    fn remove_piece(&mut self, object: Id<MemoryObject>, writable: bool) {
-        self.memory[object].writers -= u32::from(writable);
-        self.release(Object::Memory(object));
     }
 
     /// Unmaps the pages of a range, frees and refunds those of its own, as far as the stay allows; where it stopped.

@@ -20,6 +20,8 @@ pub enum Object {
     Thread(Id<Thread>),
     /// The address space of a process.
     VirtualMemory(Id<Process>),
+    /// The faults of a process.
+    Faults(Id<Process>),
     /// The handle table of a process.
     Handles(Id<Process>),
     /// Shared memory.

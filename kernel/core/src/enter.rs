@@ -16,7 +16,7 @@ impl<P: Platform> Kernel<P> {
     /// System call `cap_enter` of the current thread.
     pub fn enter(&mut self, processor: usize, min_complete: u32, deadline: u64) -> Next {
         self.begin_stay(processor);
-        let Some(thread) = self.runnable(processor) else { return self.settle(processor) };
+        let Some(thread) = self.runnable_at_door(processor) else { return self.settle(processor) };
         let ring = &mut self.threads[thread].ring;
         ring.see_completion_head(self.platform.completion_head(ring.area));
         if ring.has_deadlines() {
@@ -53,13 +53,23 @@ impl<P: Platform> Kernel<P> {
     /// System call `exit` of the current thread.
     pub fn exit(&mut self, processor: usize, code: i32) -> Next {
         self.begin_stay(processor);
-        if let Some(thread) = self.runnable(processor) {
+        if let Some(thread) = self.runnable_at_door(processor) {
             self.end_thread(thread, code);
         }
         self.settle(processor)
     }
 
-    /// The current thread, unless its process is being ended.
+    /// As [`Self::runnable`], for a thread that has just made a system call.
+    fn runnable_at_door(&mut self, processor: usize) -> Option<Id<Thread>> {
+        let current = self.current(processor);
+        let runnable = self.runnable(processor);
+        if runnable.is_none() {
+            self.enter_again_if_suspended(current);
+        }
+        runnable
+    }
+
+    /// The current thread, unless its process is being ended or is suspended.
     pub(crate) fn runnable(&mut self, processor: usize) -> Option<Id<Thread>> {
         if self.ending > 0 {
             self.stop_if_ending(processor);
@@ -168,7 +178,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Arms the thread's timer for the earliest of its pending deadlines and that of its `cap_enter` (0 = none).
-    fn update_timer(&mut self, thread: Id<Thread>, enter_deadline: u64) {
+    pub(crate) fn update_timer(&mut self, thread: Id<Thread>, enter_deadline: u64) {
         let entry = &mut self.threads[thread];
         entry.enter_deadline = enter_deadline;
         let enter = (enter_deadline != 0).then_some(enter_deadline);

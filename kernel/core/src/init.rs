@@ -137,7 +137,8 @@ impl<P: Platform> Kernel<P> {
         let object = MemoryObject { references: 1, ..MemoryObject::new(None, end - start, backing) };
         let object = self.memory.insert(object).map_err(|_| StartError::Memory)?;
         self.processes[process].ranges.prepare().map_err(|_| StartError::Memory)?;
-        let kind = Kind::Mapped { object, offset: 0, access: segment.access, writable: false, granted: None };
+        let kind =
+            Kind::Mapped { object, offset: 0, access: segment.access, writable: false, granted: None, held: false };
         self.processes[process].ranges.set(start, end, kind);
         Ok(())
     }

@@ -36,7 +36,7 @@ pub struct Kernel<P> {
     pub(crate) stay: Stay,
     /// What ended and is not put away yet.
     pub(crate) chores: VecDeque<Chore>,
-    /// Processes whose threads are being stopped on other processors.
+    /// Processes that end or are suspended: their threads must not go on.
     pub(crate) ending: u32,
     /// The process that supervises all others.
     pub(crate) init: Option<Id<Process>>,
@@ -179,6 +179,10 @@ impl<P: Platform> Kernel<P> {
         match object {
             Object::Ledger(id) => self.ledgers[id].references += 1,
             Object::Process(id) | Object::VirtualMemory(id) | Object::Handles(id) => self.processes[id].references += 1,
+            Object::Faults(id) => {
+                self.processes[id].references += 1;
+                self.processes[id].handlers += 1;
+            }
             Object::Thread(id) => self.threads[id].references += 1,
             Object::Memory(id) => self.memory[id].references += 1,
             Object::Endpoint(id) => {

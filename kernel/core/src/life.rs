@@ -34,8 +34,9 @@ impl<P: Platform> Kernel<P> {
         if !self.processes[process].is_alive() {
             return;
         }
+        // A suspended process is counted already.
+        self.ending += u32::from(self.processes[process].state != ProcessState::Suspended);
         self.processes[process].state = ProcessState::Ending(outcome);
-        self.ending += 1;
         if let Some(current) = self.inside.and_then(|processor| self.current(processor))
             && self.threads.get(current).is_some_and(|t| t.process == process)
         {
@@ -72,13 +73,14 @@ impl<P: Platform> Kernel<P> {
         self.inside != Some(processor)
     }
 
-    /// The current thread's process may have been ended from another processor: stop the thread now.
+    /// The current thread's process may have been ended or suspended from another processor: stop the thread now.
     pub(crate) fn stop_if_ending(&mut self, processor: usize) {
-        if let Some(thread) = self.current(processor)
-            && let Some(entry) = self.threads.get(thread)
-            && let ProcessState::Ending(outcome) = self.processes[entry.process].state
-        {
-            let process = entry.process;
+        let Some(thread) = self.current(processor) else { return };
+        let Some(entry) = self.threads.get(thread) else { return };
+        let process = entry.process;
+        if self.processes[process].state == ProcessState::Suspended && matches!(entry.state, State::Running(_)) {
+            self.pause(thread);
+        } else if let ProcessState::Ending(outcome) = self.processes[process].state {
             self.stop_thread(thread, status::CANCELLED);
             if self.processes[process].live_threads == 0 {
                 self.finish_process(process, outcome);
@@ -91,7 +93,7 @@ impl<P: Platform> Kernel<P> {
         match self.threads[thread].state {
             State::Ready => self.forget(thread),
             State::Stopped | State::Ended => return,
-            State::Created | State::Running(_) | State::Blocked(_) => {}
+            State::Created | State::Running(_) | State::Blocked(_) | State::Faulted | State::Suspended(_) => {}
         }
         let entry = &mut self.threads[thread];
         entry.state = State::Stopped;
@@ -139,6 +141,13 @@ impl<P: Platform> Kernel<P> {
         match object {
             Object::Ledger(id) => self.release_ledger(id),
             Object::Process(id) | Object::VirtualMemory(id) | Object::Handles(id) => self.release_process(id),
+            Object::Faults(id) => {
+                self.processes[id].handlers -= 1;
+                if self.processes[id].handlers == 0 {
+                    self.abandon_faults(id);
+                }
+                self.release_process(id);
+            }
             Object::Thread(id) => self.release_thread(id),
             Object::Memory(id) => self.release_memory(id),
             Object::Endpoint(id) => {

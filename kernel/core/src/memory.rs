@@ -56,6 +56,8 @@ pub struct MemoryObject {
     pub backing: Backing,
     /// Mapped ranges whose holders may write.
     pub writers: u32,
+    /// Processes that hold it.
+    pub holders: u32,
     /// Nobody may write it any more.
     pub sealed: bool,
 }
@@ -63,7 +65,7 @@ pub struct MemoryObject {
 impl MemoryObject {
     /// Memory that nobody refers to yet.
     pub fn new(ledger: Option<Id<Ledger>>, bytes: u64, backing: Backing) -> Self {
-        Self { references: 0, ledger, bytes, backing, writers: 0, sealed: false }
+        Self { references: 0, ledger, bytes, backing, writers: 0, holders: 0, sealed: false }
     }
 
     /// Pages that can be mapped.

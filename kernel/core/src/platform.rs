@@ -35,6 +35,11 @@ pub struct Registers {
     pub argument: u64,
 }
 
+/// Registers that a crash record holds.
+pub const REGISTERS: usize = 18;
+/// Place of the stack pointer among them.
+pub const STACK_POINTER: usize = 7;
+
 /// Index of a thread's register context; at most [`crate::MAX_THREADS`].
 pub type ContextIndex = u32;
 
@@ -58,6 +63,10 @@ pub trait Platform {
     /// Prepares the context with this index; whatever it held before is gone. False: no memory for it.
     #[must_use]
     fn create_context(&mut self, context: ContextIndex, registers: &Registers) -> bool;
+    /// The registers of a thread that does not run: rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, r8 to r15, rflags, fs base.
+    fn registers(&self, context: ContextIndex) -> [u64; REGISTERS];
+    /// Lets a thread that does not run go on at this user address.
+    fn set_instruction(&mut self, context: ContextIndex, address: u64);
     /// Lets the thread, which is inside of a system call, make the same call again as soon as it runs.
     fn enter_again(&mut self, context: ContextIndex);
     /// Sets what the thread's pending system call will return.
@@ -84,6 +93,8 @@ pub trait Platform {
     /// Unmaps the first page mapped in `start..end`, looking at one page table at most: the address behind what was looked
     /// at, and the page's frame.
     fn unmap_next(&mut self, space: Space, start: u64, end: u64) -> (u64, Option<Frame>);
+    /// A word of a program's memory, if its page is mapped; the address is a multiple of 8, or there is none.
+    fn read_word(&self, space: Space, address: u64) -> Option<u64>;
     /// Changes the access of one page if it is mapped. Stale translations remain until [`Platform::flush`].
     fn protect(&mut self, space: Space, address: u64, access: Access);
     /// Removes stale translations of these pages from every processor that may hold them, before it returns.

@@ -1,6 +1,8 @@
 //! Processes: an address space, a handle table, threads, and who pays.
+use crate::fault::Crash;
 use crate::handle::HandleTable;
 use crate::ledger::Ledger;
+use crate::memory::MemoryObject;
 use crate::platform::Space;
 use crate::range::RangeMap;
 use crate::record::Waiter;
@@ -20,6 +22,8 @@ pub enum State {
     Created,
     /// Its threads may run.
     Running,
+    /// Its threads stand still.
+    Suspended,
     /// Its threads are being stopped; `Outcome` is what it will have ended with.
     Ending(Outcome),
     /// Nothing of it is left but this.
@@ -69,6 +73,14 @@ pub struct Process {
     pub last_code: i32,
     /// Calls of `wait`.
     pub waiters: Vec<Waiter>,
+    /// Capabilities to the handler of its faults, and calls of `next`.
+    pub handlers: u32,
+    /// Calls of `next`.
+    pub fault_waiters: Vec<Waiter>,
+    /// How it crashed.
+    pub crash: Option<Crash>,
+    /// Memory objects that it holds, and the number of its mappings of each.
+    pub holds: Vec<(Id<MemoryObject>, u32)>,
     name: [u8; NAME_BYTES],
     name_bytes: u8,
 }
@@ -92,6 +104,10 @@ impl Process {
             is_finished: false,
             last_code: 0,
             waiters: Vec::new(),
+            handlers: 0,
+            fault_waiters: Vec::new(),
+            crash: None,
+            holds: Vec::new(),
             name: [0; NAME_BYTES],
             name_bytes: 0,
         };
@@ -114,6 +130,6 @@ impl Process {
 
     /// Whether it has not begun to end.
     pub fn is_alive(&self) -> bool {
-        matches!(self.state, State::Created | State::Running)
+        matches!(self.state, State::Created | State::Running | State::Suspended)
     }
 }

@@ -33,6 +33,8 @@ pub enum Kind {
         writable: bool,
         /// Who mapped it with which handle; `None`: the kernel, for init.
         granted: Option<(Id<Process>, Handle)>,
+        /// Whether the process pays for the object, too, and keeps the mapping whatever becomes of that.
+        held: bool,
     },
     /// A thread's ring area; goes with the thread.
     Ring,
@@ -43,8 +45,8 @@ impl Kind {
     pub fn with_access(self, access: Access) -> Self {
         match self {
             Self::Committed(_) => Self::Committed(access),
-            Self::Mapped { object, offset, writable, granted, .. } => {
-                Self::Mapped { object, offset, access, writable, granted }
+            Self::Mapped { object, offset, writable, granted, held, .. } => {
+                Self::Mapped { object, offset, access, writable, granted, held }
             }
             Self::Reserved | Self::Ring => self,
         }

@@ -197,7 +197,7 @@ impl<P: Platform> Kernel<P> {
     /// Takes memory that closed ledgers pay for out of a process.
     fn unmap_closed(&mut self, id: Id<Process>) -> Visit {
         let closed = self.processes[id].ranges.iter().find(
-            |range| matches!(range.kind, Kind::Mapped { object, .. } if self.has_closed_payer(self.memory[object].ledger)),
+            |range| matches!(range.kind, Kind::Mapped { object, held: false, .. } if self.has_closed_payer(self.memory[object].ledger)),
         );
         let Some(&range) = closed else { return Visit::Done };
         self.stay.spend(self.processes[id].ranges.len() as u32 * cost::RECORD);
@@ -212,13 +212,25 @@ impl<P: Platform> Kernel<P> {
     /// Whether a memory object has ended, or is about to.
     pub(crate) fn memory_has_ended(&self, id: Id<MemoryObject>) -> bool {
         let object = &self.memory[id];
-        matches!(object.backing, Backing::Gone) || self.has_closed_payer(object.ledger)
+        match object.backing {
+            Backing::Gone => true,
+            Backing::Boot(_) => false,
+            // Without a payer it is there only for those who hold it.
+            Backing::Anonymous(_) => object.ledger.is_none() || self.has_closed_payer(object.ledger),
+        }
     }
 
     fn reclaim_memory(&mut self, top: Id<Ledger>, id: Id<MemoryObject>) -> Visit {
         let object = &mut self.memory[id];
         let Some(ledger) = object.ledger else { return Visit::Done };
         if !self.is_within(top, ledger) {
+            return Visit::Done;
+        }
+        if self.memory[id].holders > 0 {
+            let pages = self.memory[id].pages();
+            self.memory[id].ledger = None;
+            self.ledgers[ledger].refund(Resource::Frames, pages);
+            self.refund_object(ledger);
             return Visit::Done;
         }
         if self.free_memory(id) { Visit::Done } else { Visit::Later }

@@ -208,7 +208,7 @@ pub struct MethodRecord {
     pub handle: Handle,
     /// Comes back in the completion.
     pub user_data: u64,
-    /// Whose end it waits for.
+    /// What it waits for.
     pub target: MethodTarget,
     /// Where the result goes.
     pub result: ArenaRange,
@@ -223,6 +223,8 @@ pub enum MethodTarget {
     Process(Id<Process>),
     /// The end of a thread.
     Thread(Id<Thread>),
+    /// A fault of a process.
+    Faults(Id<Process>),
 }
 
 impl Record {

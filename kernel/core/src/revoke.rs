@@ -96,7 +96,7 @@ impl<P: Platform> Kernel<P> {
 
     fn mapping_of(&self, at: Id<Process>, of: Id<MemoryObject>, holder: Id<Process>, by: Handle) -> Option<Range> {
         let found = self.processes[at].ranges.iter().find(|r| {
-            matches!(r.kind, Kind::Mapped { object, granted: Some(grant), .. } if object == of && grant == (holder, by))
+            matches!(r.kind, Kind::Mapped { object, granted: Some(grant), held: false, .. } if object == of && grant == (holder, by))
         });
         found.copied()
     }

@@ -1,4 +1,5 @@
 //! Threads: a register context, a ring, a notification.
+use crate::fault::OpenFault;
 use crate::ledger::Ledger;
 use crate::notification::Bits;
 use crate::process::Process;
@@ -18,10 +19,23 @@ pub enum State {
     Running(usize),
     /// Inside `cap_enter`, until so many completions are unread.
     Blocked(u32),
+    /// Has faulted, and waits for its handler's answer.
+    Faulted,
+    /// Its process is suspended.
+    Suspended(Pause),
     /// Runs no more; what it leaves is being put away.
     Stopped,
     /// Gone, but for the capabilities that refer to it.
     Ended,
+}
+
+/// Where a suspended thread goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// In its program.
+    Running,
+    /// With the `cap_enter` that it was inside of, from the start.
+    Entering,
 }
 
 /// One thread.
@@ -54,6 +68,8 @@ pub struct Thread {
     pub next_ready: Option<Id<Thread>>,
     /// Exit code, once ended.
     pub code: i32,
+    /// The fault that waits for an answer.
+    pub fault: Option<OpenFault>,
     /// Calls of `join`.
     pub waiters: Vec<Waiter>,
 }

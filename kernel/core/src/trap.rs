@@ -3,7 +3,7 @@ use crate::frame::{FRAME_BYTES, Frame};
 use crate::ledger::Resource;
 use crate::memory::{Access, Backing};
 use crate::platform::Platform;
-use crate::process::{Outcome, Process};
+use crate::process::Process;
 use crate::range::Kind;
 use crate::slab::Id;
 use crate::{Kernel, Next};
@@ -97,18 +97,16 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
-    /// The current thread did what it may not: its process ends.
+    /// The current thread did what it may not.
     pub fn fault(&mut self, processor: usize, fault: Fault) -> Next {
         self.begin_stay(processor);
         if let Some(thread) = self.runnable(processor) {
-            let process = self.threads[thread].process;
-            self.log_fault(process, &fault);
-            self.end_process(process, Outcome::Faulted(fault));
+            self.take_fault(thread, fault);
         }
         self.settle(processor)
     }
 
-    fn log_fault(&mut self, process: Id<Process>, fault: &Fault) {
+    pub(crate) fn log_fault(&mut self, process: Id<Process>, fault: &Fault) {
         use core::fmt::Write;
         let mut line = crate::log::Line::new();
         let name = self.processes[process].name();

@@ -8,7 +8,7 @@ use crate::processors;
 use alloc::alloc::{Layout, alloc_zeroed};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
-use kernel_core::platform::Registers;
+use kernel_core::platform::{REGISTERS, Registers};
 use x86_64::VirtAddr;
 use x86_64::registers::model_specific::FsBase;
 use x86_64::registers::rflags::RFlags;
@@ -50,6 +50,31 @@ impl Context {
             ..Frame::default()
         };
         Context { frame, fs_base: user(registers.thread_pointer), saved: false, control: INITIAL_CONTROL }
+    }
+
+    /// What a crash record says of the registers.
+    pub fn registers(&self) -> [u64; REGISTERS] {
+        let f = &self.frame;
+        [
+            f.rax,
+            f.rbx,
+            f.rcx,
+            f.rdx,
+            f.rsi,
+            f.rdi,
+            f.rbp,
+            f.rsp,
+            f.r8,
+            f.r9,
+            f.r10,
+            f.r11,
+            f.r12,
+            f.r13,
+            f.r14,
+            f.r15,
+            f.rflags,
+            self.fs_base,
+        ]
     }
 
     /// The registers.

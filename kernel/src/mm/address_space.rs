@@ -81,6 +81,17 @@ pub fn unmap_next(space: Space, start: u64, end: u64) -> (u64, Option<Frame>) {
     (end, None)
 }
 
+/// A word of a program's memory.
+pub fn read_word(space: Space, address: u64) -> Option<u64> {
+    if address >= USER_END || !address.is_multiple_of(size_of::<u64>() as u64) {
+        return None;
+    }
+    let (_, _, held) = held_entry(space, address)?;
+    let word = layout::direct(held.physical() + address % PAGE_BYTES) as *const u64;
+    // SAFETY: the frame is mapped in the space and cannot go while the kernel lock is held; the word lies in it.
+    Some(unsafe { word.read_volatile() })
+}
+
 /// Changes the access of a mapped page.
 pub fn protect(space: Space, address: u64, access: Access) {
     if let Some((table, index, held)) = held_entry(space, address) {

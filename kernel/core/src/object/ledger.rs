@@ -234,6 +234,7 @@ impl<P: Platform> Kernel<P> {
             processor,
             next_ready: None,
             code: 0,
+            fault: None,
             waiters: Vec::new(),
         })?;
         let index = thread.index();

@@ -2,6 +2,7 @@
 mod clock;
 mod endpoint;
 mod entropy;
+mod fault_handler;
 mod handle_manager;
 mod interrupt;
 mod io_ports;
@@ -20,6 +21,7 @@ pub use interrupt::InterruptTable;
 
 use crate::Kernel;
 use crate::capability::{Capability, Object};
+use crate::fault::RECORD_WORDS;
 use crate::handle::SlotRef;
 use crate::ledger::{Ledger, Resource};
 use crate::message::{MAX_PARAM_WORDS, Params, Reply, fixed_words};
@@ -73,6 +75,15 @@ impl KernelCall<'_> {
     }
 }
 
+/// Words as bytes, and how many bytes.
+fn bytes_of(words: &[u64]) -> ([u8; RECORD_WORDS * 8], usize) {
+    let mut bytes = [0; RECORD_WORDS * 8];
+    for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
+        place.copy_from_slice(&word.to_le_bytes());
+    }
+    (bytes, words.len().min(RECORD_WORDS) * 8)
+}
+
 /// The words of a buffer that is at least as long as the segment.
 fn prefix(buffer: &mut [u64], words: usize) -> &mut [u64] {
     buffer.get_mut(..words).unwrap_or_default()
@@ -107,6 +118,7 @@ impl<P: Platform> Kernel<P> {
             Object::Memory(id) => self.memory_object(id, call),
             Object::VirtualMemory(id) => self.virtual_memory(id, call, params),
             Object::Process(id) => self.process(id, call, params),
+            Object::Faults(id) => self.fault_handler(id, call, params),
             Object::Handles(id) => self.handle_manager(id, call, params),
             Object::Thread(id) => self.thread(id, call),
             Object::Ledger(id) => self.ledger(id, call, params),

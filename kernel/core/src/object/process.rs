@@ -10,7 +10,10 @@ use crate::record::{MethodTarget, Waiter};
 use crate::slab::{Id, OutOfHeap};
 use crate::stay::cost;
 use crate::thread::State as ThreadState;
-use capos_abi::interface::process::{exit, grant, inspect, kill, outcome, reach, set_session, start, state, wait};
+use capos_abi::interface;
+use capos_abi::interface::process::{
+    crash, exit, grant, handle_faults, inspect, kill, outcome, reach, resume, set_session, start, state, suspend, wait,
+};
 use capos_abi::status::{self, transfer};
 
 impl<P: Platform> Kernel<P> {
@@ -39,6 +42,10 @@ impl<P: Platform> Kernel<P> {
             wait::METHOD => self.wait_for_process(id, call),
             inspect::METHOD => self.inspect_process(id, call),
             set_session::METHOD => self.set_session(id, call, params),
+            suspend::METHOD => self.suspend_process(id, call),
+            resume::METHOD => self.resume_process(id, call),
+            crash::METHOD => self.crash_record(id, call),
+            handle_faults::METHOD => self.handle_faults(id, call),
             _ => Err(status::UNIMPLEMENTED.into()),
         }
     }
@@ -120,6 +127,56 @@ impl<P: Platform> Kernel<P> {
         self.start_method(call, MethodTarget::Process(id))
     }
 
+    fn suspend_process(&mut self, id: Id<Process>, call: &KernelCall<'_>) -> Result<Step, Refusal> {
+        call.check_room(suspend::results::SHAPE, 0, 0)?;
+        let may = matches!(self.processes[id].state, State::Running | State::Suspended);
+        // Who suspends itself could not be answered.
+        if !may || id == call.process() {
+            return Err(status::BAD_STATE.into());
+        }
+        if !self.suspend_step(id) {
+            return Ok(Step::Again);
+        }
+        self.answer(call, &Reply::new(suspend::results::SHAPE))
+    }
+
+    fn resume_process(&mut self, id: Id<Process>, call: &KernelCall<'_>) -> Result<Step, Refusal> {
+        call.check_room(resume::results::SHAPE, 0, 0)?;
+        if !matches!(self.processes[id].state, State::Running | State::Suspended) {
+            return Err(status::BAD_STATE.into());
+        }
+        if !self.resume_step(id) {
+            return Ok(Step::Again);
+        }
+        self.answer(call, &Reply::new(resume::results::SHAPE))
+    }
+
+    fn crash_record(&mut self, id: Id<Process>, call: &KernelCall<'_>) -> Result<Step, Refusal> {
+        use crash::results;
+        let mut reply = Reply::new(results::SHAPE);
+        let Some(crash) = &self.processes[id].crash else {
+            call.check_room(results::SHAPE, 0, 0)?;
+            return self.answer(call, &reply);
+        };
+        let (blob, bytes) = super::bytes_of(&crash.words);
+        call.check_room(results::SHAPE, 0, bytes)?;
+        reply.set(results::FAULT, u64::from(crash.fault.kind as u16));
+        reply.set(results::THREAD, u64::from(crash.thread));
+        reply.set(results::ADDRESS, crash.fault.address);
+        reply.set(results::INSTRUCTION, crash.fault.instruction);
+        reply.set_blob(results::WORDS, bytes);
+        self.answer_with(call, &reply, &[], blob.get(..bytes).unwrap_or_default())
+    }
+
+    fn handle_faults(&mut self, id: Id<Process>, call: &KernelCall<'_>) -> Result<Step, Refusal> {
+        use handle_faults::results;
+        if !self.processes[id].is_alive() || self.processes[id].handlers > 0 {
+            return Err(status::BAD_STATE.into());
+        }
+        let handler = Capability::new(Object::Faults(id), interface::fault_handler::ID);
+        self.answer_derived(call, results::SHAPE, results::HANDLER, handler)
+    }
+
     /// Answers a `wait`.
     pub(crate) fn answer_wait(&mut self, waiter: Waiter, outcome: Outcome) {
         self.finish_method(waiter, &wait_reply(outcome));
@@ -147,6 +204,7 @@ fn abi_state(current: State) -> u16 {
     match current {
         State::Created => state::CREATED,
         State::Running | State::Ending(_) => state::RUNNING,
+        State::Suspended => state::SUSPENDED,
         State::Ended(_) => state::ENDED,
     }
 }

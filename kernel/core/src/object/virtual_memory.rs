@@ -11,7 +11,7 @@ use crate::process::Process;
 use crate::range::{FIRST_ADDRESS, Kind, LAST_ADDRESS, Range};
 use crate::slab::Id;
 use crate::stay::cost;
-use capos_abi::interface::virtual_memory::{commit, decommit, map, protect, reserve, unmap};
+use capos_abi::interface::virtual_memory::{commit, decommit, hold, map, protect, reserve, unmap};
 use capos_abi::interface::{memory_object, memory_reader};
 use capos_abi::layout::{Scalar, Shape};
 use capos_abi::status::{self, transfer};
@@ -37,6 +37,7 @@ impl<P: Platform> Kernel<P> {
             protect::METHOD => self.protect_memory(id, call, params),
             map::METHOD => self.map_object(id, call, params),
             unmap::METHOD => self.unmap_memory(id, call, params),
+            hold::METHOD => self.hold_memory(id, call, params),
             _ => Err(status::UNIMPLEMENTED.into()),
         }
     }
@@ -128,9 +129,9 @@ impl<P: Platform> Kernel<P> {
     /// Each range of a mapping holds a reference to its object: splitting one adds a reference for each new piece.
     fn split_mapping(&mut self, id: Id<Process>, part: &Range) {
         let Some(whole) = self.processes[id].ranges.find(part.start).copied() else { return };
-        if let Kind::Mapped { object, writable, .. } = whole.kind {
+        if matches!(whole.kind, Kind::Mapped { .. }) {
             let pieces = u32::from(whole.start < part.start) + u32::from(whole.end > part.end);
-            (0..pieces).for_each(|_| self.add_piece(object, writable));
+            (0..pieces).for_each(|_| self.add_piece(id, &whole.kind));
         }
     }
 
@@ -167,9 +168,10 @@ impl<P: Platform> Kernel<P> {
         }
         let (start, end) = self.place(id, params.get(p::ADDRESS), bytes, |kind| *kind == Kind::Reserved)?;
         self.processes[id].ranges.prepare()?;
-        self.add_piece(object, writable);
         let granted = Some((slot.process, self.handle_of(slot)));
-        self.processes[id].ranges.set(start, end, Kind::Mapped { object, offset, access, writable, granted });
+        let kind = Kind::Mapped { object, offset, access, writable, granted, held: false };
+        self.add_piece(id, &kind);
+        self.processes[id].ranges.set(start, end, kind);
         self.answer_address(call, results::SHAPE, results::ADDRESS, start)
     }
 
@@ -183,6 +185,23 @@ impl<P: Platform> Kernel<P> {
         }
         self.processes[id].ranges.prepare()?;
         self.processes[id].ranges.remove(start, end);
+        self.answer(call, &Reply::new(results::SHAPE))
+    }
+
+    fn hold_memory(&mut self, id: Id<Process>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+        use hold::{params as p, results};
+        call.check_room(results::SHAPE, 0, 0)?;
+        let (start, end) = span(params.get(p::ADDRESS), params.get(p::BYTES))?;
+        self.require(id, start, end, |kind| matches!(kind, Kind::Mapped { .. }))?;
+        let loose = |kind: &Kind| matches!(kind, Kind::Mapped { held: false, .. });
+        while let Some(part) = self.processes[id].ranges.first(start, end, loose) {
+            let Kind::Mapped { object, offset, access, writable, .. } = part.kind else { break };
+            self.processes[id].ranges.prepare()?;
+            self.hold_object(id, object)?;
+            self.split_mapping(id, &part);
+            let kind = Kind::Mapped { object, offset, access, writable, granted: None, held: true };
+            self.processes[id].ranges.set(part.start, part.end, kind);
+        }
         self.answer(call, &Reply::new(results::SHAPE))
     }
 

@@ -108,6 +108,7 @@ impl<P: Platform> Kernel<P> {
                 match method.target {
                     MethodTarget::Process(id) => self.processes[id].waiters.retain(|w| *w != at),
                     MethodTarget::Thread(id) => self.threads[id].waiters.retain(|w| *w != at),
+                    MethodTarget::Faults(id) => self.processes[id].fault_waiters.retain(|w| *w != at),
                 }
                 self.release_target(method.target);
                 method.user_data
@@ -123,6 +124,7 @@ impl<P: Platform> Kernel<P> {
         match target {
             MethodTarget::Process(id) => self.release(Object::Process(id)),
             MethodTarget::Thread(id) => self.release(Object::Thread(id)),
+            MethodTarget::Faults(id) => self.release(Object::Faults(id)),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A [`Platform`] of plain vectors.
 use crate::frame::{Frame, FrameAllocator, OutOfFrames};
 use crate::memory::Access;
-use crate::platform::{ContextIndex, Platform, Registers, RingArea, Space};
+use crate::platform::{ContextIndex, Platform, REGISTERS, Registers, RingArea, STACK_POINTER, Space};
 use capos_abi::ring::{ARENA_OFFSET, COMPLETION_ENTRIES, Completion, SUBMISSION_ENTRIES, Submission};
 use std::collections::{HashMap, HashSet};
 
@@ -14,6 +14,9 @@ pub struct RingMemory {
     pub completion_tail: u32,
     pub arena: Vec<u64>,
 }
+
+/// Where every thread's stack pointer points; two words can be read there.
+pub const TEST_STACK: u64 = 0x7000;
 
 #[derive(Default)]
 pub struct Machine {
@@ -55,6 +58,15 @@ impl Platform for Machine {
     fn create_context(&mut self, _: ContextIndex, _: &Registers) -> bool {
         true
     }
+    fn registers(&self, context: ContextIndex) -> [u64; REGISTERS] {
+        let mut registers = [0; REGISTERS];
+        registers[0] = u64::from(context);
+        registers[STACK_POINTER] = TEST_STACK;
+        registers
+    }
+    fn set_instruction(&mut self, context: ContextIndex, address: u64) {
+        self.results.insert(context, address);
+    }
     fn enter_again(&mut self, context: ContextIndex) {
         self.again.insert(context);
     }
@@ -88,6 +100,9 @@ impl Platform for Machine {
         let end = end.min((start + 1).next_multiple_of(TABLE_BYTES));
         let mapped = (start..end).step_by(4096).find(|&page| self.pages.contains_key(&(space.0.0, page)));
         mapped.map_or((end, None), |page| (page + 4096, self.unmap(space, page)))
+    }
+    fn read_word(&self, _: Space, address: u64) -> Option<u64> {
+        (TEST_STACK..TEST_STACK + 16).contains(&address).then_some(address)
     }
     fn protect(&mut self, space: Space, address: u64, access: Access) {
         if let Some(page) = self.pages.get_mut(&(space.0.0, address)) {

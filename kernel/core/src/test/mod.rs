@@ -9,6 +9,7 @@ mod large;
 mod machine;
 mod memory;
 mod models;
+mod process;
 mod reclaim;
 mod sessions;
 mod world;

@@ -1,0 +1,106 @@
+//! `FaultHandler`: answers the faults of a process.
+use super::KernelCall;
+use crate::Kernel;
+use crate::capability::Object;
+use crate::fault::RECORD_WORDS;
+use crate::message::{Params, Reply};
+use crate::operation::{Refusal, Step};
+use crate::platform::Platform;
+use crate::process::Process;
+use crate::range::LAST_ADDRESS;
+use crate::record::{MethodTarget, Waiter};
+use crate::slab::{Id, OutOfHeap};
+use crate::stay::cost;
+use crate::thread::Thread;
+use capos_abi::interface::fault_handler::{fail, next, registers, resume};
+use capos_abi::status;
+
+impl<P: Platform> Kernel<P> {
+    pub(super) fn fault_handler(
+        &mut self,
+        id: Id<Process>,
+        call: &KernelCall<'_>,
+        params: &Params<'_>,
+    ) -> Result<Step, Refusal> {
+        self.stay.spend(cost::METHOD);
+        if !self.processes[id].is_alive() {
+            return Err(status::STALE.into());
+        }
+        match call.entry.method {
+            next::METHOD => self.next_fault(id, call),
+            registers::METHOD => {
+                use registers::{params as p, results};
+                let thread = self.faulted_number(id, params.get(p::THREAD)).ok_or(status::BAD_STATE)?;
+                let mut buffer = [0; RECORD_WORDS];
+                let words = self.thread_record(thread, &mut buffer);
+                let (blob, bytes) = super::bytes_of(words);
+                call.check_room(results::SHAPE, 0, bytes)?;
+                let mut reply = Reply::new(results::SHAPE);
+                reply.set_blob(results::WORDS, bytes);
+                self.answer_with(call, &reply, &[], blob.get(..bytes).unwrap_or_default())
+            }
+            resume::METHOD => {
+                use resume::{params as p, results};
+                call.check_room(results::SHAPE, 0, 0)?;
+                let thread = self.faulted_number(id, params.get(p::THREAD)).ok_or(status::BAD_STATE)?;
+                let instruction = params.get(p::INSTRUCTION);
+                if instruction >= LAST_ADDRESS {
+                    return Err(status::BAD_ARGUMENT.into());
+                }
+                if instruction != 0 {
+                    self.platform.set_instruction(thread.index(), instruction);
+                }
+                self.resume_faulted(thread);
+                self.answer(call, &Reply::new(results::SHAPE))
+            }
+            fail::METHOD => {
+                use fail::{params as p, results};
+                call.check_room(results::SHAPE, 0, 0)?;
+                let thread = self.faulted_number(id, params.get(p::THREAD)).ok_or(status::BAD_STATE)?;
+                let open = self.threads[thread].fault.ok_or(status::BAD_STATE)?;
+                let step = self.answer(call, &Reply::new(results::SHAPE));
+                self.end_by_fault(thread, open.fault);
+                step
+            }
+            _ => Err(status::UNIMPLEMENTED.into()),
+        }
+    }
+
+    fn next_fault(&mut self, id: Id<Process>, call: &KernelCall<'_>) -> Result<Step, Refusal> {
+        call.check_room(next::results::SHAPE, 0, 0)?;
+        if let Some(thread) = self.unreported(id) {
+            let reply = self.report_fault(thread);
+            return self.answer(call, &reply);
+        }
+        self.check_pending_method(call)?;
+        self.processes[id].fault_waiters.try_reserve(1).map_err(|_| OutOfHeap)?;
+        self.processes[id].fault_waiters.push(Waiter { thread: call.thread, tag: call.entry.tag });
+        self.retain(Object::Faults(id));
+        self.start_method(call, MethodTarget::Faults(id))
+    }
+
+    fn unreported(&self, id: Id<Process>) -> Option<Id<Thread>> {
+        self.faulted_thread(id, |thread| thread.fault.is_some_and(|open| !open.is_reported))
+    }
+
+    /// Answers a `next` that has waited.
+    pub(crate) fn answer_fault(&mut self, waiter: Waiter, id: Id<Process>) {
+        if let Some(thread) = self.unreported(id) {
+            let reply = self.report_fault(thread);
+            self.finish_method(waiter, &reply);
+        }
+    }
+
+    fn report_fault(&mut self, thread: Id<Thread>) -> Reply {
+        use next::results;
+        let mut reply = Reply::new(results::SHAPE);
+        reply.set(results::THREAD, u64::from(thread.index()));
+        if let Some(open) = &mut self.threads[thread].fault {
+            open.is_reported = true;
+            reply.set(results::FAULT, u64::from(open.fault.kind as u16));
+            reply.set(results::ADDRESS, open.fault.address);
+            reply.set(results::INSTRUCTION, open.fault.instruction);
+        }
+        reply
+    }
+}

@@ -1,0 +1,213 @@
+//! Does everything to programs that a holder of their processes can do, and says what held.
+
+mod victim;
+
+use capnp::capability::FromClientHook;
+use capos_abi::status;
+use capos_rt::raw::{self, Failure as Refused};
+use capos_service::spawn::{Quota, Spawn, create_ledger, reclaim};
+use capos_service::{Context, Failure, deadline_in, handle, sleep, slot};
+use schema::ledger_capnp::ledger;
+use schema::notification_capnp::notification;
+use schema::process_capnp::{fault_handler, process};
+use schema::system_control_capnp::system_control;
+use std::process::ExitCode;
+use std::time::Duration;
+use victim::{ALIVE, GO, NOWHERE, WENT_ON};
+
+/// Long enough for what runs to show it.
+const MOMENT: Duration = Duration::from_millis(40);
+/// What the victims of one check may use.
+const QUOTA: Quota = Quota { frames: 2048, handles: 256, objects: 64, threads: 16 };
+/// Bytes of the instruction that the victim `fault` faults at.
+const FAULTING_BYTES: u64 = 2;
+/// Registers in a record, and the place of the stack pointer among them.
+const REGISTERS: usize = 18;
+const STACK_POINTER: usize = 7;
+
+fn main() -> ExitCode {
+    if let Some(what) = std::env::args().nth(1) {
+        // The code says it; a failed process test shows it.
+        std::process::exit(victim::run(&what));
+    }
+    capos_service::run(async |context| {
+        crash_records().await?;
+        answered_faults().await?;
+        abandoned_faults().await?;
+        suspension().await?;
+        reclaiming().await?;
+        println!("tests complete");
+        shut_down(&context).await
+    })
+}
+
+async fn shut_down(context: &Context) -> Result<(), Failure> {
+    let system: system_control::Client = context.take("system")?;
+    system.shutdown_request().send().promise.await?;
+    Ok(())
+}
+
+fn check(what: &str, holds: bool) -> Result<(), Failure> {
+    if !holds {
+        return Err(format!("{what}: does not hold").into());
+    }
+    println!("{what}: ok");
+    Ok(())
+}
+
+/// A notification that a victim and its test share.
+struct Signals {
+    client: notification::Client,
+    handle: u64,
+}
+
+impl Signals {
+    async fn new() -> Result<Signals, Failure> {
+        let reply = slot::<ledger::Client>("ledger")?.create_notification_request().send().promise.await?;
+        let client = reply.get()?.get_notification()?;
+        let handle = handle(&*client.clone().into_client_hook())?;
+        Ok(Signals { client, handle })
+    }
+
+    /// Whether this bit comes within a moment.
+    fn comes(&self, bit: u64) -> Result<bool, Failure> {
+        match raw::wait(self.handle, bit, deadline_in(MOMENT)?) {
+            Ok(_) => Ok(true),
+            Err(Refused { status: status::DEADLINE, .. }) => Ok(false),
+            Err(refused) => Err(format!("waiting failed with status {}", refused.status).into()),
+        }
+    }
+}
+
+/// A victim on this ledger.
+async fn start(what: &str, ledger: &ledger::Client, signals: &Signals) -> Result<process::Client, Failure> {
+    let binary = slot("victim")?;
+    let spawn = Spawn::new(&binary, what).argument(what).ledger(ledger.clone());
+    Ok(spawn.grant("signals", signals.client.clone()).start().await?)
+}
+
+async fn part() -> Result<ledger::Client, Failure> {
+    Ok(create_ledger(&slot("ledger")?, QUOTA).await?)
+}
+
+async fn outcome(process: &process::Client) -> Result<(process::Outcome, i32), Failure> {
+    let reply = process.wait_request().send().promise.await?;
+    let end = reply.get()?;
+    Ok((end.get_outcome()?, end.get_code()))
+}
+
+/// The words of a record.
+fn words(data: &[u8]) -> Vec<u64> {
+    data.chunks_exact(8).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap_or_default())).collect()
+}
+
+async fn crash_records() -> Result<(), Failure> {
+    let (ledger, signals) = (part().await?, Signals::new().await?);
+    let process = start("crash", &ledger, &signals).await?;
+    check("a wild write ends the process", outcome(&process).await?.0 == process::Outcome::Faulted)?;
+    let reply = process.crash_request().send().promise.await?;
+    let crash = reply.get()?;
+    let words = words(crash.get_words()?);
+    check(
+        "its record names the fault, the address and the instruction",
+        crash.get_fault()? == process::Fault::Write
+            && crash.get_address() == NOWHERE as u64
+            && crash.get_instruction() != 0,
+    )?;
+    check("it holds registers and the stack", words.len() > REGISTERS && words[STACK_POINTER] % 8 == 0)?;
+    Ok(reclaim(&ledger).await?)
+}
+
+/// A victim that faults, and the one who answers for it.
+async fn faulting(
+    ledger: &ledger::Client,
+    signals: &Signals,
+) -> Result<(process::Client, fault_handler::Client, u32, u64), Failure> {
+    let process = start("fault", ledger, signals).await?;
+    let handler = process.handle_faults_request().send().promise.await?.get()?.get_handler()?;
+    let next = handler.next_request().send();
+    raw::signal(signals.handle, GO);
+    let reply = next.promise.await?;
+    let fault = reply.get()?;
+    check("the handler hears of the fault", fault.get_fault()? == process::Fault::InvalidInstruction)?;
+    let (thread, instruction) = (fault.get_thread(), fault.get_instruction());
+    Ok((process, handler, thread, instruction))
+}
+
+async fn answered_faults() -> Result<(), Failure> {
+    let (ledger, signals) = (part().await?, Signals::new().await?);
+    let (process, handler, thread, instruction) = faulting(&ledger, &signals).await?;
+    let mut request = handler.registers_request();
+    request.get().set_thread(thread);
+    let reply = request.send().promise.await?;
+    check("it sees the registers", words(reply.get()?.get_words()?).len() >= REGISTERS)?;
+    let mut request = handler.resume_request();
+    request.get().set_thread(thread);
+    request.get().set_instruction(instruction + FAULTING_BYTES);
+    request.send().promise.await?;
+    let went_on = (process::Outcome::Exited, WENT_ON);
+    check("the program goes on behind its fault", outcome(&process).await? == went_on)?;
+
+    let (process, handler, thread, _) = faulting(&ledger, &signals).await?;
+    let mut request = handler.fail_request();
+    request.get().set_thread(thread);
+    request.send().promise.await?;
+    check("or ends by it", outcome(&process).await?.0 == process::Outcome::Faulted)?;
+    Ok(reclaim(&ledger).await?)
+}
+
+async fn abandoned_faults() -> Result<(), Failure> {
+    let (ledger, signals) = (part().await?, Signals::new().await?);
+    let (process, handler, ..) = faulting(&ledger, &signals).await?;
+    drop(handler);
+    check("without a handler it ends", outcome(&process).await?.0 == process::Outcome::Faulted)?;
+    Ok(reclaim(&ledger).await?)
+}
+
+async fn suspension() -> Result<(), Failure> {
+    let (ledger, signals) = (part().await?, Signals::new().await?);
+    let process = start("live", &ledger, &signals).await?;
+    check("the program lives", signals.comes(ALIVE)?)?;
+    process.suspend_request().send().promise.await?;
+    // What it said just before.
+    signals.comes(ALIVE)?;
+    check("suspended, it stands still", !signals.comes(ALIVE)?)?;
+    let state = process.inspect_request().send().promise.await?.get()?.get_state()?;
+    check("and says so", state == process::State::Suspended)?;
+    process.resume_request().send().promise.await?;
+    check("resumed, it goes on", signals.comes(ALIVE)?)?;
+    process.suspend_request().send().promise.await?;
+    process.kill_request().send().promise.await?;
+    check("suspended, it can be killed", outcome(&process).await?.0 == process::Outcome::Killed)?;
+    check("and is not resumed", process.resume_request().send().promise.await.is_err())?;
+    Ok(reclaim(&ledger).await?)
+}
+
+async fn reclaiming() -> Result<(), Failure> {
+    let (ledger, signals) = (part().await?, Signals::new().await?);
+    let below = create_ledger(&ledger, Quota { frames: 512, handles: 64, objects: 16, threads: 4 }).await?;
+    let own: ledger::Client = slot("ledger")?;
+    let before = used(&own).await?;
+    let processes = [
+        start("spin", &ledger, &signals).await?,
+        start("live", &ledger, &signals).await?,
+        start("spin", &below, &signals).await?,
+    ];
+    sleep(MOMENT).await?;
+    reclaim(&ledger).await?;
+    for process in &processes {
+        check("reclaimed, a program ends", outcome(process).await?.0 == process::Outcome::Killed)?;
+    }
+    check("the ledger is empty", used(&ledger).await? == [0; 4])?;
+    drop((processes, below));
+    sleep(MOMENT).await?;
+    check("the account is even", used(&own).await?[0] == before[0])?;
+    let process = start("crash", &ledger, &signals).await?;
+    check("and can be used again", outcome(&process).await?.0 == process::Outcome::Faulted)
+}
+
+async fn used(ledger: &ledger::Client) -> Result<[u64; 4], Failure> {
+    let reply = ledger.inspect_request().send().promise.await?;
+    let used = reply.get()?;
+    Ok([used.get_frames_used(), used.get_handles_used(), used.get_objects_used(), used.get_threads_used()])
+}
