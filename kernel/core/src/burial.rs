@@ -177,9 +177,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     fn bury_memory(&mut self, id: Id<MemoryObject>) -> Option<Chore> {
-        if self.memory.get(id).is_none() {
-            return None;
-        }
+        self.memory.get(id)?;
         if !self.free_memory(id) {
             return Some(Chore::Memory(id));
         }
