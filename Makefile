@@ -106,6 +106,10 @@ fmt: setup ## Format all code
 bench: build ## Measure, verify and print the benchmarks, Linux beside (ROW=name: one row; BASE=commit: fail if slower than it)
 	cargo run --quiet -p bench -- $(if $(ROW),--row $(ROW)) $(if $(BASE),--base $(BASE))
 
+.PHONY: profile
+profile: build ## Show where the instructions of a benchmark go (ROW=name)
+	cargo run --quiet -p bench -- --profile --row $(ROW)
+
 .PHONY: boot-time
 boot-time: system ## Measure the stages of the kernel's start in instructions and draw them for the book
 	@$(CAPOS) boot-time

@@ -11,6 +11,7 @@ mod line;
 mod linux;
 mod machine;
 mod plot;
+mod profile;
 mod results;
 mod rows;
 mod table;
@@ -43,6 +44,9 @@ struct Arguments {
     /// Boots this Linux kernel instead of downloading the distribution's.
     #[arg(long)]
     linux_kernel: Option<PathBuf>,
+    /// Shows where the instructions of the row go, instead of measuring.
+    #[arg(long, requires = "rows")]
+    profile: bool,
     /// Puts table and picture into the book, too.
     #[arg(long, conflicts_with = "rows")]
     docs: bool,
@@ -51,6 +55,9 @@ struct Arguments {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let wanted = arguments.wanted()?;
+    if arguments.profile {
+        return wanted.iter().try_for_each(|row| Ok(println!("{}", profile::run(row)?)));
+    }
     let capos = capos::run(&artifacts::build(), &wanted)?;
     if let Some(commit) = &arguments.base {
         return compare(commit, &wanted, &capos);
