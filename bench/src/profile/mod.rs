@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tools::artifacts;
 
-/// Places that a profile shows; the rest is summed up.
-const SHOWN: usize = 40;
+/// Lines of each table; the rest is summed up.
+const SHOWN: usize = 25;
 
 /// Profiles a row; the profile as a table.
 pub fn run(row: &Row) -> Result<String> {
@@ -43,7 +43,7 @@ fn build_plugin(folder: &Path) -> Result<PathBuf> {
     Ok(plugin)
 }
 
-/// Instructions by the place that they were written in, the most first.
+/// Instructions by the place that they were written in.
 fn attribute(section: &[Block]) -> Result<Vec<(Place, u64)>> {
     let programs = Programs::open()?;
     let mut counts: HashMap<Place, u64> = HashMap::new();
@@ -52,27 +52,33 @@ fn attribute(section: &[Block]) -> Result<Vec<(Place, u64)>> {
             *counts.entry(place).or_default() += block.runs;
         }
     }
-    let mut counts: Vec<_> = counts.into_iter().collect();
-    counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    Ok(counts)
+    Ok(counts.into_iter().collect())
 }
 
-/// The table, scaled to one operation of the row, which takes `value` instructions.
+/// The profile, scaled to one operation of the row, which takes `value` instructions: by program, file and function.
 fn draw(name: &str, value: f64, counts: &[(Place, u64)]) -> String {
     let total: u64 = counts.iter().map(|(_, count)| count).sum();
-    let scaled = |count: u64| count as f64 * value / total.max(1) as f64;
-    let mut table = format!("{name}: {} instructions\n\n| instructions | program | function | file |\n", number(value));
-    table += "|---:|---|---|---|\n";
-    for (place, count) in counts.iter().take(SHOWN) {
-        let Place { program, function, file } = place;
-        table += &format!("| {:.0} | {program} | `{function}` | {file} |\n", scaled(*count));
+    let scale = value / total.max(1) as f64;
+    let by = |key: fn(&Place) -> String| {
+        let mut sums: HashMap<String, u64> = HashMap::new();
+        counts.iter().for_each(|(place, count)| *sums.entry(key(place)).or_default() += count);
+        let mut sums: Vec<_> = sums.into_iter().map(|(key, count)| (count as f64 * scale, key)).collect();
+        sums.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+        sums
+    };
+    let mut text = format!("{name}: {} instructions\n\n", number(value));
+    text += &table("program", by(|place| format!("`{}`", place.program)));
+    text += &table("file", by(|place| format!("`{}` {}", place.program, place.file)));
+    text + &table("function", by(|place| format!("`{}` {} `{}`", place.program, place.file, place.function)))
+}
+
+/// A table of the largest sums.
+fn table(heading: &str, sums: Vec<(f64, String)>) -> String {
+    let mut table = format!("| instructions | {heading} |\n|---:|---|\n");
+    sums.iter().take(SHOWN).for_each(|(count, key)| table += &format!("| {count:.0} | {key} |\n"));
+    let rest: f64 = sums.iter().skip(SHOWN).map(|(count, _)| count).sum();
+    if rest > 0.0 {
+        table += &format!("| {rest:.0} | the rest |\n");
     }
-    let rest: u64 = counts.iter().skip(SHOWN).map(|(_, count)| count).sum();
-    table += &format!("| {:.0} | | the rest | |\n\n", scaled(rest));
-    let mut programs: HashMap<&str, u64> = HashMap::new();
-    counts.iter().for_each(|(place, count)| *programs.entry(&place.program).or_default() += count);
-    let mut programs: Vec<_> = programs.into_iter().map(|(program, count)| (scaled(count), program)).collect();
-    programs.sort_by(|a, b| b.0.total_cmp(&a.0));
-    programs.iter().for_each(|(count, program)| table += &format!("- {program}: {count:.0}\n"));
-    table
+    table + "\n"
 }
