@@ -56,7 +56,10 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let wanted = arguments.wanted()?;
     if arguments.profile {
-        return wanted.iter().try_for_each(|row| Ok(println!("{}", profile::run(row)?)));
+        for row in wanted {
+            println!("{}", profile::run(row)?);
+        }
+        return Ok(());
     }
     let capos = capos::run(&artifacts::build(), &wanted)?;
     if let Some(commit) = &arguments.base {
