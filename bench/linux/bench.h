@@ -57,5 +57,6 @@ void wake_rows(void);
 void memory_rows(void);
 void life_rows(void);
 void parallel_rows(void);
+void busy_rows(void);
 
 #endif

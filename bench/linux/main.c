@@ -27,7 +27,7 @@ void shut_down(void)
 
 void say(const char *row, double value, const char *unit, bool verified)
 {
-    printf("bench %s %.1f %s %s\n", row, value, unit, verified ? "verified" : "wrong");
+    printf("bench %s %.3f %s %s\n", row, value, unit, verified ? "verified" : "wrong");
     fflush(stdout);
 }
 
@@ -94,6 +94,7 @@ int main(void)
         wake_rows();
         memory_rows();
         life_rows();
+        busy_rows();
     }
     shut_down();
 }

@@ -1,4 +1,80 @@
-/* What two processors do at the same time. */
+/* What two processors do at the same time: the same work by one and by two, as threads and as processes. */
 #include "bench.h"
 
-void parallel_rows(void) {}
+/* As in bench/guests/src/work.rs. */
+#define ROUNDS 4000
+#define STEPS 4000
+/* Runs of which the fastest counts: the host does other things, too. */
+#define REPEATS 7
+
+/* Computes, and calls the kernel after every so many steps; whether every call did what it should. */
+static bool work(void)
+{
+    uint64_t value = 1;
+    bool good = true;
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int step = 0; step < STEPS; step++) {
+            value ^= value << 13;
+            value ^= value >> 7;
+            value ^= value << 17;
+        }
+        good = good && syscall(SYS_getppid) >= 0;
+    }
+    return good && value != 0;
+}
+
+static void *thread(void *good)
+{
+    *(bool *)good = work();
+    return 0;
+}
+
+static bool threads(int count)
+{
+    pthread_t thread_of[2];
+    bool good[2] = {true, true};
+    for (int i = 0; i < count; i++)
+        if (pthread_create(&thread_of[i], 0, thread, &good[i]))
+            refuse("pthread_create");
+    for (int i = 0; i < count; i++)
+        pthread_join(thread_of[i], 0);
+    return good[0] && good[1];
+}
+
+static bool processes(int count)
+{
+    bool good = true;
+    for (int i = 0; i < count; i++)
+        if (fork() == 0)
+            _exit(work() ? 0 : 1);
+    for (int i = 0; i < count; i++) {
+        int status;
+        good = wait(&status) > 0 && status == 0 && good;
+    }
+    return good;
+}
+
+static uint64_t fastest(bool (*run)(int), int count, bool *good)
+{
+    uint64_t best = UINT64_MAX;
+    for (int i = 0; i < REPEATS; i++) {
+        uint64_t start = now();
+        *good = run(count) && *good;
+        uint64_t cost = now() - start;
+        best = cost < best ? cost : best;
+    }
+    return best;
+}
+
+static void scale(const char *row, bool (*run)(int))
+{
+    bool good = true;
+    uint64_t one = fastest(run, 1, &good), two = fastest(run, 2, &good);
+    say(row, 2.0 * (double)one / (double)two, "times", good);
+}
+
+void parallel_rows(void)
+{
+    scale("scale.process.2", processes);
+    scale("scale.thread.2", threads);
+}

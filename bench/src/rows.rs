@@ -33,6 +33,8 @@ pub const GUESTS: &[Guest] = &[
     Guest { name: "threads", kind: Kind::Counting },
     Guest { name: "memory", kind: Kind::Counting },
     Guest { name: "spawn", kind: Kind::Counting },
+    Guest { name: "busy", kind: Kind::Counting },
+    Guest { name: "parallel", kind: Kind::Parallel },
     Guest { name: SYSTEM, kind: Kind::Counting },
 ];
 
@@ -142,6 +144,34 @@ pub const ROWS: &[Row] = &[
         what: "the first touch of a committed page",
         linux: "the first touch of a mapped page",
         goal: Some(1_500.0),
+    },
+    Row {
+        name: "wake.busy50",
+        guest: "busy",
+        what: "from a signal to the first instruction of the thread that waits for it, among 50 busy ones",
+        linux: "the same with an event descriptor",
+        goal: None,
+    },
+    Row {
+        name: "fairness.50",
+        guest: "busy",
+        what: "what the luckiest of 50 busy threads got done in 1.5 s, in times of the unluckiest",
+        linux: "the same",
+        goal: None,
+    },
+    Row {
+        name: "scale.process.2",
+        guest: "parallel",
+        what: "speed-up by a second processor: two processes that compute and call the kernel",
+        linux: "the same",
+        goal: None,
+    },
+    Row {
+        name: "scale.thread.2",
+        guest: "parallel",
+        what: "the same with two threads of one process",
+        linux: "the same",
+        goal: None,
     },
     Row {
         name: "boot.kernel",

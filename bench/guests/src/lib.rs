@@ -3,6 +3,7 @@
 pub mod clock;
 mod measure;
 pub mod report;
+pub mod work;
 
 pub use clock::Samples;
 pub use measure::{INSTRUCTIONS, measure, measure_async, shut_down};

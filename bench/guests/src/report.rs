@@ -16,6 +16,6 @@ impl Figure<'_> {
     /// Says the line.
     pub fn say(&self) {
         let verdict = if self.verified { "verified" } else { "wrong" };
-        println!("bench {} {:.1} {} {verdict}", self.name, self.value, self.unit);
+        println!("bench {} {:.3} {} {verdict}", self.name, self.value, self.unit);
     }
 }

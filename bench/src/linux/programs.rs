@@ -24,7 +24,7 @@ struct Recipe {
 const RECIPES: [Recipe; 2] = [
     Recipe {
         name: "init",
-        sources: &["main.c", "ring.c", "pipe.c", "wake.c", "memory.c", "life.c", "machine.c", "parallel.c"],
+        sources: &["main.c", "ring.c", "pipe.c", "wake.c", "memory.c", "life.c", "machine.c", "parallel.c", "busy.c"],
         flags: &["-O2", "-static", "-pthread", "-Wall", "-Wextra", "-Werror"],
     },
     Recipe {
