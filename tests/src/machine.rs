@@ -52,8 +52,17 @@ impl Machine {
     /// The machine that UEFI firmware boots from the image at `path`.
     pub fn firmware(path: impl Into<PathBuf>, medium: Medium) -> Machine {
         let uefi = qemu::uefi().unwrap_or_else(|| panic!("no UEFI firmware for QEMU is installed: run `make setup`"));
+        Machine::image(Some(uefi), path, medium)
+    }
+
+    /// The machine that a BIOS boots from the image at `path`.
+    pub fn bios(path: impl Into<PathBuf>, medium: Medium) -> Machine {
+        Machine::image(None, path, medium)
+    }
+
+    fn image(firmware: Option<PathBuf>, path: impl Into<PathBuf>, medium: Medium) -> Machine {
         let machine = Machine { kernel: None, package: None, ..Machine::new() };
-        machine.change(|qemu| qemu.image(uefi, path, medium))
+        machine.change(|qemu| qemu.image(firmware, path, medium))
     }
 
     /// The machine that runs the package made of `tests/manifests/<name>.cue`.

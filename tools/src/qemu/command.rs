@@ -75,9 +75,9 @@ impl Qemu {
         self
     }
 
-    /// Boots this image by this firmware. What the machine writes to the image is forgotten.
-    pub fn image(mut self, firmware: impl Into<PathBuf>, path: impl Into<PathBuf>, medium: Medium) -> Qemu {
-        self.image = Some(Image { firmware: firmware.into(), path: path.into(), medium });
+    /// Boots this image by this firmware; `None`: by QEMU's BIOS. What the machine writes to the image is forgotten.
+    pub fn image(mut self, firmware: Option<PathBuf>, path: impl Into<PathBuf>, medium: Medium) -> Qemu {
+        self.image = Some(Image { firmware, path: path.into(), medium });
         self
     }
 
@@ -171,7 +171,7 @@ impl Qemu {
 /// An image and how it is booted.
 #[derive(Clone, Debug)]
 struct Image {
-    firmware: PathBuf,
+    firmware: Option<PathBuf>,
     path: PathBuf,
     medium: Medium,
 }
@@ -180,8 +180,9 @@ impl Image {
     fn arguments(&self) -> Vec<OsString> {
         let mut drive: OsString = "format=raw,if=none,id=image,snapshot=on,file=".into();
         drive.push(&self.path);
+        let firmware = self.firmware.iter().flat_map(|path| ["-bios".into(), path.clone().into()]);
         let devices = self.medium.devices().iter().map(Into::into);
-        ["-bios".into(), self.firmware.clone().into(), "-drive".into(), drive].into_iter().chain(devices).collect()
+        firmware.chain(["-drive".into(), drive]).chain(devices).collect()
     }
 }
 
