@@ -56,6 +56,34 @@ fn without_a_source_of_entropy_init_says_so() {
 }
 
 #[test]
+fn on_a_pc_without_memory_mapped_configuration_space() {
+    comes_up(Machine::new().kind("pc"));
+}
+
+/// As small hypervisors build them: no firmware to speak of, devices on the command line.
+fn micro(acpi: &str) -> Machine {
+    let kind = format!("microvm,acpi={acpi},isa-serial=on");
+    Machine::new().kind(&kind).cpus(2).arg("-device").arg("virtio-serial-device")
+}
+
+#[test]
+fn on_a_microvm_with_acpi() {
+    let mut machine = micro("on").boot();
+    machine.expect("boot: 2 of 2 processors run");
+    machine.expect(READY);
+    machine.power_off();
+}
+
+#[test]
+fn on_a_microvm_with_tables_of_the_multiprocessor_specification() {
+    let mut machine = micro("off").boot();
+    machine.expect("boot: virtio device at 0x");
+    machine.expect("boot: 2 of 2 processors run");
+    machine.expect(READY);
+    machine.power_off();
+}
+
+#[test]
 fn without_a_high_precision_timer() {
     comes_up(Machine::new().arg("-machine").arg("hpet=off"));
 }

@@ -13,6 +13,11 @@ fn a_shutdown_turns_a_pc_off() {
 }
 
 #[test]
+fn a_shutdown_turns_a_machine_with_hardware_reduced_acpi_off() {
+    turns_itself_off(Machine::new().kind("microvm,acpi=on,isa-serial=on"));
+}
+
+#[test]
 fn a_reboot_starts_the_system_anew() {
     let mut machine = Machine::new().without_debug_exit().boot();
     machine.enter();

@@ -4,5 +4,7 @@
 
 pub mod date;
 pub mod firmware;
+pub mod mp;
 pub mod sleep;
 pub mod tables;
+pub mod virtio;
