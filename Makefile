@@ -17,6 +17,7 @@ GUEST_SYSTEMS = $(wildcard tests/manifests/*.cue bench/manifests/*.cue)
 BOOT_CARGO := cargo --config targets/boot.toml
 KERNEL_CARGO := cargo --config targets/kernel.toml
 USER_CARGO := cargo --config targets/user.toml
+FUZZ_CARGO := cargo --config targets/fuzz.toml
 TO := -Zunstable-options --artifact-dir
 CAPOS := cargo run --quiet -p tools --
 
@@ -73,7 +74,8 @@ graph: setup ## Draw who gives what to whom in the running system, as a Mermaid 
 	@$(CAPOS) graph
 
 .PHONY: loom
-loom: setup ## Run the code that two processes share in every interleaving of the two (CAPOS_SOAK=1: with one more preemption)
+loom: setup ## Run what is shared without a lock in every interleaving of its threads (CAPOS_SOAK=1: with one more preemption)
+	cargo test -p races
 	RUSTFLAGS="--cfg loom" cargo test --target-dir target/loom -p capos-queue --test interleavings
 
 .PHONY: check
@@ -119,14 +121,20 @@ trace: system ## Boot with tracing on and draw what every processor did (build/t
 	@$(CAPOS) trace
 
 .PHONY: debug
-debug: system ## Boot in QEMU, stopped until gdb attaches: gdb build/kernel -ex 'target remote :1234'
-	@$(CAPOS) run --debug
+debug: system ## Boot in QEMU, stopped until gdb attaches as it says, with symbols of the kernel and of init (SYMBOLS=shell: of that)
+	@$(CAPOS) run --debug $(if $(SYMBOLS),--symbols $(SYMBOLS))
+
+.PHONY: fuzz
+fuzz: setup ## Search every parser of untrusted bytes by coverage, ten minutes each (TARGETS="acpi ring", SECONDS=60)
+	$(FUZZ_CARGO) build --profile fuzz -p fuzz --features libfuzzer $(TO) build
+	@$(CAPOS) fuzz $(TARGETS) $(if $(SECONDS),--seconds $(SECONDS))
 
 .PHONY: soak
-soak: build ## Run the system tests with their large counts (hours)
+soak: build ## Run the tests with their large counts, then `make fuzz` (hours)
 	CAPOS_SOAK=1 cargo test
 	CAPOS_SOAK=1 cargo test -p tests
 	CAPOS_SOAK=1 $(MAKE) loom
+	$(MAKE) fuzz
 
 .PHONY: docs
 docs: setup ## Make the book in build/book (installs mdBook into build/ at the first use)

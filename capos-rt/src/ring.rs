@@ -103,7 +103,7 @@ impl Ring {
         }
         let offset = SUBMISSION_OFFSET as usize + (tail % SUBMISSION_ENTRIES) as usize * size_of::<Submission>();
         // SAFETY: the entry lies in the area and the kernel has left it.
-        unsafe { self.area.get().add(offset).cast::<Submission>().write(entry) };
+        unsafe { ptr::write(self.area.get().add(offset).cast(), entry) };
         self.sq_tail.set(tail.wrapping_add(1));
         self.word(offset_of!(Header, sq_tail)).store(tail.wrapping_add(1), Ordering::Release);
     }
@@ -156,7 +156,7 @@ impl Ring {
         let mut found = None;
         while head != tail && found.is_none() {
             // SAFETY: the kernel has published this completion and leaves it alone until the head has passed it.
-            let completion = unsafe { self.completion(head).read() };
+            let completion = unsafe { ptr::read(self.completion(head)) };
             head = head.wrapping_add(1);
             found = Some(completion).filter(Self::is_wanted);
         }
@@ -188,12 +188,12 @@ impl Ring {
         while position != tail {
             let place = self.completion(position);
             // SAFETY: as in `next`.
-            let mut found = unsafe { place.read() };
+            let mut found = unsafe { ptr::read(place) };
             if found.user_data == user_data && found.kind == kind::DONE {
                 let copy = found;
                 found.kind = CONSUMED;
                 // SAFETY: a published completion belongs to this thread.
-                unsafe { place.write(found) };
+                unsafe { ptr::write(place, found) };
                 self.skip_settled();
                 return Some(copy);
             }
@@ -207,7 +207,7 @@ impl Ring {
         let (mut head, tail) = (self.cq_head.get(), self.cq_tail());
         while head != tail {
             // SAFETY: as in `next`.
-            let completion = unsafe { self.completion(head).read() };
+            let completion = unsafe { ptr::read(self.completion(head)) };
             if Self::is_wanted(&completion) {
                 break;
             }

@@ -10,8 +10,8 @@
 //! ```
 
 mod error;
-mod image;
-mod plan;
+pub mod image;
+pub mod plan;
 #[cfg(test)]
 mod test;
 

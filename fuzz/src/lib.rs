@@ -8,6 +8,7 @@ extern crate alloc;
 
 pub mod targets;
 
+use kernel_core::fuzz as core;
 use std::path::{Path, PathBuf};
 
 /// A parser, driven by bytes.
@@ -21,8 +22,23 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: &[Target] =
-    &[Target { name: "acpi", what: "the firmware's tables, as the kernel reads them", run: targets::acpi::run }];
+pub const TARGETS: &[Target] = &[
+    Target { name: "acpi", what: "the firmware's tables, as the kernel reads them", run: targets::acpi::run },
+    Target { name: "sleep", what: "ACPI byte code, searched for the sleep types", run: targets::sleep::run },
+    Target { name: "memory-map", what: "the memory map that firmware or loader gives", run: targets::memory_map::run },
+    Target { name: "package", what: "the boot package, and the start of init from it", run: core::package },
+    Target { name: "init-elf", what: "init's program file, as the kernel reads it", run: core::program },
+    Target { name: "ring", what: "entries, positions and messages that a program puts into its ring", run: core::ring },
+    Target { name: "params", what: "parameters of calls to kernel objects", run: core::params },
+    Target { name: "spawn", what: "program files, as every spawner reads them", run: targets::spawn::run },
+    Target { name: "startup", what: "the startup block, as the runtime reads it", run: targets::startup::run },
+    Target { name: "message", what: "capnp messages of a ring, as the runtime reads them", run: targets::message::run },
+    Target { name: "manifest", what: "the compiled manifest, as init reads it", run: targets::manifest::run },
+    Target { name: "description", what: "the description that the compiler reads", run: targets::description::run },
+    Target { name: "remote", what: "frames of capnp-rpc on a serial line", run: targets::remote::run },
+    Target { name: "terminal", what: "bytes typed at a terminal", run: targets::terminal::run },
+    Target { name: "command", what: "a line typed to the shell", run: targets::command::run },
+];
 
 impl Target {
     /// The target of this name.

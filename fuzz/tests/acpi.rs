@@ -154,6 +154,12 @@ fn an_entry_of_no_length_ends_the_reading() {
 }
 
 #[test]
+fn a_register_wider_than_its_width_can_say_is_refused() {
+    let bad = flaw_after(|memory| memory[FADT + 89] = 32);
+    assert_eq!((bad.name, bad.flaw), (*b"FACP", Flaw::Field(89)));
+}
+
+#[test]
 fn impossible_lengths_are_refused() {
     for (table, least) in [(XSDT, 36), (MADT, 44), (FADT, 116)] {
         for length in [0, 35, least - 1, MAX_TABLE_BYTES + 1, u32::MAX] {

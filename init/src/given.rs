@@ -1,10 +1,10 @@
 //! What the kernel gave to init, handed out in the parts that routes name.
 
-use crate::manifest::{Part, Program, Source};
 use capnp::Error;
 use capnp::capability::FromClientHook;
 use capnp::private::capability::ClientHook;
 use capos_service::{Failure, slot};
+use init::manifest::{Part, Program, Source};
 use schema::clock_capnp::clock;
 use schema::entropy_capnp::entropy;
 use schema::interrupt_capnp::interrupt_lines;

@@ -2,12 +2,8 @@
 
 mod control;
 mod given;
-mod manifest;
 mod quota;
-mod restart;
 mod system;
-#[cfg(test)]
-mod test;
 mod unit;
 
 use capnp::Word;
@@ -15,7 +11,7 @@ use capnp::traits::HasTypeId;
 use capos_service::mapping::Mapping;
 use capos_service::{Context, Failure, Service, slot};
 use control::Control;
-use manifest::Program;
+use init::manifest::{self, Program};
 use schema::supervisor_capnp::supervisor;
 use schema::system_control_capnp::system_control;
 use schema::virtual_memory_capnp::virtual_memory::Access;

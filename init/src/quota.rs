@@ -1,8 +1,8 @@
 //! What the programs may use up is there.
 
-use crate::manifest::Program;
 use capos_service::Failure;
 use capos_service::spawn::Quota;
+use init::manifest::Program;
 use schema::ledger_capnp::ledger;
 
 /// Compares the sum of all quotas with what the machine's ledger has left.

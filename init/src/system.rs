@@ -1,12 +1,12 @@
 //! All programs: started in order, each with exactly what is routed to it, and watched.
 
 use crate::given::{Capability, Given, boot_entry};
-use crate::manifest::{Program, Source};
-use crate::restart::Verdict;
 use crate::unit::{State, Unit};
 use capnp::Error;
 use capos_service::spawn::{Spawn, SpawnError, reclaim};
 use capos_service::{sleep, time};
+use init::manifest::{Program, Source};
+use init::restart::Verdict;
 use schema::process_capnp::process;
 use std::rc::Rc;
 use std::time::Duration;

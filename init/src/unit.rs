@@ -1,11 +1,11 @@
 //! One program: what outlives its instances (ledger, endpoint, objects) and how its present instance is doing.
 
 use crate::given::Capability;
-use crate::manifest::Program;
-use crate::restart::Restarts;
 use capnp::Error;
 use capos_service::slot;
 use capos_service::spawn::create_ledger;
+use init::manifest::Program;
+use init::restart::Restarts;
 use schema::endpoint_capnp::{endpoint, endpoint_server};
 use schema::ledger_capnp::ledger;
 use schema::process_capnp::process;

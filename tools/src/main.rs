@@ -19,6 +19,8 @@ enum Command {
     BootTime(commands::boot_time::Measure),
     /// Checks rules of the tree that no compiler knows.
     Check(commands::check::Check),
+    /// Searches the parsers of untrusted bytes for inputs that they do not survive.
+    Fuzz(commands::fuzz::Fuzz),
     /// Draws who gives what to whom.
     Graph(commands::graph::Graph),
     /// Makes a disk image and an ISO that boot the system.
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::BootTime(measure) => measure.execute(),
         Command::Check(check) => check.execute(),
+        Command::Fuzz(fuzz) => fuzz.execute(),
         Command::Graph(graph) => graph.execute(),
         Command::Image(image) => image.execute(),
         Command::Package(package) => package.execute(),

@@ -8,7 +8,7 @@
 //!
 //! The kernel calls this very code under its lock; the host runs it over a [`Platform`] of plain vectors.
 //! Read in this order: [`platform`], `slab`, `handle`, `grant`, `ledger`, `ring`, `record`, `enter`, `operation`, `object`, `life`.
-#![cfg_attr(not(test), no_std)]
+#![cfg_attr(not(any(test, feature = "fuzz")), no_std)]
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::panic))]
 // Not `clippy::indexing_slicing`: it would refuse `slab[id]`, which names an object that something refers to. Arrays are indexed by
@@ -23,6 +23,9 @@ mod endpoint;
 mod enter;
 mod fault;
 pub mod frame;
+#[cfg(all(feature = "fuzz", not(test)))]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a machine for tests")]
+pub mod fuzz;
 mod grant;
 mod handle;
 mod hold;

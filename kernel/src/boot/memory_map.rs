@@ -3,6 +3,9 @@
 use capos_abi::PAGE_BYTES;
 use capos_abi::boot::{BootInfo, MAX_MEMORY_REGIONS, MemoryRegion, memory};
 
+/// Behind the last physical address that a processor can have; what firmware says of others is nothing.
+pub const PHYSICAL_END: u64 = 1 << 52;
+
 /// A memory map under construction: whatever is marked last wins.
 pub struct MemoryMap {
     regions: [MemoryRegion; MAX_MEMORY_REGIONS],
@@ -20,6 +23,10 @@ impl MemoryMap {
 
     /// Says of `start..end` that it is of this kind. Usable memory shrinks to whole pages, all else grows.
     pub fn mark(&mut self, start: u64, end: u64, kind: u64) {
+        let (start, end) = (start.min(PHYSICAL_END), end.min(PHYSICAL_END));
+        if start >= end {
+            return;
+        }
         let (start, end) = match kind {
             memory::USABLE => (start.next_multiple_of(PAGE_BYTES), end & !(PAGE_BYTES - 1)),
             _ => (start & !(PAGE_BYTES - 1), end.next_multiple_of(PAGE_BYTES)),

@@ -10,6 +10,8 @@ use kernel_core::machine::firmware::Firmware;
 use kernel_core::machine::tables::{BadTable, MAX_TABLE_BYTES, Memory, check};
 
 const WORD_BYTES: usize = size_of::<u64>();
+/// Bytes before a copy: the addresses behind a root table's header of 36 bytes are read as if they were aligned.
+const LEAD_BYTES: usize = 4;
 
 /// Checks the tables behind the root pointer at this address, then reads them.
 pub fn read<M: Memory + Copy>(memory: M, root_pointer: u64) -> Result<Firmware, BadTable> {
@@ -31,20 +33,23 @@ impl<M: Memory + Copy> Handler for Copies<M> {
     unsafe fn map_physical_region<T>(&self, physical: usize, size: usize) -> PhysicalMapping<Self, T> {
         let size = size.min(MAX_TABLE_BYTES as usize);
         let bytes = self.memory.bytes(physical as u64, size as u64).unwrap_or_default();
-        let mut copy = vec![0; size.max(size_of::<T>()).div_ceil(WORD_BYTES)].into_boxed_slice();
-        for (word, bytes) in copy.iter_mut().zip(bytes.chunks(WORD_BYTES)) {
-            *word = bytes.iter().rev().fold(0u64, |word, byte| word << 8 | u64::from(*byte));
-        }
+        let copy = vec![0u64; (LEAD_BYTES + size.max(size_of::<T>())).div_ceil(WORD_BYTES)].into_boxed_slice();
         let mapped_length = copy.len() * WORD_BYTES;
-        // SAFETY: a box is not null.
-        let virtual_start = unsafe { NonNull::new_unchecked(Box::into_raw(copy).cast()) };
+        // SAFETY: the box is longer than the lead and the bytes, and nobody else has it.
+        let virtual_start = unsafe {
+            let start = Box::into_raw(copy).cast::<u8>().add(LEAD_BYTES);
+            start.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+            NonNull::new_unchecked(start.cast())
+        };
         PhysicalMapping { physical_start: physical, virtual_start, region_length: size, mapped_length, handler: *self }
     }
 
     fn unmap_physical_region<T>(region: &PhysicalMapping<Self, T>) {
-        let words = region.virtual_start.as_ptr().cast::<u64>();
-        // SAFETY: `map_physical_region` made it of a box of that many words, and a mapping ends once.
-        drop(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(words, region.mapped_length / WORD_BYTES)) });
+        // SAFETY: `map_physical_region` made it of a box of that many words, behind a lead; and a mapping ends once.
+        drop(unsafe {
+            let words = region.virtual_start.as_ptr().byte_sub(LEAD_BYTES).cast::<u64>();
+            Box::from_raw(ptr::slice_from_raw_parts_mut(words, region.mapped_length / WORD_BYTES))
+        });
     }
 
     fn read_u8(&self, _: usize) -> u8 {

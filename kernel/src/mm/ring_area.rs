@@ -8,6 +8,7 @@ use capos_abi::ring::{
 };
 use core::array;
 use core::mem::{offset_of, transmute};
+use core::ptr;
 use core::sync::atomic::{Ordering, fence};
 use kernel_core::platform::RingArea;
 
@@ -35,9 +36,11 @@ pub fn submission_tail(area: RingArea) -> u32 {
     tail
 }
 
-/// The program's completion head.
+/// The program's completion head. It has read what stands before it, and that may be written again.
 pub fn completion_head(area: RingArea) -> u32 {
-    read_header(area, offset_of!(Header, cq_head))
+    let head = read_header(area, offset_of!(Header, cq_head));
+    fence(Ordering::Acquire);
+    head
 }
 
 /// The submission at a position.
@@ -45,7 +48,7 @@ pub fn submission(area: RingArea, position: u32) -> Submission {
     let offset = SUBMISSION_OFFSET + position % SUBMISSION_ENTRIES * size_of::<Submission>() as u32;
     let from = start(area, offset);
     // SAFETY: the entry lies in the area, whose frames the core holds as long as it names the area.
-    let words: [u64; SUBMISSION_WORDS] = array::from_fn(|word| unsafe { from.add(word).read_volatile() });
+    let words: [u64; SUBMISSION_WORDS] = array::from_fn(|word| unsafe { ptr::read_volatile(from.add(word)) });
     // SAFETY: a submission is integers without padding.
     unsafe { transmute(words) }
 }
@@ -58,7 +61,7 @@ pub fn post(area: RingArea, position: u32, completion: &Completion) {
     let words: [u64; COMPLETION_WORDS] = unsafe { transmute(*completion) };
     for (word, value) in words.into_iter().enumerate() {
         // SAFETY: as in `submission`.
-        unsafe { to.add(word).write_volatile(value) };
+        unsafe { ptr::write_volatile(to.add(word), value) };
     }
 }
 
@@ -91,10 +94,10 @@ fn start(area: RingArea, offset: u32) -> *mut u64 {
 
 fn read_header(area: RingArea, offset: usize) -> u32 {
     // SAFETY: the header lies in the area; as in `submission`.
-    unsafe { (start(area, offset as u32) as *const u32).read_volatile() }
+    unsafe { ptr::read_volatile(start(area, offset as u32) as *const u32) }
 }
 
 fn write_header(area: RingArea, offset: usize, value: u32) {
     // SAFETY: as in `read_header`.
-    unsafe { (start(area, offset as u32) as *mut u32).write_volatile(value) };
+    unsafe { ptr::write_volatile(start(area, offset as u32) as *mut u32, value) };
 }

@@ -1,5 +1,6 @@
 //! A serial line as a stream of bytes.
 use capnp::capability::Promise;
+use capnp::message::ReaderOptions;
 use futures_lite::{AsyncRead, AsyncWrite};
 use schema::serial_port_capnp::serial_port;
 use std::collections::VecDeque;
@@ -7,6 +8,14 @@ use std::future::Future;
 use std::io::{Error, Result};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+
+/// Words of a message from the far side at most, with repetition: it says how long it is before it is there, and room for it is
+/// made then.
+const MAX_MESSAGE_WORDS: usize = 1 << 16;
+
+/// What is accepted from the far side.
+pub const READ_LIMITS: ReaderOptions =
+    ReaderOptions { traversal_limit_in_words: Some(MAX_MESSAGE_WORDS), nesting_limit: 64 };
 
 /// Bytes of one call.
 const BYTES: usize = 1024;

@@ -1,10 +1,9 @@
 //! Exports the capability in the slot `root` over a serial line, by capnp-rpc.
-mod line;
 
 use capnp::capability::Client;
 use capnp_rpc::{RpcSystem, rpc_twoparty_capnp::Side, twoparty::VatNetwork};
 use capos_service::{Service, any_slot, spawn_local};
-use line::{Reading, Writing};
+use remote::line::{READ_LIMITS, Reading, Writing};
 use schema::serial_port_capnp::serial_port;
 use std::process::ExitCode;
 
@@ -19,7 +18,7 @@ fn main() -> ExitCode {
         spawn_local(async move { drop(lent.run().await) });
         let (_, root) = any_slot("root")?;
         let (reading, writing) = (Reading::new(serial.clone()), Writing::new(serial));
-        let network = VatNetwork::new(reading, writing, Side::Server, Default::default());
+        let network = VatNetwork::new(reading, writing, Side::Server, READ_LIMITS);
         Ok(RpcSystem::new(Box::new(network), Some(Client::new(root))).await?)
     })
 }

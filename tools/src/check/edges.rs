@@ -24,7 +24,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("demos", PROGRAM),
     ("tests/guests", GUEST),
     ("bench/guests", GUEST),
-    ("fuzz", &["kernel/core"]),
+    ("fuzz", FUZZ),
+    ("races", &["capos-abi", "capos-rt", "kernel/core"]),
     ("tools", HOST),
     ("tests", &["capos-abi", "schema", "tools"]),
     ("bench", &["capos-abi", "schema", "tools"]),
@@ -33,6 +34,8 @@ const ROOMS: &[(&str, &[&str])] = &[
 const PROGRAM: &[&str] = &["capos-service", "schema"];
 /// Hostile guests and guest benchmarks write raw ring entries.
 const GUEST: &[&str] = &["capos-service", "schema", "capos-rt", "capos-abi"];
+/// Whoever parses what others wrote.
+const FUZZ: &[&str] = &["capos-abi", "capos-rt", "capos-service", "init", "kernel/core", "schema", "services", "tools"];
 const HOST: &[&str] = &["capos-abi", "schema"];
 
 /// Checks the dependencies of every crate in the workspace, those of its build script and tests included.

@@ -2,6 +2,7 @@
 
 pub mod boot_time;
 pub mod check;
+pub mod fuzz;
 pub mod graph;
 pub mod image;
 pub mod package;

@@ -25,7 +25,12 @@ use std::path::Path;
 
 /// Compiles the description in the file `path`. `is_program` says of which programs there are files.
 pub fn compile(cue: &Cue, path: &Path, is_program: &dyn Fn(&str) -> bool) -> Result<System, Refusals> {
-    let description = description::read(&cue.evaluate(path)?)?;
+    compile_evaluated(&cue.evaluate(path)?, is_program)
+}
+
+/// Compiles a description as `cue` has evaluated it: JSON.
+pub fn compile_evaluated(json: &str, is_program: &dyn Fn(&str) -> bool) -> Result<System, Refusals> {
+    let description = description::read(json)?;
     let resolved = resolve::resolve(&description, is_program);
     let quotas = quota::check(&description);
     let programs = Refusals::join(resolved, quotas)?;

@@ -22,8 +22,13 @@ const MAX_POINTER_BYTES: u64 = 256;
 /// The multiple APIC description table.
 const MADT: [u8; 4] = *b"APIC";
 const MADT_FIXED_BYTES: u32 = 44;
+/// The fixed description table; where it says how many bytes a power management control register has, and how many are absurd:
+/// the crate counts the register's bits in a byte.
+const FADT: [u8; 4] = *b"FACP";
+const CONTROL_LENGTH: usize = 89;
+const ABSURD_CONTROL_BYTES: u64 = 32;
 /// The tables that the kernel reads, and how long each is at least.
-const USED: [([u8; 4], u32); 2] = [(MADT, MADT_FIXED_BYTES), (*b"FACP", 116)];
+const USED: [([u8; 4], u32); 2] = [(MADT, MADT_FIXED_BYTES), (FADT, 116)];
 
 /// Physical memory, as far as it can be read.
 pub trait Memory {
@@ -55,6 +60,8 @@ pub enum Flaw {
     Crowded(usize),
     /// The entry at this offset has an impossible length.
     Entry(usize),
+    /// The field at this offset has an impossible value.
+    Field(usize),
 }
 
 /// A table that the kernel needs and cannot believe.
@@ -77,6 +84,7 @@ impl fmt::Display for BadTable {
             Flaw::Length(bytes) => write!(f, "has an impossible length of {bytes} bytes"),
             Flaw::Checksum => write!(f, "has a wrong checksum"),
             Flaw::Crowded(count) => write!(f, "lists {count} tables, allowed are {MAX_TABLES}"),
+            Flaw::Field(offset) => write!(f, "has an impossible value at byte {offset}"),
             Flaw::Entry(offset) => write!(f, "has an entry of impossible length at byte {offset}"),
         }
     }
@@ -126,7 +134,13 @@ fn check_used(memory: &impl Memory, address: u64) -> Result<(), BadTable> {
     let Some(signature) = memory.bytes(address, 4) else { return Ok(()) };
     let Some((name, least)) = USED.into_iter().find(|(name, _)| signature == name) else { return Ok(()) };
     let bytes = table(memory, name, address, least)?;
-    if name == MADT { check_entries(bytes, address) } else { Ok(()) }
+    match name {
+        MADT => check_entries(bytes, address),
+        FADT if field(bytes, CONTROL_LENGTH, 1) >= ABSURD_CONTROL_BYTES => {
+            Err(BadTable { name, address, flaw: Flaw::Field(CONTROL_LENGTH) })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The bytes of a table whose signature, length and checksum are right.

@@ -1,0 +1,91 @@
+//! The two sides of a ring: the kernel posts on one processor, while the thread reads on another.
+
+use capos_abi::ring::{COMPLETION_ENTRIES, Completion, DEFAULT_AREA_BYTES, Header, Submission};
+use kernel_core::frame::Frame;
+use kernel_core::platform::RingArea;
+use races::mm::ring_area;
+use races::{memory, model, ring};
+use std::mem::offset_of;
+
+/// The thread's ring, and its area as the kernel names it.
+fn attach() -> RingArea {
+    let start = memory::area();
+    let area = RingArea { frame: Frame::containing(start.addr() as u64), bytes: DEFAULT_AREA_BYTES };
+    // SAFETY: a header of numbers starts the area, which nobody else uses yet.
+    unsafe {
+        (*start.cast::<Header>()).arena_bytes = DEFAULT_AREA_BYTES - capos_abi::ring::ARENA_OFFSET;
+        ring::attach(start, 0);
+    }
+    area
+}
+
+fn completion(number: u64) -> Completion {
+    Completion { user_data: number, value: !number, ..Completion::default() }
+}
+
+/// Reads the next completion, when it is there.
+fn next() -> Completion {
+    loop {
+        if let Some(found) = ring::with(|ring| ring.next()) {
+            return found;
+        }
+        loom::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_published_completion_is_whole() {
+    model(|| {
+        let area = attach();
+        let kernel = loom::thread::spawn(move || {
+            for position in 0..2 {
+                ring_area::post(area, position, &completion(u64::from(position) + 1));
+                ring_area::publish_completion_tail(area, position + 1);
+            }
+        });
+        assert_eq!([next(), next()], [completion(1), completion(2)]);
+        kernel.join().expect("it ends");
+    });
+}
+
+#[test]
+fn a_place_is_used_again_only_when_it_was_read() {
+    model(|| {
+        let area = attach();
+        for position in 0..COMPLETION_ENTRIES {
+            ring_area::post(area, position, &completion(u64::from(position) + 1));
+        }
+        ring_area::publish_completion_tail(area, COMPLETION_ENTRIES);
+        let kernel = loom::thread::spawn(move || {
+            while ring_area::completion_head(area) == 0 {
+                loom::thread::yield_now();
+            }
+            ring_area::post(area, COMPLETION_ENTRIES, &completion(1000));
+            ring_area::publish_completion_tail(area, COMPLETION_ENTRIES + 1);
+        });
+        assert_eq!(next(), completion(1));
+        kernel.join().expect("it ends");
+    });
+}
+
+#[test]
+fn a_submission_that_the_tail_shows_is_whole() {
+    model(|| {
+        let area = attach();
+        let kernel = loom::thread::spawn(move || {
+            while ring_area::submission_tail(area) == 0 {
+                loom::thread::yield_now();
+            }
+            assert_eq!(ring_area::submission(area, 0).user_data, 7);
+            ring_area::publish_submission_head(area, 1);
+        });
+        ring::with(|ring| ring.push(Submission { user_data: 7, ..Submission::default() }));
+        kernel.join().expect("it ends");
+    });
+}
+
+#[test]
+fn positions_lie_where_both_sides_look() {
+    assert_eq!(offset_of!(Header, sq_tail) % 64, 0);
+    assert_eq!(offset_of!(Header, cq_head) % 64, 0);
+}
