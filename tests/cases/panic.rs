@@ -3,6 +3,7 @@
 use crate::boot_paths::{contents, disk};
 use serde_json::json;
 use tests::{Exit, Machine, Running, screen};
+use tools::backtrace;
 use tools::qemu::Medium;
 
 /// What the console says when every service runs.
@@ -17,7 +18,9 @@ fn a_non_maskable_interrupt_is_named() {
     inject_nmi(&machine);
     machine.expect("kernel panic");
     machine.expect("non-maskable interrupt");
-    machine.ends_with(Exit::Panic);
+    let said = machine.ends_with(Exit::Panic);
+    let meaning = backtrace::explain(&said).expect("a panic has a backtrace");
+    assert!(meaning.contains("kernel/src/"), "files of the kernel are named:\n{meaning}");
 }
 
 #[test]

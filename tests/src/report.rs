@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use tools::backtrace;
 
 /// Serial lines that a report shows.
 const TAIL_LINES: usize = 30;
@@ -27,7 +28,8 @@ impl fmt::Display for Failure {
         writeln!(f, "{}\n  command: {}\n  log:     {}", self.what, self.command, self.log.display())?;
         self.errors.lines().try_for_each(|line| writeln!(f, "  QEMU:    {line}"))?;
         writeln!(f, "  the last {} lines that the machine said:", tail.len())?;
-        tail.iter().try_for_each(|line| writeln!(f, "  | {line}"))
+        tail.iter().try_for_each(|line| writeln!(f, "  | {line}"))?;
+        backtrace::explain(&self.said).map_or(Ok(()), |text| write!(f, "  what the addresses mean:\n{text}"))
     }
 }
 

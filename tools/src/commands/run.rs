@@ -1,14 +1,15 @@
 //! `capos run`: boots a boot package in QEMU, with the serial line on this terminal (Ctrl-A X ends it).
 //!
-//! The exit status is the code that the system was shut down with.
+//! The exit status is the code that the system was shut down with. If the kernel panicked or a program faulted, the addresses in
+//! what they said are explained.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tools::artifacts;
 use tools::qemu::{Exit, Qemu};
+use tools::{artifacts, backtrace, gdb};
 
 /// Arguments of `capos run`.
 #[derive(Args)]
@@ -28,9 +29,12 @@ pub struct Run {
     /// Processor model.
     #[arg(long, default_value = "max")]
     cpu: String,
-    /// Waits for gdb on TCP port 1234 before the first instruction.
+    /// Waits for gdb on TCP port 1234 before the first instruction, and writes a script for it.
     #[arg(long)]
     debug: bool,
+    /// With --debug: the programs whose symbols gdb loads.
+    #[arg(long, default_values_t = ["init".to_string()])]
+    symbols: Vec<String>,
     /// Prints the QEMU command line before it runs.
     #[arg(long, short)]
     verbose: bool,
@@ -42,21 +46,31 @@ pub struct Run {
 impl Run {
     /// Runs the machine until it ends.
     pub fn execute(self) -> Result<ExitCode> {
+        let log = artifacts::build().join("logs/run.log");
+        std::fs::create_dir_all(log.parent().unwrap_or(&log))?;
+        let line = format!("stdio,id=line,mux=on,signal=off,logfile={}", log.display());
         let mut qemu = Qemu::new()
             .kernel(artifacts::require(self.kernel.clone().unwrap_or_else(artifacts::kernel))?)
             .package(artifacts::require(artifacts::package(&self.package))?)
             .cpus(self.cpus)
             .memory(self.memory)
             .cpu(&self.cpu)
-            .args(["-serial", "mon:stdio"])
+            .args(["-chardev", &line, "-serial", "chardev:line", "-mon", "chardev=line"])
             .args(&self.arguments);
         if self.debug {
+            let script = artifacts::build().join("debug.gdb");
+            std::fs::write(&script, gdb::script(&self.symbols)).with_context(|| script.display().to_string())?;
+            eprintln!("gdb -x {} -ex 'target remote {}'", script.display(), gdb::ADDRESS);
             qemu = qemu.args(["-s", "-S"]);
         }
         if self.verbose {
             eprintln!("{qemu}");
         }
         let exit = Exit::of(qemu.command().status()?);
+        let said = std::fs::read(&log).unwrap_or_default();
+        if let Some(text) = backtrace::explain(&String::from_utf8_lossy(&said)) {
+            eprint!("\nwhat the addresses mean:\n{text}");
+        }
         match exit {
             Exit::Shutdown(code) => Ok(ExitCode::from(code)),
             // Ctrl-A X and a power-off without a code look the same.

@@ -9,6 +9,7 @@ mod large;
 mod machine;
 mod memory;
 mod models;
+mod parts;
 mod process;
 mod reclaim;
 mod sessions;
