@@ -7,7 +7,8 @@ use crate::errors;
 use crate::hooks::builder::MessageBuilder;
 use crate::hooks::pipeline::Promised;
 use crate::hooks::reader::MessageReader;
-use crate::hooks::transfer;
+use crate::hooks::transfer::{self, Outgoing};
+use crate::large::{self, INLINE_BYTES, Packed, Received};
 use crate::ring::{self, Ring};
 use crate::runtime::{RUNTIME, class};
 use alloc::boxed::Box;
@@ -17,8 +18,8 @@ use capnp::private::layout::CapTable;
 use capnp::traits::{Imbue, ImbueMut};
 use capnp::{Error, Result, any_pointer};
 use capos_abi::handle::{Handle, NULL};
-use capos_abi::message::CapDescriptor;
-use capos_abi::ring::{Completion, MAX_MESSAGE_BYTES, Submission, flag, op};
+use capos_abi::message::{CapDescriptor, MAX_CAPS};
+use capos_abi::ring::{Completion, MAX_MESSAGE_BYTES, Submission, completion_flag, flag, op};
 use capos_abi::status::{self, Status};
 use core::cell::{Cell, RefCell, UnsafeCell};
 use core::task::Waker;
@@ -80,6 +81,12 @@ pub struct Call {
     error: RefCell<Option<Error>>,
     message: UnsafeCell<MessageBuilder>,
     sent: UnsafeCell<CapTable>,
+    /// Memory that the request lies in, if it is large.
+    large: Cell<Handle>,
+    /// Bytes of a large request.
+    large_bytes: Cell<u32>,
+    /// Memory that the answer lies in, if it is large.
+    large_reply: Cell<Option<Received>>,
     reply: MessageReader,
     received: UnsafeCell<CapTable>,
 }
@@ -106,6 +113,9 @@ impl Default for Call {
             error: RefCell::new(None),
             message: UnsafeCell::new(MessageBuilder::new()),
             sent: UnsafeCell::new(Vec::new()),
+            large: Cell::new(NULL),
+            large_bytes: Cell::new(0),
+            large_reply: Cell::new(None),
             reply: MessageReader::new(),
             received: UnsafeCell::new(Vec::new()),
         }
@@ -189,6 +199,9 @@ pub fn submit(index: u32) {
 fn try_send(index: u32, call: &'static Call) -> Result<bool> {
     // SAFETY: the request was given up by its holder to be sent.
     let (message, sent) = unsafe { (&mut *call.message.get(), &mut *call.sent.get()) };
+    if message.has_spilled() && message.total_words() * 8 > INLINE_BYTES {
+        return send_large(index, call, message, sent);
+    }
     let crowded = sent.len() as u32 > USUAL_DESCRIPTORS;
     if (message.has_spilled() || crowded || call.result_bytes.get() > USUAL_BYTES) && !gather(call, message, sent)? {
         return Ok(false);
@@ -198,15 +211,29 @@ fn try_send(index: u32, call: &'static Call) -> Result<bool> {
         return Ok(false);
     }
     let outgoing = transfer::describe(message, sent, range).inspect_err(|_| RUNTIME.unreserve(1))?;
+    push(index, call, range, &outgoing, 0);
+    // Entries start in order: what is released from here on is released after the kernel has read this one. The target
+    // stays: a queued call does not keep its object alive.
+    if !sent.is_empty() && !outgoing.moves {
+        sent.clear();
+    }
+    Ok(true)
+}
+
+/// Puts the call's entry into the ring; its completion was reserved.
+#[inline]
+fn push(index: u32, call: &Call, range: Range, outgoing: &Outgoing, flags: u16) {
     RUNTIME.calls_in_flight.set(RUNTIME.calls_in_flight.get() + 1);
+    // One more than asked for: a large answer comes as memory.
+    let accepted = (call.accepted.get() + 1).min(MAX_CAPS as u8);
     ring::with(|ring| {
         let tag = ring.take_tag().expect("there are more tags than completions");
         call.tag.set(tag);
         call.state.set(State::Sent);
         ring.push(Submission {
             op: op::CALL,
-            caps: outgoing.caps | call.accepted.get() << 4,
-            flags: 0,
+            caps: outgoing.caps | accepted << 4,
+            flags,
             method: call.method.get(),
             tag,
             handle: call.target.get(),
@@ -220,11 +247,33 @@ fn try_send(index: u32, call: &'static Call) -> Result<bool> {
             arg: 0,
         });
     });
-    // Entries start in order: what is released from here on is released after the kernel has read this one. The target
-    // stays: a queued call does not keep its object alive.
-    if !sent.is_empty() && !outgoing.moves {
-        sent.clear();
+}
+
+/// Sends a message that does not fit as memory; false if the ring or its arena has no room yet.
+#[cold]
+fn send_large(index: u32, call: &'static Call, message: &mut MessageBuilder, sent: &mut CapTable) -> Result<bool> {
+    let wanted = call.result_bytes.get().max(USUAL_BYTES);
+    let range = match call.range.get().filter(|range| range.bytes >= wanted) {
+        Some(range) => range,
+        None => {
+            let Some(range) = ring::with(|ring| ring.arena.take(wanted)) else { return Ok(false) };
+            if let Some(old) = call.range.replace(Some(range)) {
+                ring::with(|ring| ring.arena.give(old));
+            }
+            range
+        }
+    };
+    if !RUNTIME.reserve(1) {
+        return Ok(false);
     }
+    let packed = Packed::new(message, sent).inspect_err(|_| RUNTIME.unreserve(1))?;
+    // SAFETY: the range belongs to this call, and what was built in it is in memory of its own now.
+    let (caps, bytes) = unsafe { packed.write(ring::with(|ring| ring.message(range))) };
+    call.large_bytes.set(packed.bytes());
+    call.large.set(packed.into_memory());
+    let outgoing = Outgoing { caps, offset: Ring::message_offset(range), bytes, moves: true };
+    push(index, call, range, &outgoing, flag::SPILLED);
+    *message = MessageBuilder::new();
     Ok(true)
 }
 
@@ -262,18 +311,24 @@ pub fn needed_bytes(message: &MessageBuilder, caps: &CapTable) -> u32 {
 
 /// Copies a message, with what its capability pointers name, into a range.
 pub fn copy(message: &mut MessageBuilder, caps: &mut CapTable, range: Range) -> Result<()> {
-    let (mut whole, mut named) = (MessageBuilder::new(), CapTable::new());
+    let mut whole = MessageBuilder::new();
     start_in(&mut whole, range);
+    copy_to(message, caps, &mut whole).inspect_err(|_| ring::with(|ring| ring.arena.give(range)))?;
+    *message = whole;
+    Ok(())
+}
+
+/// Copies a message, with what its capability pointers name, to where `whole` starts.
+pub fn copy_to(message: &mut MessageBuilder, caps: &mut CapTable, whole: &mut MessageBuilder) -> Result<()> {
+    let mut named = CapTable::new();
     let mut from = message.root().into_reader();
     from.imbue(caps);
     let mut to = whole.root();
     to.imbue_mut(&mut named);
-    let copied = to.set_as(from);
-    if copied.is_err() || whole.has_spilled() {
-        ring::with(|ring| ring.arena.give(range));
-        return Err(copied.err().unwrap_or_else(|| Error::failed("the message grew while it was copied".into())));
+    to.set_as(from)?;
+    if whole.has_spilled() {
+        return Err(Error::failed("the message grew while it was copied".into()));
     }
-    *message = whole;
     *caps = named;
     Ok(())
 }
@@ -304,6 +359,9 @@ pub fn finish(index: u32, completion: &Completion) {
     if !sent.is_empty() {
         sent.clear(); // capabilities that were moved
     }
+    if call.large.get() != NULL {
+        large::release(call.large.replace(NULL));
+    }
     call.status.set(completion.status);
     call.value.set(completion.value);
     if matches!(completion.status, status::OK | status::EXCEPTION) {
@@ -321,11 +379,31 @@ fn read_reply(call: &Call, completion: &Completion) {
     let Some(range) = call.range.get() else { return };
     let base = ring::with(|ring| ring.message(range));
     let caps = usize::from(completion.caps);
+    if completion.flags & completion_flag::SPILLED != 0 {
+        return read_large_reply(call, base, caps);
+    }
     // SAFETY: the kernel has written so many bytes to the range (it checked them against its length) and is done with it.
     unsafe { call.reply.start(base.add(caps), (completion.bytes / 8).saturating_sub(caps as u32)) };
     if caps != 0 {
         // SAFETY: nobody reads the capabilities of an answer before it is there; the handles stand before the message.
         unsafe { transfer::receive(base, caps, &mut *call.received.get()) };
+    }
+}
+
+/// The answer lies in the memory that is the first of its capabilities.
+#[cold]
+fn read_large_reply(call: &Call, base: *const u64, caps: usize) {
+    // SAFETY: a result that was sent so has a capability at least, then a word; nobody reads an answer before it is there.
+    let (memory, bytes) = unsafe { (base.read(), base.add(caps).read()) };
+    // SAFETY: as above.
+    unsafe { transfer::receive(base.add(1), caps - 1, &mut *call.received.get()) };
+    match Received::new(memory, bytes) {
+        Ok(received) => {
+            // SAFETY: nobody can write sealed memory, and it stays mapped until the record is freed.
+            unsafe { call.reply.start(received.base(), received.words()) };
+            call.large_reply.set(Some(received));
+        }
+        Err(error) => *call.error.borrow_mut() = Some(error),
     }
 }
 
@@ -391,8 +469,16 @@ fn failure(call: &Call) -> Error {
     }
     match call.status.get() {
         status::EXCEPTION => call.reply.root().map_or_else(|error| error, errors::from_exception),
+        status::TOO_BIG => errors::too_big(sent_bytes(call), call.value.get()),
         status => errors::from_status(status, call.value.get()),
     }
+}
+
+/// Bytes of a request that was sent.
+fn sent_bytes(call: &Call) -> u32 {
+    // SAFETY: nobody builds in a request that was sent.
+    let inline = unsafe { &*call.message.get() }.words() * 8;
+    if call.large_bytes.get() > 0 { call.large_bytes.get() } else { inline }
 }
 
 /// Adds a reference.
@@ -449,6 +535,8 @@ pub fn free(index: u32, call: &'static Call) {
     if !sent.is_empty() {
         sent.clear();
     }
+    drop(call.large_reply.take());
+    call.large_bytes.set(0);
     if !received.is_empty() {
         received.clear();
     }

@@ -2,7 +2,7 @@
 use alloc::format;
 use alloc::string::String;
 use capnp::{Error, ErrorKind, any_pointer};
-use capos_abi::status::{self, Status, resource};
+use capos_abi::status::{self, Status, resource, transfer};
 use schema::exception_capnp::exception;
 
 /// The error for a completion that ended with `status`; `value` as in the completion.
@@ -13,11 +13,23 @@ pub fn from_status(status: Status, value: u64) -> Error {
             Error::disconnected(text.into())
         }
         status::EXHAUSTED => Error::overloaded(exhausted(value)),
-        status::TOO_BIG | status::DEADLINE | status::NOT_ACCEPTED => Error::overloaded(text.into()),
+        status::TOO_BIG if value > 0 => {
+            Error::overloaded(format!("the message is {text}: it takes at most {value} bytes"))
+        }
+        status::NOT_ACCEPTED => Error::overloaded(format!("{text}: it takes {value}")),
+        status::BAD_CAPABILITY => Error::failed(refused(value)),
+        status::TOO_BIG | status::DEADLINE => Error::overloaded(text.into()),
         status::WRONG_INTERFACE | status::UNIMPLEMENTED => Error::unimplemented(text.into()),
         _ if text.is_empty() => Error::failed(format!("the kernel answered with status {status}")),
         _ => Error::failed(text.into()),
     }
+}
+
+/// The error of a message of `bytes` where at most `limit` go.
+pub fn too_big(bytes: u32, limit: u64) -> Error {
+    Error::overloaded(format!(
+        "the message has {bytes} bytes, more than the receiver accepts: it takes at most {limit} bytes"
+    ))
 }
 
 /// The error of a failed blocking operation.
@@ -36,9 +48,8 @@ fn describe(status: Status) -> &'static str {
         status::STALE => "the capability is stale: its object is gone",
         status::WRONG_INTERFACE => "the capability does not have this interface",
         status::UNIMPLEMENTED => "the interface has no such method",
-        status::BAD_CAPABILITY => "a capability in the message is stale or may not be passed on",
         status::NOT_ACCEPTED => "the receiver accepts fewer capabilities than the message carries",
-        status::TOO_BIG => "the message is larger than the receiver accepts",
+        status::TOO_BIG => "larger than the receiver accepts",
         status::BAD_STATE => "the object is in a state that does not allow this",
         status::UNAVAILABLE => "this machine has no source for what was asked",
         status::CANCELLED => "cancelled",
@@ -49,6 +60,18 @@ fn describe(status: Status) -> &'static str {
         status::TOO_LATE => "too late to cancel",
         _ => "",
     }
+}
+
+/// Which capability of a message cannot be sent, and why.
+fn refused(value: u64) -> String {
+    let place = (value & ((1 << transfer::WHY_SHIFT) - 1)) + 1;
+    let why = match (value >> transfer::WHY_SHIFT) as u8 {
+        transfer::STALE => "is stale",
+        transfer::MOVED_TWICE => "is moved and sent once more",
+        transfer::CONFINED => "may not leave its session",
+        _ => "cannot be sent",
+    };
+    format!("capability {place} of the message {why}")
 }
 
 fn exhausted(value: u64) -> String {

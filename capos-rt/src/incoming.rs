@@ -11,19 +11,19 @@ use crate::hooks::params::RingParams;
 use crate::hooks::reader::MessageReader;
 use crate::hooks::results::RingResults;
 use crate::hooks::tag::tag;
-use crate::hooks::transfer;
+use crate::hooks::transfer::{self, Outgoing};
+use crate::large::{self, Packed, Received};
 use crate::object::Dispatch;
 use crate::receiver;
-use crate::ring::{self, SCRATCH_BYTES};
+use crate::ring::{self, Ring, SCRATCH_BYTES};
 use crate::runtime::{RUNTIME, class};
-use alloc::format;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use capnp::capability::{Params, Promise, Results};
 use capnp::private::layout::CapTable;
 use capnp::traits::{Imbue, ImbueMut};
 use capnp::{Error, Result, any_pointer};
-use capos_abi::message::{CapDescriptor, DeliveryHeader};
+use capos_abi::message::{DeliveryHeader, delivery_flag};
 use capos_abi::ring::{Submission, flag, op};
 use core::cell::{Cell, RefCell, UnsafeCell};
 use core::pin::Pin;
@@ -74,6 +74,8 @@ pub struct Incoming {
     wake: WakeCell,
     params: MessageReader,
     received: UnsafeCell<CapTable>,
+    /// Memory that the parameters lie in, if they are large.
+    large: Cell<Option<Received>>,
     range: Cell<Option<Range>>,
     results: UnsafeCell<MessageBuilder>,
     sent: UnsafeCell<CapTable>,
@@ -91,6 +93,7 @@ impl Default for Incoming {
             wake: WakeCell::default(),
             params: MessageReader::new(),
             received: UnsafeCell::new(Vec::new()),
+            large: Cell::new(None),
             range: Cell::new(None),
             results: UnsafeCell::new(MessageBuilder::new()),
             sent: UnsafeCell::new(Vec::new()),
@@ -124,18 +127,23 @@ pub unsafe fn accept(index: u32, base: *const u64, select: impl FnOnce(u64, u64)
     incoming.result_bytes.set(header.result_bytes);
     incoming.live.set(live::PARAMS | live::RESULTS);
     let caps = usize::from(header.caps);
-    // SAFETY: behind the header follow the handles, then the segment; the caller keeps the slot as it is. The record was free.
-    unsafe {
-        let handles = base.byte_add(size_of::<DeliveryHeader>());
-        incoming.params.start(handles.add(caps), header.segment_bytes / 8);
-        if caps != 0 {
-            transfer::receive(handles, caps, &mut *incoming.received.get());
+    let handles = base.wrapping_byte_add(size_of::<DeliveryHeader>());
+    let mut readable = Ok(());
+    if header.flags & delivery_flag::SPILLED != 0 {
+        readable = accept_large(incoming, handles, caps);
+    } else {
+        // SAFETY: behind the header follow the handles, then the segment; the caller keeps the slot as it is. The record was free.
+        unsafe {
+            incoming.params.start(handles.add(caps), header.segment_bytes / 8);
+            if caps != 0 {
+                transfer::receive(handles, caps, &mut *incoming.received.get());
+            }
         }
     }
     reserve_results(incoming);
     let (params, results) =
         (Params::new(tag::<RingParams>(index.into())), Results::new(tag::<RingResults>(index.into())));
-    match select(header.granted_interface, header.key) {
+    match readable.and_then(|()| select(header.granted_interface, header.key)) {
         Ok(object) => {
             incoming.task.set(Some(object.dispatch(header.called_interface, header.method, params, results).promise));
             poll(index);
@@ -145,6 +153,21 @@ pub unsafe fn accept(index: u32, base: *const u64, select: impl FnOnce(u64, u64)
             settle(index, Err(error));
         }
     }
+}
+
+/// The parameters lie in the memory that is the first of the capabilities.
+#[cold]
+fn accept_large(incoming: &Incoming, handles: *const u64, caps: usize) -> Result<()> {
+    // SAFETY: a call that was sent so has a capability at least, then a word. The record was free.
+    let (memory, bytes) = unsafe {
+        transfer::receive(handles.add(1), caps - 1, &mut *incoming.received.get());
+        (handles.read(), handles.add(caps).read())
+    };
+    let received = Received::new(memory, bytes)?;
+    // SAFETY: nobody can write sealed memory, and it stays mapped until the parameters are dropped.
+    unsafe { incoming.params.start(received.base(), received.words()) };
+    incoming.large.set(Some(received));
+    Ok(())
 }
 
 /// The place of the result is there before the method runs: `Results::get` cannot fail.
@@ -198,6 +221,7 @@ pub fn dropped(index: u32, bit: u8) {
         if !received.is_empty() {
             received.clear();
         }
+        drop(incoming.large.take());
     }
     if incoming.live.get() == live::ENDED {
         incoming.live.set(0);
@@ -271,25 +295,43 @@ fn answer(index: u32, incoming: &'static Incoming, outcome: Result<()>) {
 fn give_back(incoming: &Incoming, token: u64) -> Result<()> {
     // SAFETY: nobody holds the results any more.
     let (results, sent) = unsafe { (&mut *incoming.results.get(), &mut *incoming.sent.get()) };
+    if results.total_words() * 8 + sent.len() as u32 * 8 > incoming.result_bytes.get() {
+        return give_back_large(incoming, token, results, sent);
+    }
     if results.has_spilled() || sent.len() as u32 > crate::call::USUAL_DESCRIPTORS {
         gather(incoming, results, sent)?;
     }
     let range = incoming.range.take().ok_or_else(no_room)?;
     let outgoing = transfer::describe(results, sent, range).inspect_err(|_| incoming.range.set(Some(range)))?;
-    let caps = u32::from(outgoing.caps);
-    let bytes = outgoing.bytes - caps * (size_of::<CapDescriptor>() as u32 - 8);
-    if bytes > incoming.result_bytes.get() {
-        incoming.range.set(Some(range));
-        return Err(Error::overloaded(format!(
-            "the result has {bytes} bytes, the caller accepts {}",
-            incoming.result_bytes.get()
-        )));
-    }
+    push(incoming, token, &outgoing, flag::QUIET);
+    RUNTIME.returned(range);
+    Ok(())
+}
+
+/// Answers with memory: the result does not fit where the caller wants it.
+#[cold]
+fn give_back_large(incoming: &Incoming, token: u64, results: &mut MessageBuilder, sent: &mut CapTable) -> Result<()> {
+    let packed = Packed::new(results, sent)?;
+    let range = incoming.range.take().or_else(|| ring::with(|ring| ring.arena.take_usual())).ok_or_else(no_room)?;
+    // SAFETY: the range belongs to this answer, and what was built in it is in memory of its own now.
+    let (caps, bytes) = unsafe { packed.write(ring::with(|ring| ring.message(range))) };
+    let outgoing = Outgoing { caps, offset: Ring::message_offset(range), bytes, moves: true };
+    push(incoming, token, &outgoing, flag::QUIET | flag::SPILLED);
+    RUNTIME.returned(range);
+    *results = MessageBuilder::new();
+    // Entries start in order: this one finds the memory gone, unless the answer was refused.
+    large::release(packed.into_memory());
+    Ok(())
+}
+
+/// Puts the RETURN into the ring.
+#[inline]
+fn push(incoming: &Incoming, token: u64, outgoing: &Outgoing, flags: u16) {
     ring::with(|ring| {
         let entry = Submission {
             op: op::RETURN,
             caps: outgoing.caps,
-            flags: flag::QUIET,
+            flags,
             user_data: class::RETURN | incoming.place.get().bits(),
             message_offset: outgoing.offset,
             message_bytes: outgoing.bytes,
@@ -298,8 +340,6 @@ fn give_back(incoming: &Incoming, token: u64) -> Result<()> {
         };
         crate::raw::push_quiet(ring, entry);
     });
-    RUNTIME.returned(range);
-    Ok(())
 }
 
 /// Makes the results one piece.

@@ -16,6 +16,7 @@ pub mod executor;
 pub mod handles;
 pub mod hooks;
 pub mod incoming;
+mod large;
 pub mod object;
 pub mod objects;
 pub mod raw;

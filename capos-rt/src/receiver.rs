@@ -9,7 +9,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use capnp::{Error, Result};
 use capos_abi::handle::{Handle, NULL};
-use capos_abi::message::DeliveryHeader;
+use capos_abi::message::{DeliveryHeader, MAX_CAPS};
 use capos_abi::ring::{Completion, Submission, flag, kind, op};
 use capos_abi::status::{self, Status};
 use core::cell::{Cell, RefCell};
@@ -19,7 +19,7 @@ use core::task::{Poll, Waker};
 /// Slots of a pool at most: calls that are served at the same time.
 pub const MAX_SLOTS: u32 = 16;
 /// Capabilities accepted with a call.
-const ACCEPTED: u8 = 4;
+const ACCEPTED: u8 = MAX_CAPS as u8;
 
 /// A served endpoint.
 #[derive(Default)]

@@ -5,7 +5,7 @@ use capnp::private::layout::PointerReader;
 use capnp::{Error, ErrorKind, Result};
 use core::cell::Cell;
 
-/// Words that may be read, counted with repetition: messages whose pointers overlap cannot multiply work.
+/// Words that may be read, counted with repetition, or twice the message if that is more: messages whose pointers overlap cannot multiply work.
 const READ_LIMIT_WORDS: usize = 1 << 20;
 /// Pointers that may be followed in a row.
 const NESTING_LIMIT: i32 = 64;
@@ -34,7 +34,7 @@ impl MessageReader {
     pub unsafe fn start(&self, base: *const u64, words: u32) {
         self.base.set(if words == 0 { &raw const NOTHING } else { base });
         self.words.set(words.max(1));
-        self.budget.set(READ_LIMIT_WORDS);
+        self.budget.set(READ_LIMIT_WORDS.max(2 * words as usize));
     }
 
     /// The root pointer.

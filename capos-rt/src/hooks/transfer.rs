@@ -38,27 +38,50 @@ pub fn describe(message: &mut MessageBuilder, table: &CapTable, range: Range) ->
     describe_caps(message, table, range)
 }
 
+/// The descriptors of a message.
+pub struct Descriptors {
+    all: [CapDescriptor; MAX_CAPS],
+    count: usize,
+}
+
+impl Descriptors {
+    /// None.
+    pub const fn new() -> Self {
+        Self { all: [CapDescriptor { handle: NULL, mode: mode::COPY }; MAX_CAPS], count: 0 }
+    }
+
+    /// Adds one; refused if the message carries too many.
+    pub fn push(&mut self, descriptor: CapDescriptor) -> Result<()> {
+        *self.all.get_mut(self.count).ok_or_else(too_many)? = descriptor;
+        self.count += 1;
+        Ok(())
+    }
+
+    /// All of them.
+    pub fn as_slice(&self) -> &[CapDescriptor] {
+        &self.all[..self.count]
+    }
+}
+
 #[inline(never)]
 fn describe_caps(message: &mut MessageBuilder, table: &CapTable, range: Range) -> Result<Outgoing> {
-    let mut descriptors = [CapDescriptor::default(); MAX_CAPS];
-    let mut count = 0;
+    let mut descriptors = Descriptors::new();
     reach::capabilities(message.segment_mut(), &mut |index| {
-        let place = descriptors.get_mut(count).ok_or_else(too_many)?;
-        *place = descriptor_of(table.get(index as usize).and_then(Option::as_ref).map(|hook| &**hook))?;
-        count += 1;
-        Ok(count as u32 - 1)
+        descriptors.push(descriptor_of(table.get(index as usize).and_then(Option::as_deref))?)?;
+        Ok(descriptors.count as u32 - 1)
     })?;
-    let (count, segment_bytes) = (count as u32, message.words() * 8);
+    let descriptors = descriptors.as_slice();
+    let (count, segment_bytes) = (descriptors.len() as u32, message.words() * 8);
     let start = HEAD_BYTES.saturating_sub(count * DESCRIPTOR_BYTES);
     let base = ring::with(|ring| ring.message(range)).wrapping_byte_add(start as usize);
     if count > USUAL_DESCRIPTORS {
         shift(message, count * DESCRIPTOR_BYTES - HEAD_BYTES, range)?;
     }
-    for (index, &descriptor) in descriptors[..count as usize].iter().enumerate() {
+    for (index, &descriptor) in descriptors.iter().enumerate() {
         // SAFETY: the descriptors lie in the range, in front of the segment.
         unsafe { base.cast::<CapDescriptor>().add(index).write(descriptor) };
     }
-    let moves = descriptors[..count as usize].iter().any(|descriptor| descriptor.mode == mode::MOVE);
+    let moves = descriptors.iter().any(|descriptor| descriptor.mode == mode::MOVE);
     let bytes = count * DESCRIPTOR_BYTES + segment_bytes;
     Ok(Outgoing { caps: count as u8, offset: Ring::message_offset(range) + start, bytes, moves })
 }
@@ -80,7 +103,7 @@ fn too_many() -> Error {
 }
 
 /// The descriptor that stands for a capability in a message.
-fn descriptor_of(hook: Option<&dyn ClientHook>) -> Result<CapDescriptor> {
+pub fn descriptor_of(hook: Option<&dyn ClientHook>) -> Result<CapDescriptor> {
     let Some(hook) = hook else { return Ok(CapDescriptor::default()) };
     let handle = match hook.get_brand() {
         RING_BRAND => hook.get_ptr() as Handle,

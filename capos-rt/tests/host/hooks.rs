@@ -214,16 +214,52 @@ fn errors_keep_kind_and_text() {
     });
 }
 
+/// Says something of so many bytes, which the server says back.
+fn say_bytes(echo: &echo::Client, bytes: usize) -> capnp::Result<()> {
+    let text: String = ('a'..='z').cycle().take(bytes).collect();
+    let mut request = echo.text_request();
+    request.get().set_text(&text);
+    let response = block_on(request.send().promise)?;
+    assert!(response.get()?.get_text()? == &*text, "every byte came back");
+    Ok(())
+}
+
 #[test]
-fn a_result_too_large_is_an_error_unless_there_is_room() {
+fn what_does_not_fit_travels_as_memory_both_ways() {
+    world(64 << 10, |echo, _, _| {
+        // Around what one message may have inline, what a usual answer has room for, what a ring can hold, and far beyond.
+        for bytes in [2200, 2300, 4000, 4060, 4079, 4080, 4100, 60_000, 70_000, 1 << 20] {
+            say_bytes(&echo, bytes).unwrap();
+        }
+        block_on(turns(5));
+        assert_eq!(model::mappings(), 0, "nothing stays mapped");
+    });
+}
+
+#[test]
+fn a_large_answer_has_room_in_the_ring_if_that_was_asked_for() {
     world(128 << 10, |echo, _, _| {
-        let error = say(&echo, "long").unwrap_err();
-        assert_eq!(error.kind, ErrorKind::Overloaded);
-        assert!(error.extra.contains("the caller accepts 2304"), "{}", error.extra);
         let mut request = echo.text_request().with_result_bytes(10_000);
         request.get().set_text("long");
         let response = block_on(request.send().promise).unwrap();
         assert_eq!(response.get().unwrap().get_text().unwrap().len(), 9000);
+        assert_eq!(model::mappings(), 0);
+        drop(response);
+        let response = say(&echo, "long");
+        assert_eq!((response.unwrap().len(), model::mappings()), (9000, 0));
+    });
+}
+
+#[test]
+fn a_message_beyond_the_endpoints_limit_is_an_error_that_names_both_sizes() {
+    world(64 << 10, |echo, _, _| {
+        let error = say_bytes(&echo, 3 << 20).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Overloaded);
+        assert_eq!(
+            error.extra,
+            "the message has 3145752 bytes, more than the receiver accepts: it takes at most 2097152 bytes"
+        );
+        say_bytes(&echo, 10).unwrap();
     });
 }
 

@@ -1,6 +1,6 @@
 //! A kernel in miniature: one process, one ring that calls itself, one endpoint. Enough to run the hooks on the host.
-use capos_abi::interface::endpoint_server;
-use capos_abi::message::{CapDescriptor, DeliveryHeader};
+use capos_abi::interface::{endpoint_server, ledger, memory_object, virtual_memory};
+use capos_abi::message::{CapDescriptor, DeliveryHeader, delivery_flag, mode};
 use capos_abi::ring::*;
 use capos_abi::status;
 use capos_rt::ring;
@@ -26,7 +26,18 @@ enum Object {
         key: u64,
         origin: Option<u64>,
     },
+    /// Memory of so many words at this address.
+    Memory {
+        address: u64,
+        words: usize,
+        sealed: bool,
+    },
 }
+
+/// Bytes of the largest memory that the endpoint takes as a message.
+pub const LARGE_BYTES: u64 = 2 << 20;
+/// No startup block names the process's own `Ledger` and `VirtualMemory`: this stands for both.
+const OWN: u64 = 0;
 
 #[derive(Clone, Copy)]
 struct Slot {
@@ -45,6 +56,8 @@ struct Model {
     receive: Option<(Submission, Vec<Slot>)>,
     waits: Vec<Submission>,
     transferred: u64,
+    /// Mappings of memory.
+    mapped: u32,
 }
 
 thread_local!(static MODEL: RefCell<Option<Model>> = const { RefCell::new(None) });
@@ -67,6 +80,7 @@ pub fn start(area_bytes: u32, durable: &[u64]) -> Vec<u64> {
         receive: None,
         waits: Vec::new(),
         transferred: 0,
+        mapped: 0,
     };
     MODEL.set(Some(model));
     set_kernel(enter);
@@ -82,6 +96,11 @@ pub fn counts() -> (usize, u64) {
         let model = model.as_ref().expect("started");
         (model.objects.iter().flatten().count(), model.transferred)
     })
+}
+
+/// Mappings of memory that there are.
+pub fn mappings() -> u32 {
+    MODEL.with_borrow(|model| model.as_ref().expect("started").mapped)
 }
 
 /// Whether a handle is in use.
@@ -139,11 +158,68 @@ impl Model {
     }
 
     fn call(&mut self, entry: Submission) {
+        if entry.handle == OWN {
+            return self.call_own(&entry);
+        }
         match self.object(entry.handle) {
+            Some(Object::Served { .. }) if entry.flags & flag::SPILLED != 0 => match self.check_large(&entry) {
+                Ok(()) => self.queue.push_back(entry),
+                Err((status, value)) => self.done(&entry, status, 0, 0, value),
+            },
             Some(Object::Served { .. }) => self.queue.push_back(entry),
+            Some(Object::Memory { .. }) => self.seal(&entry),
             Some(Object::Endpoint) if entry.interface == endpoint_server::ID => self.mint(&entry),
             Some(Object::Endpoint) => self.done(&entry, status::WRONG_INTERFACE, 0, 0, 0),
             None => self.done(&entry, status::STALE, 0, 0, 0),
+        }
+    }
+
+    /// Makes memory, maps it (where it is already) or unmaps it.
+    fn call_own(&mut self, entry: &Submission) {
+        let data = ARENA_OFFSET + entry.message_offset + u32::from(entry.caps & 15) * 16 + 8;
+        if entry.interface == ledger::ID {
+            let bytes: u64 = self.read(data);
+            let words = vec![0u64; bytes.div_ceil(4096) as usize * 512].leak();
+            let address = words.as_mut_ptr().expose_provenance() as u64;
+            let made = self.insert(Object::Memory { address, words: words.len(), sealed: false });
+            self.write(ARENA_OFFSET + entry.result_offset, [made, 1 << 48, 3]);
+            return self.done(entry, status::OK, 24, 1, 0);
+        }
+        assert_eq!(entry.interface, virtual_memory::ID);
+        if entry.method == virtual_memory::unmap::METHOD {
+            self.mapped -= 1;
+            return self.done(entry, status::OK, 0, 0, 0);
+        }
+        let [_, bytes, _, access]: [u64; 4] = self.read(data);
+        let object: CapDescriptor = self.read(ARENA_OFFSET + entry.message_offset);
+        let Some(Object::Memory { address, words, sealed }) = self.object(object.handle) else {
+            return self.done(entry, status::BAD_ARGUMENT, 0, 0, 0);
+        };
+        let writes = access == u64::from(virtual_memory::access::READ_WRITE);
+        if bytes > words as u64 * 8 || (sealed && writes) {
+            return self.done(entry, status::BAD_ARGUMENT, 0, 0, 0);
+        }
+        self.mapped += 1;
+        self.write(ARENA_OFFSET + entry.result_offset, [1 << 32, address]);
+        self.done(entry, status::OK, 16, 0, 0);
+    }
+
+    fn seal(&mut self, entry: &Submission) {
+        assert_eq!((entry.interface, entry.method), (memory_object::ID, memory_object::seal::METHOD));
+        let Some(Some(Object::Memory { sealed, .. })) = self.objects.get_mut(entry.handle as u32 as usize) else {
+            return self.done(entry, status::STALE, 0, 0, 0);
+        };
+        *sealed = true;
+        self.done(entry, status::OK, 0, 0, 0);
+    }
+
+    /// What the kernel vouches for: the first capability is sealed memory of a size that the endpoint takes.
+    fn check_large(&self, entry: &Submission) -> Result<(), (i32, u64)> {
+        let first: CapDescriptor = self.read(ARENA_OFFSET + entry.message_offset);
+        match self.object(first.handle) {
+            Some(Object::Memory { sealed: true, words, .. }) if words as u64 * 8 <= LARGE_BYTES => Ok(()),
+            Some(Object::Memory { sealed: true, .. }) => Err((status::TOO_BIG, LARGE_BYTES)),
+            _ => Err((status::BAD_STATE, 0)),
         }
     }
 
@@ -169,6 +245,11 @@ impl Model {
                         self.transferred += 1;
                         let origin = origin.or((key >> 32 != 0).then_some(sent.handle));
                         self.insert(Object::Served { interface, key, origin })
+                    }
+                    Some(memory @ Object::Memory { .. }) => {
+                        assert_eq!(sent.mode, mode::MOVE);
+                        self.objects[sent.handle as u32 as usize] = None;
+                        self.insert(memory)
                     }
                     _ => 0,
                 }
@@ -196,6 +277,7 @@ impl Model {
                 segment_bytes,
                 method: call.method,
                 caps,
+                flags: if call.flags & flag::SPILLED != 0 { delivery_flag::SPILLED } else { 0 },
                 result_bytes: call.result_bytes,
                 ..DeliveryHeader::default()
             };
@@ -218,6 +300,10 @@ impl Model {
     }
 
     fn reply(&mut self, entry: &Submission) -> Result<(), i32> {
+        let spilled = entry.flags & flag::SPILLED != 0;
+        if spilled {
+            self.check_large(entry).map_err(|(status, _)| status)?;
+        }
         let slots = &mut self.receive.as_mut().ok_or(status::TOO_LATE)?.1;
         let slot = slots.iter_mut().find(|slot| slot.taken && slot.token == entry.arg).ok_or(status::TOO_LATE)?;
         let Some(call) = slot.call else {
@@ -237,7 +323,9 @@ impl Model {
         let segment = entry.message_offset + u32::from(caps) * 16;
         self.put(call.result_offset, &handles, segment, entry.message_bytes - u32::from(caps) * 16);
         let status = if entry.flags & flag::EXCEPTION != 0 { status::EXCEPTION } else { status::OK };
-        self.done(&call, status, bytes, caps, 0);
+        let flags = if spilled { completion_flag::SPILLED } else { 0 };
+        let (user_data, tag) = (call.user_data, call.tag);
+        self.post(Completion { user_data, status, bytes, caps, flags, tag, ..Completion::default() });
         Ok(())
     }
 
