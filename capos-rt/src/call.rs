@@ -72,6 +72,8 @@ pub struct Call {
     pub result_bytes: Cell<u32>,
     /// Capabilities accepted in the result.
     pub accepted: Cell<u8>,
+    /// Attributes of the own session that may be disclosed.
+    pub disclosing: Cell<u32>,
     waker: Cell<Option<Waker>>,
     other_wakers: RefCell<Vec<Waker>>,
     range: Cell<Option<Range>>,
@@ -104,6 +106,7 @@ impl Default for Call {
             deadline: Cell::new(0),
             result_bytes: Cell::new(0),
             accepted: Cell::new(0),
+            disclosing: Cell::new(0),
             waker: Cell::new(None),
             other_wakers: RefCell::new(Vec::new()),
             range: Cell::new(None),
@@ -144,6 +147,7 @@ pub fn begin(target: Handle, interface: u64, method: u16) -> u32 {
     call.deadline.set(0);
     call.result_bytes.set(USUAL_BYTES);
     call.accepted.set(USUAL_ACCEPTED);
+    call.disclosing.set(0);
     let range = ring::with(|ring| ring.arena.take_usual());
     call.range.set(range);
     // SAFETY: nobody else uses a record that was just taken.
@@ -244,7 +248,7 @@ fn push(index: u32, call: &Call, range: Range, outgoing: &Outgoing, flags: u16) 
             result_offset: Ring::message_offset(range),
             result_bytes: range.bytes.min(MAX_MESSAGE_BYTES),
             deadline: call.deadline.get(),
-            arg: 0,
+            arg: call.disclosing.get().into(),
         });
     });
 }

@@ -42,6 +42,31 @@ pub mod live {
 /// Bytes of an exception's text at most; it travels in the scratch range.
 const EXCEPTION_TEXT_BYTES: usize = 600;
 
+/// What the kernel tells about a call that is being served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The caller's session as this endpoint knows it.
+    pub session: [u64; 2],
+    /// Attributes of the session that are disclosed: `DeliveryHeader::disclosed`.
+    pub disclosed: u32,
+    /// Interface of the capability that was called through.
+    pub granted_interface: u64,
+    /// Key of the object.
+    pub key: u64,
+    /// Absolute deadline in nanoseconds, 0 = none.
+    pub deadline: u64,
+}
+
+/// Who called the method that is running; `None` outside of methods, and in one called by this very thread.
+pub fn caller() -> Option<Caller> {
+    let place = get(RUNTIME.serving.get()?).place.get();
+    let base = receiver::delivery(place)?;
+    // SAFETY: the slot holds the delivery of a call that is not answered, which starts with its header.
+    let header = unsafe { base.cast::<DeliveryHeader>().read() };
+    let DeliveryHeader { session, disclosed, granted_interface, key, deadline, .. } = header;
+    Some(Caller { session, disclosed, granted_interface, key, deadline })
+}
+
 /// Where a call was delivered to.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Place {
@@ -145,7 +170,9 @@ pub unsafe fn accept(index: u32, base: *const u64, select: impl FnOnce(u64, u64)
         (Params::new(tag::<RingParams>(index.into())), Results::new(tag::<RingResults>(index.into())));
     match readable.and_then(|()| select(header.granted_interface, header.key)) {
         Ok(object) => {
+            let outer = RUNTIME.serving.replace(Some(index));
             incoming.task.set(Some(object.dispatch(header.called_interface, header.method, params, results).promise));
+            RUNTIME.serving.set(outer);
             poll(index);
         }
         Err(error) => {
@@ -236,7 +263,10 @@ pub fn poll(index: u32) {
     let incoming = get(index);
     let Some(mut promise) = incoming.task.take() else { return };
     let waker = incoming.wake.waker(Wakes::Incoming, index);
-    match Pin::new(&mut promise).poll(&mut Context::from_waker(&waker)) {
+    let outer = RUNTIME.serving.replace(Some(index));
+    let polled = Pin::new(&mut promise).poll(&mut Context::from_waker(&waker));
+    RUNTIME.serving.set(outer);
+    match polled {
         Poll::Pending => incoming.task.set(Some(promise)),
         Poll::Ready(outcome) => {
             drop(promise);

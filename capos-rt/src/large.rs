@@ -35,7 +35,7 @@ impl Packed {
     pub fn new(message: &mut MessageBuilder, caps: &mut CapTable) -> Result<Self> {
         let words = message.total_words();
         let memory = create(u64::from(words) * 8).map_err(errors::from_failure)?;
-        let mut packed = Self { memory, bytes: 0, descriptors: Descriptors::new() };
+        let mut packed = Self { memory, bytes: 0, descriptors: Descriptors::default() };
         packed.descriptors.push(CapDescriptor { handle: memory, mode: mode::MOVE })?;
         let mapped = Mapped::new(memory, u64::from(words) * 8, virtual_memory::access::READ_WRITE)?;
         let mut whole = MessageBuilder::new();
@@ -109,6 +109,8 @@ impl Received {
         let words = u32::try_from(bytes / 8).ok().filter(|words| *words > 0 && bytes.is_multiple_of(8));
         let words = words.ok_or_else(|| Error::failed(format!("a large message cannot have {bytes} bytes")))?;
         let mapped = Mapped::new(memory, bytes, virtual_memory::access::READ)?;
+        // Whatever becomes of the sender and its ledger, these pages stay.
+        mapped.hold()?;
         core::mem::forget(held);
         Ok(Self { mapped, words })
     }
@@ -161,6 +163,12 @@ impl Mapped {
 
     fn words(&self) -> *const u64 {
         with_exposed_provenance_mut::<u64>(self.address as usize).cast_const()
+    }
+
+    fn hold(&self) -> Result<()> {
+        use virtual_memory::{ID, hold::*};
+        let message = Message::new(params::SHAPE).set(params::ADDRESS, self.address).set(params::BYTES, self.bytes);
+        call(memory(), ID, METHOD, &message, 0).map(drop).map_err(errors::from_failure)
     }
 
     fn unmap(&mut self) {

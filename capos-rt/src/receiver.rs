@@ -146,6 +146,13 @@ pub fn handle(completion: &Completion) {
     }
 }
 
+/// Where the call in this place was delivered to, if the endpoint is still served.
+pub fn delivery(place: Place) -> Option<*const u64> {
+    let receiver = RUNTIME.receivers.get(place.receiver);
+    let pool = receiver.pool.get()?;
+    Some(ring::with(|ring| ring.message(pool)).wrapping_byte_add(receiver.offset(place.slot)))
+}
+
 /// The call in this place was answered.
 #[inline]
 pub fn answered(place: Place) {
@@ -170,13 +177,18 @@ impl Receiver {
     #[inline]
     fn deliver(&self, index: u32, delivery: &Completion) {
         let (Some(pool), slot) = (self.pool.get(), delivery.slot) else { return };
-        let base =
-            ring::with(|ring| ring.message(pool)).wrapping_byte_add((u32::from(slot) * self.slot_bytes.get()) as usize);
+        let base = ring::with(|ring| ring.message(pool)).wrapping_byte_add(self.offset(slot));
         let call = incoming::begin(delivery.value, Place { receiver: index, slot });
         self.deliveries.borrow_mut()[usize::from(slot)] = Delivery { token: delivery.value, call: Some(call) };
         self.busy.set(self.busy.get() + 1);
         // SAFETY: the slot lies in the pool and belongs to this call until its RETURN.
         unsafe { incoming::accept(call, base, |interface, key| self.select(interface, key)) };
+    }
+
+    /// Byte offset of a slot in the pool.
+    #[inline]
+    fn offset(&self, slot: u16) -> usize {
+        (u32::from(slot) * self.slot_bytes.get()) as usize
     }
 
     /// The object is selected by what was granted, never by what was called: the holder of a narrow facet cannot reach

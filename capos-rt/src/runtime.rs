@@ -63,6 +63,8 @@ pub struct Runtime {
     pub spare: Cell<Option<(u32, Range)>>,
     /// The endpoint on which objects are minted when they are passed out; 0: none.
     pub endpoint: Cell<Handle>,
+    /// The received call whose method is running.
+    pub serving: Cell<Option<u32>>,
     /// Where other threads leave wakes.
     pub mailbox: Cell<Option<&'static Mailbox>>,
     /// Calls in the ring that are not answered.
@@ -86,6 +88,7 @@ pub static RUNTIME: Runtime = Runtime {
     returning: RefCell::new(VecDeque::new()),
     spare: Cell::new(None),
     endpoint: Cell::new(NULL),
+    serving: Cell::new(None),
     mailbox: Cell::new(None),
     calls_in_flight: Cell::new(0),
     reserved: Cell::new(0),

@@ -13,15 +13,18 @@
 mod context;
 mod failure;
 pub mod mapping;
+pub mod queue;
 mod service;
 mod slot;
 pub mod spawn;
 pub mod time;
 
+pub use capos_abi::message::attribute;
 pub use capos_rt::executor::{block_on, spawn_local};
 pub use capos_rt::hooks::blocking::RingCall;
 pub use capos_rt::hooks::local::new_client;
 pub use capos_rt::hooks::moving::moving;
+pub use capos_rt::incoming::{Caller, caller};
 pub use context::Context;
 pub use failure::Failure;
 pub use service::Service;

@@ -1,6 +1,9 @@
 @0xd2a1f07c5e8b3602;
 # A service that hands out objects, keeps some, and breaks on request.
 
+using MemoryObject = import "/kernel/memory_object.capnp".MemoryObject;
+using Notification = import "/kernel/notification.capnp".Notification;
+
 interface Workshop @0xb0f4a6e0d91c4c02 {
   # For tests of communication: objects in both directions, waiting, failing, dying.
 
@@ -27,6 +30,12 @@ interface Workshop @0xb0f4a6e0d91c4c02 {
 
   crash @7 () -> ();
   # The process ends without an answer.
+
+  consume @8 (memory :MemoryObject, bell :Notification, entries :UInt32, count :UInt64) -> (sum :UInt64);
+  # Takes so many entries of one word out of a queue, and adds them up.
+
+  caller @9 () -> (first :UInt64, second :UInt64, disclosed :UInt32);
+  # What the kernel says of the caller's session.
 }
 
 interface Counter @0xb0f4a6e0d91c4c03 {

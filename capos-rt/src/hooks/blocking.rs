@@ -30,6 +30,9 @@ pub trait RingCall: Sized {
 
     /// Accepts so many capabilities in the result (usually 4).
     fn accepting(self, capabilities: u8) -> Self;
+
+    /// Discloses these attributes of the own session to the server (usually none), as far as the capability allows.
+    fn disclosing(self, attributes: u32) -> Self;
 }
 
 impl<P, R> RingCall for Request<P, R> {
@@ -56,6 +59,11 @@ impl<P, R> RingCall for Request<P, R> {
 
     fn accepting(self, capabilities: u8) -> Self {
         on_ring(&*self.hook, |call| call.accepted.set(capabilities.min(MAX_CAPS as u8)));
+        self
+    }
+
+    fn disclosing(self, attributes: u32) -> Self {
+        on_ring(&*self.hook, |call| call.disclosing.set(attributes));
         self
     }
 }

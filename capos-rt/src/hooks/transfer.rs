@@ -39,17 +39,13 @@ pub fn describe(message: &mut MessageBuilder, table: &CapTable, range: Range) ->
 }
 
 /// The descriptors of a message.
+#[derive(Default)]
 pub struct Descriptors {
     all: [CapDescriptor; MAX_CAPS],
     count: usize,
 }
 
 impl Descriptors {
-    /// None.
-    pub const fn new() -> Self {
-        Self { all: [CapDescriptor { handle: NULL, mode: mode::COPY }; MAX_CAPS], count: 0 }
-    }
-
     /// Adds one; refused if the message carries too many.
     pub fn push(&mut self, descriptor: CapDescriptor) -> Result<()> {
         *self.all.get_mut(self.count).ok_or_else(too_many)? = descriptor;
@@ -65,7 +61,7 @@ impl Descriptors {
 
 #[inline(never)]
 fn describe_caps(message: &mut MessageBuilder, table: &CapTable, range: Range) -> Result<Outgoing> {
-    let mut descriptors = Descriptors::new();
+    let mut descriptors = Descriptors::default();
     reach::capabilities(message.segment_mut(), &mut |index| {
         descriptors.push(descriptor_of(table.get(index as usize).and_then(Option::as_deref))?)?;
         Ok(descriptors.count as u32 - 1)

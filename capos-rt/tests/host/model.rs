@@ -190,6 +190,9 @@ impl Model {
             self.mapped -= 1;
             return self.done(entry, status::OK, 0, 0, 0);
         }
+        if entry.method == virtual_memory::hold::METHOD {
+            return self.done(entry, status::OK, 0, 0, 0);
+        }
         let [_, bytes, _, access]: [u64; 4] = self.read(data);
         let object: CapDescriptor = self.read(ARENA_OFFSET + entry.message_offset);
         let Some(Object::Memory { address, words, sealed }) = self.object(object.handle) else {

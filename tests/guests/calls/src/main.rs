@@ -1,7 +1,10 @@
 //! Calls the service `workshop` in another process in every way, and says what held.
 
 use capnp::{Error, ErrorKind};
-use capos_service::{Context, Failure, RingCall, Service, deadline_in, moving, new_client, sleep, spawn_local};
+use capos_service::queue::Exchange;
+use capos_service::{
+    Context, Failure, RingCall, Service, attribute, deadline_in, moving, new_client, sleep, spawn_local,
+};
 use schema::system_control_capnp::system_control;
 use schema::workshop_capnp::{counter, workshop};
 use std::cell::Cell;
@@ -24,6 +27,9 @@ fn main() -> ExitCode {
         deadlines(&workshop).await?;
         errors(&workshop).await?;
         results(&workshop).await?;
+        large_messages(&workshop).await?;
+        queues(&workshop).await?;
+        sessions(&workshop).await?;
         death(&workshop).await?;
         println!("tests complete");
         shut_down(&context).await
@@ -173,10 +179,63 @@ async fn results(workshop: &workshop::Client) -> Result<(), Failure> {
         request.get().set_times(times);
         request
     };
-    let error = request(1000).send().promise.await.map(drop).unwrap_err();
-    check("a result too large is refused with both sizes", error.extra.contains("the caller accepts 2304"))?;
+    let answer = request(1000).send().promise.await?;
+    check("a large result comes as memory", answer.get()?.get_text()?.len() == 10_000)?;
     let answer = request(1000).with_result_bytes(12_000).send().promise.await?;
     check("a large result has room if asked for", answer.get()?.get_text()?.len() == 10_000)
+}
+
+/// Texts that a message just holds, just does not, and holds by no means.
+async fn large_messages(workshop: &workshop::Client) -> Result<(), Failure> {
+    let back = async |bytes: usize| {
+        let text: String = ('a'..='z').cycle().take(bytes).collect();
+        let mut request = workshop.repeat_request();
+        request.get().set_text(&text);
+        request.get().set_times(1);
+        let answer = request.send().promise.await?;
+        Ok::<_, Error>(answer.get()?.get_text()? == &*text)
+    };
+    for bytes in [4063, 4064, 4065, 1 << 20] {
+        check(&format!("{bytes} bytes go there and back"), back(bytes).await?)?;
+    }
+    let error = back(5 << 20).await.unwrap_err();
+    println!("{}", error.extra);
+    let named = error.extra.contains("5242912 bytes") && error.extra.contains("4194304 bytes");
+    check("beyond the endpoint's limit both sizes are named", named && error.kind == ErrorKind::Overloaded)?;
+    check("the service goes on", back(10).await?)
+}
+
+/// A queue in shared memory: the service takes out what this program puts in, while the call that says so is running.
+async fn queues(workshop: &workshop::Client) -> Result<(), Failure> {
+    const COUNT: u64 = 10_000;
+    let exchange = Exchange::<1>::new(16).await?;
+    let mut request = workshop.consume_request();
+    let mut params = request.get();
+    params.set_memory(exchange.memory.clone());
+    params.set_bell(exchange.bell.clone());
+    params.set_entries(exchange.entries);
+    params.set_count(COUNT);
+    let consumed = request.send().promise;
+    let mut sender = exchange.sender().await?;
+    for value in 0..COUNT {
+        sender.send([value]).await?;
+    }
+    sender.flush()?;
+    check("a queue passes everything on once", consumed.await?.get()?.get_sum() == COUNT * (COUNT - 1) / 2)
+}
+
+/// What the service sees of the session of this program, which is the system's.
+async fn sessions(workshop: &workshop::Client) -> Result<(), Failure> {
+    let seen = async |attributes: u32| {
+        let answer = workshop.caller_request().disclosing(attributes).send().promise.await?;
+        let caller = answer.get()?;
+        Ok::<_, Error>(((caller.get_first(), caller.get_second()), caller.get_disclosed()))
+    };
+    let (reference, disclosed) = seen(0).await?;
+    check("nothing is disclosed that was not asked for", disclosed == 0 && reference.0 != 0)?;
+    let (again, disclosed) = seen(attribute::PRINCIPAL | attribute::PROFILE).await?;
+    check("a session is known by the same reference", again == reference)?;
+    check("what is disclosed is what was asked for", disclosed == attribute::PRINCIPAL | attribute::PROFILE)
 }
 
 async fn death(workshop: &workshop::Client) -> Result<(), Failure> {

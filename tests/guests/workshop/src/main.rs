@@ -2,6 +2,7 @@
 
 use capnp::Error;
 use capos_service::new_client;
+use capos_service::queue::Exchange;
 use schema::workshop_capnp::{counter, workshop};
 use std::cell::Cell;
 use std::future::pending;
@@ -104,6 +105,38 @@ impl workshop::Server for Workshop {
     ) -> Result<(), Error> {
         let params = params.get()?;
         results.get().set_text(params.get_text()?.to_str()?.repeat(params.get_times() as usize));
+        Ok(())
+    }
+
+    async fn consume(
+        self: Rc<Self>,
+        params: workshop::ConsumeParams,
+        mut results: workshop::ConsumeResults,
+    ) -> Result<(), Error> {
+        let params = params.get()?;
+        let (memory, bell) = (params.get_memory()?, params.get_bell()?);
+        let exchange: Exchange<1> = Exchange { memory, bell, entries: params.get_entries() };
+        let mut receiver = exchange.receiver().await?;
+        let mut sum = 0u64;
+        for _ in 0..params.get_count() {
+            let [value] = receiver.receive().await?;
+            sum = sum.wrapping_add(value);
+        }
+        results.get().set_sum(sum);
+        Ok(())
+    }
+
+    async fn caller(
+        self: Rc<Self>,
+        _: workshop::CallerParams,
+        mut results: workshop::CallerResults,
+    ) -> Result<(), Error> {
+        let caller = capos_service::caller().ok_or_else(|| Error::failed("this is no call".into()))?;
+        let [first, second] = caller.session;
+        let mut results = results.get();
+        results.set_first(first);
+        results.set_second(second);
+        results.set_disclosed(caller.disclosed);
         Ok(())
     }
 
