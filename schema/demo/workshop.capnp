@@ -1,8 +1,8 @@
 @0xd2a1f07c5e8b3602;
 # A service that hands out objects, keeps some, and breaks on request.
 
-using MemoryObject = import "/kernel/memory_object.capnp".MemoryObject;
-using Notification = import "/kernel/notification.capnp".Notification;
+using MemoryObject = import "../kernel/memory_object.capnp".MemoryObject;
+using Notification = import "../kernel/notification.capnp".Notification;
 
 interface Workshop @0xb0f4a6e0d91c4c02 {
   # For tests of communication: objects in both directions, waiting, failing, dying.
