@@ -5,23 +5,23 @@ use super::vector;
 use crate::mm::boot_frames::BootFrames;
 use crate::mm::kernel_space::KernelSpace;
 use core::sync::atomic::{AtomicU64, Ordering};
+use kernel_core::machine::local_apic::{Command, Mode, model_register};
 use x86_64::instructions::port::Port;
 use x86_64::registers::model_specific::{ApicBase, ApicBaseFlags, Msr};
 
-/// Offsets of the memory-mapped registers; x2APIC has them at MSR 0x800 + offset / 16.
+/// Offsets of the registers in memory.
 mod register {
-    pub const ID: u64 = 0x20;
-    pub const END_OF_INTERRUPT: u64 = 0xb0;
-    pub const SPURIOUS: u64 = 0xf0;
-    pub const COMMAND: u64 = 0x300;
-    pub const COMMAND_HIGH: u64 = 0x310;
-    pub const TIMER: u64 = 0x320;
-    pub const INITIAL_COUNT: u64 = 0x380;
-    pub const CURRENT_COUNT: u64 = 0x390;
-    pub const DIVIDE: u64 = 0x3e0;
+    pub const ID: u32 = 0x20;
+    pub const END_OF_INTERRUPT: u32 = 0xb0;
+    pub const SPURIOUS: u32 = 0xf0;
+    pub const COMMAND: u32 = 0x300;
+    pub const COMMAND_HIGH: u32 = 0x310;
+    pub const TIMER: u32 = 0x320;
+    pub const INITIAL_COUNT: u32 = 0x380;
+    pub const CURRENT_COUNT: u32 = 0x390;
+    pub const DIVIDE: u32 = 0x3e0;
 }
 
-const X2APIC_MSRS: u32 = 0x800;
 const TSC_DEADLINE_MSR: u32 = 0x6e0;
 const SOFTWARE_ENABLE: u32 = 0x100;
 const MASKED: u32 = 0x1_0000;
@@ -60,10 +60,7 @@ pub fn enable() {
 
 /// Identity of this processor's local APIC.
 pub fn id() -> u32 {
-    match REGISTERS.load(Ordering::Relaxed) {
-        0 => read(register::ID),
-        _ => read(register::ID) >> 24,
-    }
+    mode().identity(read(register::ID))
 }
 
 /// Says that the interrupt in service has been handled.
@@ -114,34 +111,40 @@ pub fn set_timer_stamp(stamp: u64) {
 }
 
 fn send(target: u32, command: u32) {
-    match REGISTERS.load(Ordering::Relaxed) {
-        // SAFETY: the command register of an enabled x2APIC; interrupting a processor is sound at any time.
-        0 => unsafe { Msr::new(X2APIC_MSRS + 0x30).write(u64::from(target) << 32 | u64::from(command)) },
-        _ => {
-            write(register::COMMAND_HIGH, target << 24);
-            write(register::COMMAND, command);
+    match mode().command(target, command) {
+        Some(Command::Halves(high, low)) => {
+            write(register::COMMAND_HIGH, high);
+            write(register::COMMAND, low);
             while read(register::COMMAND) & command::BUSY != 0 {
                 core::hint::spin_loop();
             }
         }
+        // SAFETY: the command register of an enabled x2APIC; interrupting a processor is sound at any time.
+        Some(Command::Whole(command)) => unsafe { Msr::new(model_register(register::COMMAND)).write(command) },
+        // Such a processor was never started.
+        None => {}
     }
 }
 
-fn read(register: u64) -> u32 {
+fn mode() -> Mode {
+    if REGISTERS.load(Ordering::Relaxed) == 0 { Mode::Model } else { Mode::Memory }
+}
+
+fn read(register: u32) -> u32 {
     match REGISTERS.load(Ordering::Relaxed) {
         // SAFETY: a readable register of an enabled x2APIC.
-        0 => unsafe { Msr::new(X2APIC_MSRS + (register >> 4) as u32).read() as u32 },
+        0 => unsafe { Msr::new(model_register(register)).read() as u32 },
         // SAFETY: `init` mapped the register page.
-        base => unsafe { ((base + register) as *const u32).read_volatile() },
+        base => unsafe { ((base + u64::from(register)) as *const u32).read_volatile() },
     }
 }
 
-fn write(register: u64, value: u32) {
+fn write(register: u32, value: u32) {
     match REGISTERS.load(Ordering::Relaxed) {
         // SAFETY: a writable register of an enabled x2APIC.
-        0 => unsafe { Msr::new(X2APIC_MSRS + (register >> 4) as u32).write(u64::from(value)) },
+        0 => unsafe { Msr::new(model_register(register)).write(u64::from(value)) },
         // SAFETY: `init` mapped the register page.
-        base => unsafe { ((base + register) as *mut u32).write_volatile(value) },
+        base => unsafe { ((base + u64::from(register)) as *mut u32).write_volatile(value) },
     }
 }
 

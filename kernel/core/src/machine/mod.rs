@@ -4,6 +4,7 @@
 
 pub mod date;
 pub mod firmware;
+pub mod local_apic;
 pub mod mp;
 pub mod sleep;
 pub mod tables;
