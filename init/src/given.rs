@@ -12,6 +12,7 @@ use schema::io_ports_capnp::io_ports;
 use schema::kernel_log_capnp::kernel_log;
 use schema::memory_object_capnp::memory_reader;
 use schema::null_capnp::null;
+use schema::scheduling_capnp::scheduling_authority;
 use schema::session_capnp::session_authority;
 use schema::system_control_capnp::system_control;
 use std::cell::RefCell;
@@ -53,6 +54,7 @@ async fn make(part: Part) -> Result<Capability, Error> {
             let log = slot::<kernel_log::Client>("kernel-log")?;
             log.sink_request().send().promise.await?.get()?.get_sink()?.into_client_hook()
         }
+        Part::Scheduling => slot::<scheduling_authority::Client>("scheduling")?.into_client_hook(),
         Part::Sessions => slot::<session_authority::Client>("sessions")?.into_client_hook(),
         Part::SystemControl => slot::<system_control::Client>("system")?.into_client_hook(),
         Part::SystemStatus => {

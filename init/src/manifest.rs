@@ -7,7 +7,7 @@ use capnp::{Word, serialize};
 use capos_service::spawn::Quota;
 use schema::manifest_capnp::{grant, manifest, offer_reference, program, restart};
 use schema::{clock_capnp, entropy_capnp, interrupt_capnp, io_ports_capnp, kernel_log_capnp, memory_object_capnp};
-use schema::{null_capnp, session_capnp, supervisor_capnp, system_control_capnp};
+use schema::{null_capnp, scheduling_capnp, session_capnp, supervisor_capnp, system_control_capnp};
 use std::fmt;
 use std::time::Duration;
 
@@ -77,6 +77,8 @@ pub enum Part {
     SystemStatus,
     /// The right to open sessions.
     Sessions,
+    /// The say in how processor time is shared.
+    Scheduling,
 }
 
 /// Why a manifest is not accepted: one sentence.
@@ -156,6 +158,7 @@ fn read_grant(grant: grant::Reader) -> Result<Grant, Refusal> {
         Which::SystemControl(()) => Source::Kernel(Part::SystemControl),
         Which::SystemStatus(()) => Source::Kernel(Part::SystemStatus),
         Which::Sessions(()) => Source::Kernel(Part::Sessions),
+        Which::Scheduling(()) => Source::Kernel(Part::Scheduling),
     };
     Ok(Grant { slot: grant.get_slot()?.to_str()?.into(), interface: grant.get_interface_id(), source })
 }
@@ -220,6 +223,7 @@ fn given_interface(before: &[Program], source: &Source) -> Option<u64> {
             Part::SystemControl => system_control_capnp::system_control::Client::TYPE_ID,
             Part::SystemStatus => system_control_capnp::system_status::Client::TYPE_ID,
             Part::Sessions => session_capnp::session_authority::Client::TYPE_ID,
+            Part::Scheduling => scheduling_capnp::scheduling_authority::Client::TYPE_ID,
         },
     })
 }

@@ -56,6 +56,7 @@ struct Grant {
     supervisor @13 :Void;
     # Served by init itself.
     sessions @14 :Void;
+    scheduling @15 :Void;
   }
 }
 

@@ -3,6 +3,7 @@ use crate::endpoint::Endpoint;
 use crate::ledger::Ledger;
 use crate::memory::MemoryObject;
 use crate::notification::Notification;
+use crate::object::SchedulingContext;
 use crate::process::Process;
 use crate::session::{ALL_ATTRIBUTES, Session};
 use crate::slab::Id;
@@ -20,6 +21,10 @@ pub enum Object {
     Thread(Id<Thread>),
     /// The address space of a process.
     VirtualMemory(Id<Process>),
+    /// A right to processor time.
+    Scheduling(Id<SchedulingContext>),
+    /// The say in how processor time is shared.
+    SchedulingAuthority,
     /// The faults of a process.
     Faults(Id<Process>),
     /// The handle table of a process.

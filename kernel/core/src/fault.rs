@@ -39,6 +39,9 @@ impl<P: Platform> Kernel<P> {
             return self.end_by_fault(thread, fault);
         }
         let entry = &mut self.threads[thread];
+        if let State::Running(processor) = entry.state {
+            self.scheduler.leave(processor);
+        }
         entry.state = State::Faulted;
         entry.fault = Some(OpenFault { fault, is_reported: false });
         if let Some(waiter) = self.processes[process].fault_waiters.pop() {

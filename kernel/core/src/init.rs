@@ -221,6 +221,7 @@ impl<P: Platform> Kernel<P> {
             ("ports", ALL_PORTS, interface::io_ports::ID),
             ("kernel-log", Object::KernelLog, interface::kernel_log::ID),
             ("log", Object::KernelLog, interface::log_sink::ID),
+            ("scheduling", Object::SchedulingAuthority, interface::scheduling_authority::ID),
             ("entropy", Object::Entropy, interface::entropy::ID),
             ("system", Object::System, interface::system_control::ID),
             ("sessions", Object::SessionAuthority, interface::session_authority::ID),

@@ -17,7 +17,7 @@ use crate::slab::{Id, Slab};
 use crate::stay::{Stay, cost};
 use crate::thread::Thread;
 use crate::timer::TimerQueue;
-use crate::{grant, object::InterruptTable};
+use crate::{grant, object::InterruptTable, object::SchedulingContext};
 use alloc::collections::VecDeque;
 
 /// The kernel heap is too small to start.
@@ -47,6 +47,7 @@ pub struct Kernel<P> {
     pub(crate) memory: Slab<MemoryObject>,
     pub(crate) notifications: Slab<Notification>,
     pub(crate) sessions: Sessions,
+    pub(crate) contexts: Slab<SchedulingContext>,
     pub(crate) scheduler: Scheduler,
     pub(crate) timers: TimerQueue,
     pub(crate) interrupts: InterruptTable,
@@ -72,6 +73,7 @@ impl<P: Platform> Kernel<P> {
             endpoints: Slab::new(),
             memory: Slab::new(),
             notifications: Slab::new(),
+            contexts: Slab::new(),
             scheduler: Scheduler::new(),
             timers: TimerQueue::new(),
             interrupts: InterruptTable::default(),
@@ -92,6 +94,7 @@ impl<P: Platform> Kernel<P> {
                 self.expire(thread, now);
             }
         }
+        self.refill(now);
         if self.runnable(processor).is_some() {
             self.rotate(processor, now);
         }
@@ -179,6 +182,7 @@ impl<P: Platform> Kernel<P> {
         match object {
             Object::Ledger(id) => self.ledgers[id].references += 1,
             Object::Process(id) | Object::VirtualMemory(id) | Object::Handles(id) => self.processes[id].references += 1,
+            Object::Scheduling(id) => self.contexts[id].references += 1,
             Object::Faults(id) => {
                 self.processes[id].references += 1;
                 self.processes[id].handlers += 1;
@@ -198,7 +202,8 @@ impl<P: Platform> Kernel<P> {
                 self.sessions[id].references += 1;
                 self.sessions[id].controls += 1;
             }
-            Object::SessionAuthority
+            Object::SchedulingAuthority
+            | Object::SessionAuthority
             | Object::Clock
             | Object::InterruptLines
             | Object::IoPorts(..)

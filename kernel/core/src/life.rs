@@ -101,6 +101,9 @@ impl<P: Platform> Kernel<P> {
         let process = entry.process;
         self.processes[process].live_threads -= 1;
         self.timers.set(thread.index(), None);
+        if let Some(context) = self.threads[thread].context {
+            self.unbind_context(context);
+        }
         self.chores.push_back(Chore::thread(thread));
     }
 
@@ -141,6 +144,7 @@ impl<P: Platform> Kernel<P> {
         match object {
             Object::Ledger(id) => self.release_ledger(id),
             Object::Process(id) | Object::VirtualMemory(id) | Object::Handles(id) => self.release_process(id),
+            Object::Scheduling(id) => self.release_context(id),
             Object::Faults(id) => {
                 self.processes[id].handlers -= 1;
                 if self.processes[id].handlers == 0 {
@@ -173,7 +177,8 @@ impl<P: Platform> Kernel<P> {
             Object::Interrupt(line) => self.release_interrupt(line),
             Object::Session(id) => self.release_session(id),
             Object::SessionControl(id) => self.release_control(id),
-            Object::SessionAuthority
+            Object::SchedulingAuthority
+            | Object::SessionAuthority
             | Object::Clock
             | Object::InterruptLines
             | Object::IoPorts(..)

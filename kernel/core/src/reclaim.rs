@@ -10,6 +10,7 @@ use crate::endpoint::Endpoint;
 use crate::ledger::{Ledger, Resource};
 use crate::memory::{Backing, MemoryObject};
 use crate::notification::Notification;
+use crate::object::SchedulingContext;
 use crate::platform::Platform;
 use crate::process::{Outcome, Process, State as ProcessState};
 use crate::range::Kind;
@@ -37,6 +38,7 @@ enum Pass {
     Memory,
     Endpoints,
     Notifications,
+    Contexts,
     Sessions,
     Ledgers,
 }
@@ -95,6 +97,7 @@ impl<P: Platform> Kernel<P> {
             Pass::Memory => self.memory.slots(),
             Pass::Endpoints => self.endpoints.slots(),
             Pass::Notifications => self.notifications.slots(),
+            Pass::Contexts => self.contexts.slots(),
             Pass::Sessions => self.sessions.places(),
         }
     }
@@ -108,7 +111,8 @@ impl<P: Platform> Kernel<P> {
             Pass::Mappings => Some(Pass::Memory),
             Pass::Memory => Some(Pass::Endpoints),
             Pass::Endpoints => Some(Pass::Notifications),
-            Pass::Notifications => Some(Pass::Sessions),
+            Pass::Notifications => Some(Pass::Contexts),
+            Pass::Contexts => Some(Pass::Sessions),
             Pass::Sessions => Some(Pass::Ledgers),
             Pass::Ledgers => self.ledgers[top].has_children().then_some(Pass::Ledgers),
         }
@@ -130,6 +134,7 @@ impl<P: Platform> Kernel<P> {
             Pass::Mappings => self.processes.id_at(place).map_or(Visit::Done, |id| self.unmap_closed(id)),
             Pass::Memory => self.memory.id_at(place).map_or(Visit::Done, |id| self.reclaim_memory(top, id)),
             Pass::Endpoints => self.endpoints.id_at(place).map_or(Visit::Done, |id| self.reclaim_endpoint(top, id)),
+            Pass::Contexts => self.contexts.id_at(place).map_or(Visit::Done, |id| self.reclaim_context(top, id)),
             Pass::Notifications => {
                 self.notifications.id_at(place).map_or(Visit::Done, |id| self.reclaim_notification(top, id))
             }
@@ -282,6 +287,16 @@ impl<P: Platform> Kernel<P> {
             return Visit::Later;
         }
         self.sessions[id].ledger = None;
+        self.refund_object(ledger);
+        Visit::Done
+    }
+
+    fn reclaim_context(&mut self, top: Id<Ledger>, id: Id<SchedulingContext>) -> Visit {
+        let Some(ledger) = self.contexts[id].ledger.filter(|&ledger| self.is_within(top, ledger)) else {
+            return Visit::Done;
+        };
+        self.unbind_context(id);
+        self.contexts[id].ledger = None;
         self.refund_object(ledger);
         Visit::Done
     }

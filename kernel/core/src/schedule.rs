@@ -1,12 +1,19 @@
-//! Which thread runs where: a fair queue for each processor, hand-over to the thread just woken, stealing when idle.
+//! Which thread runs where: virtual-deadline queues, hand-over to the thread just woken, stealing when idle.
+//!
+//! 1. Who wants to run waits in its processor's queue by the virtual deadline of its account (`account`, `queue`).
+//! 2. A thread that blocks lends its account to the one that it has just woken: a call between processes is one piece of work.
+//!    When the lender wakes, or its slice or budget ends, the borrower goes on with its own.
+//! 3. The clock is read only when an account changes hands, not in between.
+pub mod account;
+mod queue;
+
 use crate::burial::CHORE_INTERVAL_NANOSECONDS;
 use crate::platform::{ContextIndex, Platform, Space};
 use crate::slab::Id;
 use crate::thread::{State, Thread};
+use crate::timer::TimerQueue;
 use crate::{Kernel, MAX_PROCESSORS};
-
-/// Nanoseconds that a thread runs while others wait.
-pub const SLICE_NANOSECONDS: u64 = 5_000_000;
+pub use queue::RunQueue;
 
 /// What a processor does when it leaves the kernel.
 #[must_use = "the processor must do what was decided"]
@@ -24,15 +31,18 @@ pub enum Next {
 }
 
 /// One processor's share of the scheduler.
-#[derive(Clone, Copy)]
 struct Processor {
     current: Option<Id<Thread>>,
+    /// Whose account pays for `current`, and since when.
+    payer: Option<Id<Thread>>,
+    since: u64,
+    /// When the payer's slice or budget ends.
+    slice_end: u64,
+    /// Somebody more urgent than `current` waits here, or it must not run here any more.
+    must_yield: bool,
     /// What it does while `current` stays the same.
     next: Next,
-    first: Option<Id<Thread>>,
-    last: Option<Id<Thread>>,
-    waiting: u32,
-    slice_end: u64,
+    queue: RunQueue<Id<Thread>>,
     armed: u64,
 }
 
@@ -41,23 +51,39 @@ pub struct Scheduler {
     processors: [Processor; MAX_PROCESSORS],
     /// Woken in this stay in the kernel; runs next here if the current thread blocks.
     hand_over: Option<Id<Thread>>,
+    /// Ready threads without budget, and when they get a new one.
+    exhausted: TimerQueue,
 }
 
 impl Scheduler {
     /// Empty queues.
-    pub const fn new() -> Self {
-        let processor = Processor {
+    pub fn new() -> Self {
+        let processor = |_| Processor {
             current: None,
-            next: Next::Idle,
-            first: None,
-            last: None,
-            waiting: 0,
+            payer: None,
+            since: 0,
             slice_end: 0,
+            must_yield: false,
+            next: Next::Idle,
+            queue: RunQueue::new(),
             armed: u64::MAX,
         };
-        Self { processors: [processor; MAX_PROCESSORS], hand_over: None }
+        Self { processors: core::array::from_fn(processor), hand_over: None, exhausted: TimerQueue::new() }
     }
 
+    /// Makes room for so many threads on so many processors; false if the heap is full.
+    #[must_use]
+    pub fn prepare(&mut self, threads: usize, processors: usize) -> bool {
+        self.processors.iter_mut().take(processors).all(|p| p.queue.prepare(threads)) && self.exhausted.prepare(threads)
+    }
+
+    /// The current thread of this processor runs no further.
+    #[inline]
+    pub(crate) fn leave(&mut self, processor: usize) {
+        self.of(processor).current = None;
+    }
+
+    #[inline]
     fn of(&mut self, processor: usize) -> &mut Processor {
         &mut self.processors[processor % MAX_PROCESSORS]
     }
@@ -65,6 +91,7 @@ impl Scheduler {
 
 impl<P: Platform> Kernel<P> {
     /// The thread that runs on this processor.
+    #[inline]
     pub(crate) fn current(&self, processor: usize) -> Option<Id<Thread>> {
         self.scheduler.processors[processor % MAX_PROCESSORS].current
     }
@@ -72,15 +99,18 @@ impl<P: Platform> Kernel<P> {
     /// A blocked or new thread can run. It runs next on this processor if the current thread blocks now.
     pub(crate) fn wake(&mut self, thread: Id<Thread>) {
         self.threads[thread].state = State::Ready;
+        self.hand_over(thread);
+    }
+
+    /// A thread that was just made ready runs next on this processor if the current thread blocks now.
+    #[inline]
+    pub(crate) fn hand_over(&mut self, thread: Id<Thread>) {
         if let Some(earlier) = self.scheduler.hand_over.replace(thread) {
             self.enqueue(earlier, None);
         }
     }
 
     /// The decision at the end of every stay in the kernel: whether the current thread goes on or another one.
-    ///
-    /// A thread that was just woken goes on in the slice of the one that blocked, so that two threads which hand over to each
-    /// other keep nobody else from running.
     pub(crate) fn settle(&mut self, processor: usize) -> Next {
         if !self.chores.is_empty() {
             self.do_chores();
@@ -89,104 +119,227 @@ impl<P: Platform> Kernel<P> {
         match (current, self.scheduler.hand_over.take()) {
             (Some(_), None) => {}
             (Some(_), Some(woken)) => self.enqueue(woken, Some(processor)),
-            (None, Some(woken)) => self.switch(processor, woken),
-            (None, None) => match self.dequeue(processor).or_else(|| self.steal(processor)) {
-                Some(next) => {
-                    self.scheduler.of(processor).slice_end = self.platform.now() + SLICE_NANOSECONDS;
-                    self.switch(processor, next);
-                }
-                None => self.idle(processor),
-            },
+            (None, Some(woken)) => self.take_over(processor, woken),
+            (None, None) => self.pick(processor),
+        }
+        if self.scheduler.of(processor).must_yield {
+            self.yield_current(processor);
         }
         self.arm_timer(processor);
         self.scheduler.of(processor).next
     }
 
-    /// Lets the next thread in line run if the current one has had its slice.
-    pub(crate) fn rotate(&mut self, processor: usize, now: u64) {
-        let state = self.scheduler.of(processor);
-        if now < state.slice_end || state.waiting == 0 {
-            return;
-        }
-        if let Some(current) = state.current.take() {
-            self.threads[current].state = State::Ready;
-            self.push(processor, current);
+    /// A thread that was just woken goes on with the account of the one that has blocked, so that two threads which hand over to
+    /// each other keep nobody else from running.
+    fn take_over(&mut self, processor: usize, woken: Id<Thread>) {
+        let payer = self.scheduler.of(processor).payer;
+        let account = &self.threads[woken].account;
+        let fits = account.numbers.allows(processor) && !account.has_budget();
+        let lends = payer.is_some_and(|payer| self.threads.get(payer).is_some());
+        if payer.is_some_and(|payer| payer == woken) || fits && lends {
+            self.switch(processor, woken);
+        } else if fits && self.scheduler.of(processor).queue.len() == 0 {
+            self.arrive(processor, woken);
+            self.switch(processor, woken);
+            self.start_paying(processor, woken);
+        } else {
+            self.enqueue(woken, None);
+            self.pick(processor);
         }
     }
 
-    /// Forgets a thread that will not run any more.
+    /// The first in line runs, or one from another processor's line.
+    fn pick(&mut self, processor: usize) {
+        self.stop_paying(processor);
+        let next = self.scheduler.of(processor).queue.pop().or_else(|| self.steal(processor));
+        match next {
+            Some(next) => {
+                self.switch(processor, next);
+                self.start_paying(processor, next);
+            }
+            None => self.idle(processor),
+        }
+    }
+
+    /// From now on this thread's account pays for what the processor runs.
+    fn start_paying(&mut self, processor: usize, thread: Id<Thread>) {
+        let now = self.platform.now();
+        let account = &mut self.threads[thread].account;
+        // A thread without budget is not in line: this only begins its period.
+        account.exhausted_until(now);
+        let (place, allowance) = (account.place(), account.allowance());
+        let state = self.scheduler.of(processor);
+        state.queue.advance(place);
+        state.payer = Some(thread);
+        state.since = now;
+        state.slice_end = now.saturating_add(allowance);
+    }
+
+    /// Charges the account that has paid so far; whether its slice is over.
+    fn stop_paying(&mut self, processor: usize) -> bool {
+        let Some(payer) = self.scheduler.of(processor).payer.take() else { return true };
+        let now = self.platform.now();
+        let since = self.scheduler.of(processor).since;
+        self.threads.get_mut(payer).is_none_or(|thread| thread.account.run(now.saturating_sub(since)))
+    }
+
+    /// The slice of the processor's payer may be over: somebody else runs, if they have had less.
+    pub(crate) fn rotate(&mut self, processor: usize, now: u64) {
+        let state = self.scheduler.of(processor);
+        let (Some(current), payer) = (state.current, state.payer) else { return };
+        if now < state.slice_end {
+            return;
+        }
+        self.stop_paying(processor);
+        let account = &mut self.threads[current].account;
+        if payer != Some(current) {
+            let virtual_now = self.scheduler.of(processor).queue.virtual_now();
+            account.arrive(virtual_now);
+        }
+        let (exhausted, deadline) = (account.exhausted_until(now).is_some(), account.deadline());
+        let others = self.scheduler.of(processor).queue.first().is_some_and(|first| first.deadline <= deadline);
+        if exhausted || others {
+            self.scheduler.of(processor).must_yield = true;
+        } else {
+            self.start_paying(processor, current);
+        }
+    }
+
+    /// Puts the current thread in line and lets the first one run.
+    fn yield_current(&mut self, processor: usize) {
+        self.scheduler.of(processor).must_yield = false;
+        let Some(current) = self.scheduler.of(processor).current.take() else { return };
+        self.stop_paying(processor);
+        self.threads[current].state = State::Ready;
+        self.enqueue(current, Some(processor));
+        self.pick(processor);
+    }
+
+    /// Threads whose budget is new get in line again.
+    pub(crate) fn refill(&mut self, now: u64) {
+        while !self.stay.is_over()
+            && let Some(index) = self.scheduler.exhausted.pop_expired(now)
+        {
+            if let Some(thread) = self.threads.id_at(index).filter(|&id| self.threads[id].state == State::Ready) {
+                self.enqueue(thread, None);
+            }
+        }
+    }
+
+    /// Forgets a thread that will not run any more, or not now.
     pub(crate) fn forget(&mut self, thread: Id<Thread>) {
         if self.scheduler.hand_over == Some(thread) {
             self.scheduler.hand_over = None;
             return;
         }
         let processor = self.threads[thread].processor;
-        let (mut at, mut previous) = (self.scheduler.of(processor).first, None);
-        while let Some(candidate) = at {
-            let next = self.threads[candidate].next_ready;
-            if candidate == thread {
-                let queue = self.scheduler.of(processor);
-                queue.waiting -= 1;
-                if queue.last == at {
-                    queue.last = previous;
-                }
-                match previous {
-                    Some(previous) => self.threads[previous].next_ready = next,
-                    None => queue.first = next,
-                }
-                return;
+        if !self.scheduler.of(processor).queue.remove(thread) {
+            self.scheduler.exhausted.set(thread.index(), None);
+        }
+    }
+
+    /// The numbers of a thread's account have changed: it goes where they allow.
+    pub(crate) fn reconsider(&mut self, thread: Id<Thread>) {
+        match self.threads[thread].state {
+            State::Ready if self.scheduler.hand_over != Some(thread) => {
+                self.forget(thread);
+                self.enqueue(thread, None);
             }
-            (previous, at) = (at, next);
+            State::Running(processor) => {
+                self.scheduler.of(processor).must_yield = true;
+                self.platform.interrupt_processor(processor);
+            }
+            _ => {}
         }
     }
 
     /// Where a new thread should run.
     pub(crate) fn quietest_processor(&mut self) -> usize {
-        let load = |s: &Processor| s.waiting + u32::from(s.current.is_some());
-        (0..self.platform.processors()).min_by_key(|&p| load(self.scheduler.of(p))).unwrap_or(0)
+        self.quietest_of(u64::MAX)
+    }
+
+    fn quietest_of(&mut self, mask: u64) -> usize {
+        let load = |s: &Processor| s.queue.len() + usize::from(s.current.is_some());
+        let allowed = (0..self.platform.processors()).filter(|&p| mask >> (p % MAX_PROCESSORS) & 1 == 1);
+        allowed.min_by_key(|&p| load(self.scheduler.of(p))).unwrap_or(0)
     }
 
     /// Puts a ready thread in line, on an idle processor if there is one.
     fn enqueue(&mut self, thread: Id<Thread>, here: Option<usize>) {
-        let home = self.threads[thread].processor;
-        let is_idle = |k: &Self, p: usize| k.current(p).is_none() && Some(p) != here;
+        self.take_account_back(thread);
+        let account = &mut self.threads[thread].account;
+        if account.has_budget()
+            && let Some(later) = account.exhausted_until(self.platform.now())
+        {
+            return self.scheduler.exhausted.set(thread.index(), Some(later));
+        }
+        let (home, mask) = (self.threads[thread].processor, self.threads[thread].account.numbers.processors);
+        let allowed = |p: usize| mask >> (p % MAX_PROCESSORS) & 1 == 1;
+        let is_idle = |k: &Self, p: usize| k.current(p).is_none() && Some(p) != here && allowed(p);
         let idle = core::iter::once(home).chain(0..self.platform.processors()).find(|&p| is_idle(self, p));
-        let target = idle.unwrap_or(home);
+        let target = match idle {
+            Some(idle) => idle,
+            None if allowed(home) => home,
+            None => self.quietest_of(mask),
+        };
         self.push(target, thread);
-        if Some(target) != here && (idle.is_some() || self.scheduler.of(target).waiting == 1) {
+        let is_urgent = self.is_urgent(target, thread);
+        self.scheduler.of(target).must_yield |= is_urgent;
+        if Some(target) != here && (idle.is_some() || is_urgent || self.scheduler.of(target).queue.len() == 1) {
             self.platform.interrupt_processor(target);
         }
     }
 
-    fn push(&mut self, processor: usize, thread: Id<Thread>) {
-        let entry = &mut self.threads[thread];
-        entry.next_ready = None;
-        entry.processor = processor;
-        let queue = self.scheduler.of(processor);
-        queue.waiting += 1;
-        match queue.last.replace(thread) {
-            Some(last) => self.threads[last].next_ready = Some(thread),
-            None => queue.first = Some(thread),
+    /// Whether a thread should run at once instead of the one that runs there.
+    fn is_urgent(&self, processor: usize, thread: Id<Thread>) -> bool {
+        let state = &self.scheduler.processors[processor % MAX_PROCESSORS];
+        let payer = state.payer.filter(|_| state.current.is_some()).and_then(|payer| self.threads.get(payer));
+        payer.is_some_and(|payer| self.threads[thread].account.preempts(&payer.account))
+    }
+
+    /// A thread gets in line that may have lent its account: the borrower goes on with its own.
+    fn take_account_back(&mut self, thread: Id<Thread>) {
+        for processor in 0..self.platform.processors() {
+            let state = self.scheduler.of(processor);
+            if state.payer == Some(thread)
+                && let Some(borrower) = state.current
+                && borrower != thread
+            {
+                self.stop_paying(processor);
+                let virtual_now = self.scheduler.of(processor).queue.virtual_now();
+                self.threads[borrower].account.arrive(virtual_now);
+                self.start_paying(processor, borrower);
+            }
         }
     }
 
-    fn dequeue(&mut self, processor: usize) -> Option<Id<Thread>> {
-        let thread = self.scheduler.of(processor).first?;
-        let next = self.threads[thread].next_ready.take();
-        let queue = self.scheduler.of(processor);
-        queue.first = next;
-        queue.waiting -= 1;
-        if next.is_none() {
-            queue.last = None;
+    fn push(&mut self, processor: usize, thread: Id<Thread>) {
+        self.arrive(processor, thread);
+        let deadline = self.threads[thread].account.deadline();
+        self.scheduler.of(processor).queue.push(thread, deadline);
+    }
+
+    /// A thread that was away, here or elsewhere, finds its place in a processor's virtual time.
+    fn arrive(&mut self, processor: usize, thread: Id<Thread>) {
+        let entry = &mut self.threads[thread];
+        let from = core::mem::replace(&mut entry.processor, processor);
+        let old = self.scheduler.of(from).queue.virtual_now();
+        let new = self.scheduler.of(processor).queue.virtual_now();
+        if from != processor {
+            entry.account.migrate(old, new);
         }
-        Some(thread)
+        entry.account.arrive(new);
     }
 
     fn steal(&mut self, processor: usize) -> Option<Id<Thread>> {
-        let busiest = (0..self.platform.processors())
-            .filter(|&p| p != processor)
-            .max_by_key(|&p| self.scheduler.of(p).waiting)?;
-        self.dequeue(busiest)
+        let others = (0..self.platform.processors()).filter(|&p| p != processor);
+        let busiest = others.max_by_key(|&p| self.scheduler.of(p).queue.len())?;
+        let threads = &self.threads;
+        let state = &mut self.scheduler.processors[busiest % MAX_PROCESSORS];
+        let stolen = state.queue.pop_where(|thread| threads[thread].account.numbers.allows(processor))?;
+        let (old, new) = (state.queue.virtual_now(), self.scheduler.of(processor).queue.virtual_now());
+        self.threads[stolen].account.migrate(old, new);
+        Some(stolen)
     }
 
     fn switch(&mut self, processor: usize, thread: Id<Thread>) {
@@ -202,21 +355,31 @@ impl<P: Platform> Kernel<P> {
     fn idle(&mut self, processor: usize) {
         let state = self.scheduler.of(processor);
         state.current = None;
+        state.must_yield = false;
         state.next = Next::Idle;
     }
 
+    #[inline]
     fn arm_timer(&mut self, processor: usize) {
-        let mut earliest = self.timers.earliest();
+        let mut earliest = self.timers.earliest().min(self.scheduler.exhausted.earliest());
         if !self.chores.is_empty() {
             let interval = if self.current(processor).is_some() { CHORE_INTERVAL_NANOSECONDS } else { 0 };
             earliest = earliest.min(self.platform.now() + interval);
         }
+        let limited = self.is_limited(processor);
         let state = self.scheduler.of(processor);
-        let deadline = if state.waiting > 0 { earliest.min(state.slice_end) } else { earliest };
+        let deadline = if limited || state.queue.len() > 0 { earliest.min(state.slice_end) } else { earliest };
         if state.armed != deadline {
             state.armed = deadline;
             self.platform.set_timer(processor, deadline);
         }
+    }
+
+    /// Whether the current thread runs on a budget.
+    fn is_limited(&self, processor: usize) -> bool {
+        let state = &self.scheduler.processors[processor % MAX_PROCESSORS];
+        let payer = state.payer.filter(|_| state.current.is_some()).and_then(|payer| self.threads.get(payer));
+        payer.is_some_and(|payer| payer.account.has_budget())
     }
 
     /// This processor's timer has fired and is not armed any more.

@@ -35,7 +35,10 @@ impl<P: Platform> Kernel<P> {
                 self.forget(thread);
                 Pause::Running
             }
-            State::Running(_) => Pause::Running,
+            State::Running(processor) => {
+                self.scheduler.leave(processor);
+                Pause::Running
+            }
             State::Blocked(_) => {
                 self.update_timer(thread, 0);
                 Pause::Entering

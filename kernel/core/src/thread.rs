@@ -2,9 +2,11 @@
 use crate::fault::OpenFault;
 use crate::ledger::Ledger;
 use crate::notification::Bits;
+use crate::object::SchedulingContext;
 use crate::process::Process;
 use crate::record::Waiter;
 use crate::ring::Ring;
+use crate::schedule::account::Account;
 use crate::slab::Id;
 use alloc::vec::Vec;
 
@@ -64,8 +66,10 @@ pub struct Thread {
     pub receives: bool,
     /// Processor that it ran on last.
     pub processor: usize,
-    /// Next thread in the run queue.
-    pub next_ready: Option<Id<Thread>>,
+    /// Its right to processor time, and what it has used.
+    pub account: Account,
+    /// The context that it is bound to.
+    pub context: Option<Id<SchedulingContext>>,
     /// Exit code, once ended.
     pub code: i32,
     /// The fault that waits for an answer.

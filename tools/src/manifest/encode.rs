@@ -65,6 +65,7 @@ fn encode_grant(system: &System, source: &Grant, mut grant: grant::Builder) {
             Kernel::SystemControl => end.set_system_control(()),
             Kernel::SystemStatus => end.set_system_status(()),
             Kernel::Sessions => end.set_sessions(()),
+            Kernel::Scheduling => end.set_scheduling(()),
             Kernel::Interrupt { line } => end.set_interrupt(line),
             Kernel::Ports { first, count } => {
                 let mut range = end.init_ports();

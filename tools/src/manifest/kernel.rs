@@ -34,6 +34,8 @@ pub enum Kernel {
     SystemStatus,
     /// The right to open sessions.
     Sessions,
+    /// The say in how processor time is shared.
+    Scheduling,
 }
 
 /// Legacy interrupt lines.
@@ -55,6 +57,7 @@ impl Kernel {
             ("system-control", ..) => Kernel::SystemControl,
             ("system-status", ..) => Kernel::SystemStatus,
             ("sessions", ..) => Kernel::Sessions,
+            ("scheduling", ..) => Kernel::Scheduling,
             _ => return Err(format!("the kernel has no capability \"{name}\"")),
         };
         match (source.first, source.count, source.line) {
@@ -76,6 +79,7 @@ impl Kernel {
             Kernel::SystemControl => "SystemControl",
             Kernel::SystemStatus => "SystemStatus",
             Kernel::Sessions => "SessionAuthority",
+            Kernel::Scheduling => "SchedulingAuthority",
         }
     }
 

@@ -13,6 +13,7 @@ use crate::platform::{Platform, Registers, RingArea};
 use crate::process::{NAME_BYTES, Process};
 use crate::range::Kind;
 use crate::ring::Ring;
+use crate::schedule::account::{Account, Numbers};
 use crate::session::Session;
 use crate::slab::{Id, OutOfHeap};
 use crate::stay::cost;
@@ -232,13 +233,16 @@ impl<P: Platform> Kernel<P> {
             timer_set: false,
             receives: false,
             processor,
-            next_ready: None,
+            account: Account::new(Numbers::ORDINARY),
+            context: None,
             code: 0,
             fault: None,
             waiters: Vec::new(),
         })?;
         let index = thread.index();
-        let fits = index < crate::MAX_THREADS && self.timers.prepare(index as usize + 1);
+        let fits = index < crate::MAX_THREADS
+            && self.timers.prepare(index as usize + 1)
+            && self.scheduler.prepare(index as usize + 1, self.platform.processors());
         if !fits || !self.platform.create_context(index, &registers) {
             self.threads.remove(thread);
             return Err(OutOfHeap.into());

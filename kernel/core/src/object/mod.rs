@@ -12,12 +12,14 @@ mod memory_object;
 mod notification;
 mod null;
 mod process;
+mod scheduling;
 mod session;
 mod system_control;
 mod thread;
 mod virtual_memory;
 
 pub use interrupt::InterruptTable;
+pub use scheduling::SchedulingContext;
 
 use crate::Kernel;
 use crate::capability::{Capability, Object};
@@ -118,6 +120,8 @@ impl<P: Platform> Kernel<P> {
             Object::Memory(id) => self.memory_object(id, call),
             Object::VirtualMemory(id) => self.virtual_memory(id, call, params),
             Object::Process(id) => self.process(id, call, params),
+            Object::Scheduling(id) => self.scheduling_context(id, call, params),
+            Object::SchedulingAuthority => self.scheduling_authority(call, params),
             Object::Faults(id) => self.fault_handler(id, call, params),
             Object::Handles(id) => self.handle_manager(id, call, params),
             Object::Thread(id) => self.thread(id, call),

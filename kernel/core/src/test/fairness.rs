@@ -1,7 +1,7 @@
 //! Who runs when: nobody waits for ever.
 use super::calls::{call, pair, receive, reply};
 use super::world::{PLENTY, World};
-use crate::schedule::SLICE_NANOSECONDS;
+use crate::schedule::account::SLICE_NANOSECONDS;
 use crate::thread::State;
 use capos_abi::ring::{Submission, flag};
 
