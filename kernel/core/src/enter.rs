@@ -46,6 +46,7 @@ impl<P: Platform> Kernel<P> {
             self.platform.enter_again(thread.index());
         } else {
             entry.state = State::Blocked(wanted);
+            self.scheduler.leave(processor);
             self.update_timer(thread, deadline);
         }
     }

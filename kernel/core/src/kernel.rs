@@ -74,7 +74,7 @@ impl<P: Platform> Kernel<P> {
             memory: Slab::new(),
             notifications: Slab::new(),
             contexts: Slab::new(),
-            scheduler: Scheduler::new(),
+            scheduler: Scheduler::new().ok_or(OutOfMemory)?,
             timers: TimerQueue::new(),
             interrupts: InterruptTable::default(),
             log: Log::new().ok_or(OutOfMemory)?,

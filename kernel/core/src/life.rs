@@ -93,7 +93,8 @@ impl<P: Platform> Kernel<P> {
         match self.threads[thread].state {
             State::Ready => self.forget(thread),
             State::Stopped | State::Ended => return,
-            State::Created | State::Running(_) | State::Blocked(_) | State::Faulted | State::Suspended(_) => {}
+            State::Running(processor) => self.scheduler.leave(processor),
+            State::Created | State::Blocked(_) | State::Faulted | State::Suspended(_) => {}
         }
         let entry = &mut self.threads[thread];
         entry.state = State::Stopped;

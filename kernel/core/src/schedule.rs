@@ -13,6 +13,8 @@ use crate::slab::Id;
 use crate::thread::{State, Thread};
 use crate::timer::TimerQueue;
 use crate::{Kernel, MAX_PROCESSORS};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 pub use queue::RunQueue;
 
 /// What a processor does when it leaves the kernel.
@@ -46,19 +48,9 @@ struct Processor {
     armed: u64,
 }
 
-/// All processors' run queues.
-pub struct Scheduler {
-    processors: [Processor; MAX_PROCESSORS],
-    /// Woken in this stay in the kernel; runs next here if the current thread blocks.
-    hand_over: Option<Id<Thread>>,
-    /// Ready threads without budget, and when they get a new one.
-    exhausted: TimerQueue,
-}
-
-impl Scheduler {
-    /// Empty queues.
-    pub fn new() -> Self {
-        let processor = |_| Processor {
+impl Processor {
+    const fn idle() -> Self {
+        Self {
             current: None,
             payer: None,
             since: 0,
@@ -67,8 +59,27 @@ impl Scheduler {
             next: Next::Idle,
             queue: RunQueue::new(),
             armed: u64::MAX,
-        };
-        Self { processors: core::array::from_fn(processor), hand_over: None, exhausted: TimerQueue::new() }
+        }
+    }
+}
+
+/// All processors' run queues.
+pub struct Scheduler {
+    processors: Box<[Processor; MAX_PROCESSORS]>,
+    /// Woken in this stay in the kernel; runs next here if the current thread blocks.
+    hand_over: Option<Id<Thread>>,
+    /// Ready threads without budget, and when they get a new one.
+    exhausted: TimerQueue,
+}
+
+impl Scheduler {
+    /// Empty queues; `None` if the heap is too small.
+    pub fn new() -> Option<Self> {
+        let mut processors = Vec::new();
+        processors.try_reserve_exact(MAX_PROCESSORS).ok()?;
+        processors.resize_with(MAX_PROCESSORS, Processor::idle);
+        let processors = processors.into_boxed_slice().try_into().ok()?;
+        Some(Self { processors, hand_over: None, exhausted: TimerQueue::new() })
     }
 
     /// Makes room for so many threads on so many processors; false if the heap is full.

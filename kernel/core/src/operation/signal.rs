@@ -31,7 +31,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Sets bits of a thread's own notification.
-    fn notify_thread(&mut self, id: Id<Thread>, bits: u64) {
+    pub(crate) fn notify_thread(&mut self, id: Id<Thread>, bits: u64) {
         self.threads[id].bits.set(bits);
         while let Some((waiter, taken)) = self.threads.get_mut(id).and_then(|t| t.bits.pop_satisfied()) {
             self.complete_wait(waiter, taken);

@@ -12,5 +12,6 @@ mod models;
 mod parts;
 mod process;
 mod reclaim;
+mod scheduling;
 mod sessions;
 mod world;

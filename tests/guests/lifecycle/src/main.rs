@@ -10,6 +10,7 @@ use capos_service::{Context, Failure, deadline_in, handle, sleep, slot};
 use schema::ledger_capnp::ledger;
 use schema::notification_capnp::notification;
 use schema::process_capnp::{fault_handler, process};
+use schema::scheduling_capnp::{scheduling_authority, scheduling_context};
 use schema::system_control_capnp::system_control;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -21,14 +22,28 @@ const MOMENT: Duration = Duration::from_millis(40);
 const QUOTA: Quota = Quota { frames: 2048, handles: 256, objects: 64, threads: 16 };
 /// Bytes of the instruction that the victim `fault` faults at.
 const FAULTING_BYTES: u64 = 2;
+/// Nanoseconds that a limited program may run in each period.
+const BUDGET: u64 = 2_000_000;
+/// Nanoseconds of the period.
+const PERIOD: u64 = 40_000_000;
+/// Long enough to show how a processor is shared.
+const LONG: Duration = Duration::from_millis(800);
 /// Registers in a record, and the place of the stack pointer among them.
 const REGISTERS: usize = 18;
 const STACK_POINTER: usize = 7;
 
 fn main() -> ExitCode {
-    if let Some(what) = std::env::args().nth(1) {
+    match std::env::args().nth(1).as_deref() {
+        Some("shares") => {
+            return capos_service::run(async |context| {
+                shares(&context).await?;
+                println!("tests complete");
+                shut_down(&context).await
+            });
+        }
         // The code says it; a failed process test shows it.
-        std::process::exit(victim::run(&what));
+        Some(what) => std::process::exit(victim::run(what)),
+        None => {}
     }
     capos_service::run(async |context| {
         crash_records().await?;
@@ -114,7 +129,7 @@ async fn crash_records() -> Result<(), Failure> {
             && crash.get_address() == NOWHERE as u64
             && crash.get_instruction() != 0,
     )?;
-    check("it holds registers and the stack", words.len() > REGISTERS && words[STACK_POINTER] % 8 == 0)?;
+    check("it holds registers and the stack", words.len() > REGISTERS && words[STACK_POINTER].is_multiple_of(8))?;
     Ok(reclaim(&ledger).await?)
 }
 
@@ -204,6 +219,58 @@ async fn reclaiming() -> Result<(), Failure> {
     check("the account is even", used(&own).await?[0] == before[0])?;
     let process = start("crash", &ledger, &signals).await?;
     check("and can be used again", outcome(&process).await?.0 == process::Outcome::Faulted)
+}
+
+/// A context that the test pays for.
+async fn create_context(
+    authority: &scheduling_authority::Client,
+    numbers: impl FnOnce(scheduling_authority::create_params::Builder),
+) -> Result<scheduling_context::Client, Failure> {
+    let mut request = authority.create_request();
+    let mut params = request.get();
+    params.set_ledger(slot("ledger")?);
+    params.set_processors(1);
+    numbers(params);
+    Ok(request.send().promise.await?.get()?.get_context()?)
+}
+
+/// A victim that spins on this context.
+async fn spin_on(context: &scheduling_context::Client, ledger: &ledger::Client) -> Result<process::Client, Failure> {
+    let binary = slot("victim")?;
+    let spawn = Spawn::new(&binary, "spin").argument("spin").ledger(ledger.clone());
+    Ok(spawn.grant("context", context.clone()).start().await?)
+}
+
+async fn consumed(context: &scheduling_context::Client) -> Result<u64, Failure> {
+    Ok(context.inspect_request().send().promise.await?.get()?.get_consumed())
+}
+
+/// Three programs on one processor, of which one has a third of another's weight and one has a budget.
+async fn shares(context: &Context) -> Result<(), Failure> {
+    let ledger = part().await?;
+    let authority: scheduling_authority::Client = context.take("scheduling")?;
+    let refused = create_context(&authority, |mut numbers| numbers.set_weight(0)).await;
+    check("numbers that make no sense are refused", refused.is_err())?;
+    let light = create_context(&authority, |_| ()).await?;
+    let heavy = create_context(&authority, |mut numbers| numbers.set_weight(300)).await?;
+    let limited = create_context(&authority, |mut numbers| {
+        numbers.set_budget(BUDGET);
+        numbers.set_period(PERIOD);
+    })
+    .await?;
+    for on in [&light, &heavy, &limited] {
+        spin_on(on, &ledger).await?;
+    }
+    sleep(MOMENT).await?;
+    let before = [consumed(&light).await?, consumed(&heavy).await?, consumed(&limited).await?];
+    sleep(LONG).await?;
+    let after = [consumed(&light).await?, consumed(&heavy).await?, consumed(&limited).await?];
+    let [light, heavy, limited] = [0, 1, 2].map(|i| after[i] - before[i]);
+    println!("run on the contexts: {light} ns, {heavy} ns, {limited} ns");
+    check("three times the weight gets three times as much", heavy > 2 * light && heavy < 4 * light)?;
+    let allowed = LONG.as_nanos() as u64 / PERIOD * BUDGET;
+    check("a budget is a limit", limited > allowed / 2 && limited < 2 * allowed)?;
+    Ok(reclaim(&ledger).await?)
 }
 
 async fn used(ledger: &ledger::Client) -> Result<[u64; 4], Failure> {

@@ -1,0 +1,275 @@
+//! The scheduler against simple models: shares, latency, budgets, masks, lent accounts.
+use super::calls::{call, pair, receive};
+use super::world::{Actor, PLENTY, World};
+use crate::capability::Object;
+use crate::ledger::Amounts;
+use crate::platform::Registers;
+use crate::schedule::RunQueue;
+use crate::schedule::account::{Account, Numbers, SLICE_NANOSECONDS};
+use crate::slab::Id;
+use crate::thread::{State, Thread};
+use capos_abi::interface::{scheduling_authority, scheduling_context, thread};
+use capos_abi::message::mode;
+use capos_abi::ring::{Submission, flag, op};
+use capos_abi::status;
+use proptest::prelude::*;
+
+const MILLISECOND: u64 = 1_000_000;
+/// The smallest ring.
+const RING_BYTES: u32 = 16 << 10;
+
+proptest! {
+    #[test]
+    fn shares_follow_weights(weights in proptest::collection::vec(10u32..1000, 2..12), slices in proptest::collection::vec(1u64..20, 12)) {
+        let numbers = |i: usize| Numbers { weight: weights[i], slice: slices[i] * MILLISECOND, ..Numbers::ORDINARY };
+        let mut accounts: Vec<Account> = (0..weights.len()).map(|i| Account::new(numbers(i))).collect();
+        let mut queue = RunQueue::new();
+        prop_assert!(queue.prepare(accounts.len()));
+        for (i, account) in accounts.iter_mut().enumerate() {
+            account.arrive(queue.virtual_now());
+            queue.push(i, account.deadline());
+        }
+        let total: u64 = 400 * 20 * MILLISECOND;
+        let mut now = 0;
+        while now < total {
+            let Some(i) = queue.pop() else { return Err(TestCaseError::fail("somebody always waits")) };
+            queue.advance(accounts[i].place());
+            let ran = accounts[i].allowance();
+            accounts[i].run(ran);
+            now += ran;
+            accounts[i].arrive(queue.virtual_now());
+            queue.push(i, accounts[i].deadline());
+        }
+        let all: u64 = weights.iter().map(|&w| u64::from(w)).sum();
+        // Nobody is further from his share than two of the longest slices.
+        for (account, &weight) in accounts.iter().zip(&weights) {
+            let share = u128::from(now) * u128::from(weight) / u128::from(all);
+            prop_assert!(account.consumed.abs_diff(share as u64) <= 2 * 20 * MILLISECOND, "{} of {share}", account.consumed);
+        }
+    }
+
+    #[test]
+    fn the_queue_agrees_with_a_sorted_list(steps in proptest::collection::vec((0u8..4, 0u64..20, 0usize..12), 1..100)) {
+        let mut queue = RunQueue::new();
+        prop_assert!(queue.prepare(200));
+        let mut model: Vec<(u64, usize, usize)> = Vec::new();
+        for (at, (what, deadline, who)) in steps.into_iter().enumerate() {
+            match what {
+                0 | 1 => {
+                    queue.push(who, deadline);
+                    model.push((deadline, at, who));
+                }
+                2 => {
+                    model.sort();
+                    let first = (!model.is_empty()).then(|| model.remove(0).2);
+                    prop_assert_eq!(queue.pop(), first);
+                }
+                _ => {
+                    model.sort();
+                    let at = model.iter().position(|(_, _, w)| w % 2 == 0);
+                    prop_assert_eq!(queue.pop_where(|w| w % 2 == 0), at.map(|at| model.remove(at).2));
+                }
+            }
+            prop_assert_eq!(queue.len(), model.len());
+        }
+    }
+}
+
+#[test]
+fn a_budget_is_a_limit_in_each_period() {
+    let mut account = Account::new(Numbers { budget: 2 * MILLISECOND, period: 10 * MILLISECOND, ..Numbers::ORDINARY });
+    let (mut now, mut ran) = (0, 0);
+    while now < 1000 * MILLISECOND {
+        match account.exhausted_until(now) {
+            Some(later) => now = later,
+            None => {
+                let allowance = account.allowance();
+                account.run(allowance);
+                (now, ran) = (now + allowance, ran + allowance);
+            }
+        }
+    }
+    assert_eq!(ran, 100 * 2 * MILLISECOND);
+}
+
+#[test]
+fn numbers_that_make_no_sense_are_refused() {
+    let good = Numbers::ORDINARY;
+    assert!(good.are_valid(4));
+    for bad in [
+        Numbers { weight: 0, ..good },
+        Numbers { weight: 10_001, ..good },
+        Numbers { slice: 99_999, ..good },
+        Numbers { processors: 0x10, ..good },
+        Numbers { budget: 1, ..good },
+        Numbers { period: MILLISECOND, ..good },
+        Numbers { budget: 2 * MILLISECOND, period: MILLISECOND, ..good },
+    ] {
+        assert!(!bad.are_valid(4), "{bad:?}");
+    }
+}
+
+/// A process with so many threads that always want to run, on one processor.
+fn busy(world: &mut World, count: usize) -> Vec<Id<Thread>> {
+    let actor = world.actor("busy", Amounts([3000, 100, 100, 64]));
+    let ledger = world.kernel.processes[actor.process].ledger;
+    let registers = Registers { entry: 0x20_0000, ..Registers::default() };
+    let mut threads = vec![actor.thread];
+    for _ in 1..count {
+        threads.push(world.kernel.new_thread(ledger, actor.process, registers, RING_BYTES).expect("room"));
+    }
+    world.settle();
+    threads
+}
+
+fn running(world: &World, processor: usize) -> Option<Id<Thread>> {
+    world.kernel.current(processor)
+}
+
+/// Lets a processor run for so long, in steps of an eighth of a slice; nanoseconds that each thread got.
+fn run_for(world: &mut World, processor: usize, nanoseconds: u64) -> Vec<(Id<Thread>, u64)> {
+    let step = SLICE_NANOSECONDS / 8;
+    let mut got: Vec<(Id<Thread>, u64)> = Vec::new();
+    for _ in 0..nanoseconds / step {
+        if let Some(thread) = running(world, processor) {
+            match got.iter_mut().find(|(t, _)| *t == thread) {
+                Some((_, sum)) => *sum += step,
+                None => got.push((thread, step)),
+            }
+        }
+        world.kernel.platform.now += step;
+        let _ = world.kernel.timer(processor);
+    }
+    got
+}
+
+/// A context with these numbers, bound to a thread.
+fn bind(world: &mut World, holder: Actor, to: Id<Thread>, numbers: Numbers) -> u64 {
+    let authority = world.give(holder, Object::SchedulingAuthority, scheduling_authority::ID);
+    let (ledger, target) = (world.ledger(holder), world.give(holder, Object::Thread(to), thread::ID));
+    let Numbers { weight, slice, budget, period, processors } = numbers;
+    // Numbers travel as differences from their defaults.
+    let data = [u64::from(weight) ^ 100, slice ^ 5_000_000, budget, period, processors ^ u64::MAX];
+    let with_capability = |world: &mut World, capability: u64, data: &[u64], handle, interface, method| {
+        let mut message = vec![capability, mode::COPY, (data.len() as u64) << 32 | 1 << 48];
+        message.extend_from_slice(data);
+        message.push(3);
+        world.write(holder, 0, &message);
+        let entry = Submission {
+            op: op::CALL,
+            caps: 0x41,
+            handle,
+            interface,
+            method,
+            message_bytes: message.len() as u32 * 8,
+            result_offset: 1024,
+            result_bytes: 256,
+            ..Submission::default()
+        };
+        let done = world.run(holder, entry)[0];
+        (done.status, world.read(holder, 1024, 1)[0])
+    };
+    let create = scheduling_authority::create::METHOD;
+    let (made, context) = with_capability(world, ledger, &data, authority, scheduling_authority::ID, create);
+    assert_eq!(made, status::OK);
+    let bind = scheduling_context::bind::METHOD;
+    assert_eq!(with_capability(world, target, &[], context, scheduling_context::ID, bind).0, status::OK);
+    world.settle();
+    context
+}
+
+#[test]
+fn busy_threads_get_the_same() {
+    let mut world = World::new();
+    world.kernel.platform.processors = 1;
+    let threads = busy(&mut world, 10);
+    let got = run_for(&mut world, 0, 200 * SLICE_NANOSECONDS);
+    assert_eq!(got.len(), threads.len());
+    for (thread, sum) in got {
+        assert!(sum.abs_diff(20 * SLICE_NANOSECONDS) <= 2 * SLICE_NANOSECONDS, "{thread:?}: {sum}");
+    }
+}
+
+#[test]
+fn a_thread_of_an_urgent_class_runs_as_soon_as_it_wakes_among_fifty_busy_ones() {
+    let mut world = World::new();
+    world.kernel.platform.processors = 1;
+    let holder = world.actor("holder", PLENTY);
+    let urgent = world.actor("urgent", PLENTY);
+    bind(&mut world, holder, urgent.thread, Numbers { slice: MILLISECOND, ..Numbers::ORDINARY });
+    world.submit(urgent, Submission { op: op::WAIT, tag: 3, arg: 1, ..Submission::default() });
+    world.enter(urgent, 1);
+    busy(&mut world, 50);
+    run_for(&mut world, 0, 60 * SLICE_NANOSECONDS);
+    for _ in 0..20 {
+        run_for(&mut world, 0, SLICE_NANOSECONDS);
+        assert!(matches!(world.kernel.threads[urgent.thread].state, State::Blocked(_)));
+        world.kernel.notify_thread(urgent.thread, 1);
+        let _ = world.kernel.reschedule(0);
+        assert_eq!(running(&world, 0), Some(urgent.thread), "at once");
+        world.completions(urgent);
+        world.submit(urgent, Submission { op: op::WAIT, tag: 3, arg: 1, ..Submission::default() });
+        world.enter(urgent, 1);
+    }
+}
+
+#[test]
+fn a_thread_on_a_budget_leaves_the_rest_to_others() {
+    let mut world = World::new();
+    world.kernel.platform.processors = 1;
+    let holder = world.actor("holder", PLENTY);
+    let limited = world.actor("limited", PLENTY);
+    let numbers = Numbers { budget: SLICE_NANOSECONDS / 4, period: 10 * SLICE_NANOSECONDS, ..Numbers::ORDINARY };
+    let context = bind(&mut world, holder, limited.thread, numbers);
+    let got = run_for(&mut world, 0, 400 * SLICE_NANOSECONDS);
+    let sum = got.iter().find(|(thread, _)| *thread == limited.thread).map_or(0, |(_, sum)| *sum);
+    assert!(sum > 0 && sum <= 41 * SLICE_NANOSECONDS / 4, "{sum}");
+    let inspect = scheduling_context::inspect::METHOD;
+    let (done, words) = world.call_kernel(holder, context, scheduling_context::ID, inspect, &[]);
+    let consumed = scheduling_context::inspect::results::CONSUMED;
+    assert_eq!(done.status, status::OK);
+    let said = words[1 + consumed.offset as usize / 8];
+    assert!(said + SLICE_NANOSECONDS >= sum && said <= sum + 4 * SLICE_NANOSECONDS, "{said} beside {sum}");
+    let unbind = scheduling_context::unbind::METHOD;
+    assert_eq!(world.call_kernel(holder, context, scheduling_context::ID, unbind, &[]).0.status, status::OK);
+    let got = run_for(&mut world, 0, 40 * SLICE_NANOSECONDS);
+    let sum = got.iter().find(|(thread, _)| *thread == limited.thread).map_or(0, |(_, sum)| *sum);
+    assert!(sum >= 18 * SLICE_NANOSECONDS, "it has its share again: {sum}");
+}
+
+#[test]
+fn a_thread_runs_only_where_its_mask_says() {
+    let mut world = World::new();
+    let holder = world.actor("holder", PLENTY);
+    let bound = world.actor("bound", PLENTY);
+    for processor in [3, 5, 6] {
+        let context =
+            bind(&mut world, holder, bound.thread, Numbers { processors: 1 << processor, ..Numbers::ORDINARY });
+        assert_eq!(world.kernel.threads[bound.thread].state, State::Running(processor));
+        world.run(holder, Submission { op: op::RELEASE, handle: context, ..Submission::default() });
+    }
+}
+
+#[test]
+fn a_caller_pays_for_its_server() {
+    let mut world = World::new();
+    world.kernel.platform.processors = 1;
+    let (server, own, client, object) = pair(&mut world);
+    world.submit(server, receive(own));
+    world.enter(server, 1);
+    let before =
+        (world.kernel.threads[server.thread].account.consumed, world.kernel.threads[client.thread].account.consumed);
+    world.submit(client, call(object));
+    world.enter(client, 1);
+    assert_eq!(running(&world, 0), Some(server.thread));
+    run_for(&mut world, 0, SLICE_NANOSECONDS / 2);
+    let delivery = world.completions(server)[0];
+    world.submit(server, Submission { flags: flag::QUIET, ..super::calls::reply(delivery.value) });
+    world.enter(server, 1);
+    assert_eq!(running(&world, 0), Some(client.thread));
+    run_for(&mut world, 0, 2 * SLICE_NANOSECONDS);
+    let after =
+        (world.kernel.threads[server.thread].account.consumed, world.kernel.threads[client.thread].account.consumed);
+    assert_eq!(after.0, before.0, "the server's own account is untouched");
+    assert!(after.1 - before.1 >= SLICE_NANOSECONDS, "the caller has paid");
+}
