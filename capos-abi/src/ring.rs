@@ -106,6 +106,32 @@ pub struct Submission {
 
 const _: () = assert!(size_of::<Submission>() == 64);
 
+/// First word of a [`Submission`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SubmissionHead {
+    /// One of [`op`].
+    pub op: u8,
+    /// [`Submission::caps`].
+    pub caps: u8,
+    /// Bits of [`flag`].
+    pub flags: u16,
+    /// [`Submission::method`].
+    pub method: u16,
+    /// [`Submission::tag`].
+    pub tag: u16,
+}
+
+const _: () = assert!(size_of::<SubmissionHead>() == 8 && offset_of!(Submission, handle) == 8);
+
+impl Submission {
+    /// Its first word.
+    pub fn head(&self) -> SubmissionHead {
+        let Self { op, caps, flags, method, tag, .. } = *self;
+        SubmissionHead { op, caps, flags, method, tag }
+    }
+}
+
 /// Operation codes.
 pub mod op {
     /// Completes.

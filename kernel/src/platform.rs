@@ -12,7 +12,7 @@ use crate::mm::{address_space, layout, ring_area, wide};
 use crate::power::Switch;
 use crate::processors;
 use alloc::vec::Vec;
-use capos_abi::ring::{Completion, Submission};
+use capos_abi::ring::{Completion, Submission, SubmissionHead};
 use core::fmt;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
@@ -201,8 +201,19 @@ impl Platform for Machine {
         ring_area::completion_head(area)
     }
 
-    fn submission(&self, area: RingArea, position: u32) -> Submission {
-        ring_area::submission(area, position)
+    #[inline]
+    fn submission_head(&self, area: RingArea, position: u32) -> SubmissionHead {
+        ring_area::submission_head(area, position)
+    }
+
+    #[inline]
+    fn submission_user_data(&self, area: RingArea, position: u32) -> u64 {
+        ring_area::submission_user_data(area, position)
+    }
+
+    #[inline]
+    fn submission(&self, area: RingArea, position: u32, head: SubmissionHead) -> Submission {
+        ring_area::submission(area, position, head)
     }
 
     fn post(&mut self, area: RingArea, position: u32, completion: &Completion) {
@@ -227,6 +238,12 @@ impl Platform for Machine {
         let to = ring_area::arena(area, offset, words.len());
         // SAFETY: `arena` has checked the range.
         unsafe { wide::copy(words.as_ptr(), to, words.len()) };
+    }
+
+    #[inline]
+    fn write_arena_word(&mut self, area: RingArea, offset: u32, word: u64) {
+        // SAFETY: `arena` has checked the range.
+        unsafe { ring_area::arena(area, offset, 1).write_volatile(word) };
     }
 
     fn copy_arena(&mut self, from: RingArea, from_offset: u32, to: RingArea, to_offset: u32, bytes: u32) {

@@ -65,7 +65,9 @@ fn serve(
         next = match next {
             Next::Run { context, space } => {
                 let frame = enter(&kernel, context, space);
-                trace::record(cpu.index(), kind::RUN, context, kernel.process_label(context));
+                if trace::is_on() {
+                    trace::record(cpu.index(), kind::RUN, context, kernel.process_label(context));
+                }
                 drop(kernel);
                 // SAFETY: `enter` has loaded what belongs to the frame, and the core gives a context to one processor only.
                 unsafe { run_program(cpu, frame) };

@@ -85,6 +85,12 @@ pub fn start(processors: usize, frames: &mut BootFrames) {
     RINGS.store(layout::direct(rings), Ordering::Relaxed);
 }
 
+/// Whether events are recorded.
+#[inline]
+pub fn is_on() -> bool {
+    RINGS.load(Ordering::Relaxed) != 0
+}
+
 /// Records an event of this processor.
 #[inline]
 pub fn record(processor: usize, kind: u32, thread: u32, data: u64) {

@@ -92,6 +92,7 @@ impl Capability {
     }
 
     /// Whether the granted interface is `called` or extends it.
+    #[inline]
     pub fn offers(&self, called: u64) -> bool {
         self.interface == called || interface::EXTENDS.contains(&(self.interface, called))
     }

@@ -1,52 +1,69 @@
 //! `cap_enter` and `exit`: runs the submissions of the calling thread's ring, then goes on or blocks.
 use crate::operation::{Done, Refusal, Step};
-use crate::platform::Platform;
+use crate::platform::{Platform, RingArea};
+use crate::process::Process;
 use crate::record::Waiter;
 use crate::slab::Id;
 use crate::stay::cost;
 use crate::thread::{State, Thread};
 use crate::{Kernel, Next};
-use capos_abi::ring::{COMPLETION_ENTRIES, Completion, Submission, flag, kind};
+use capos_abi::ring::{COMPLETION_ENTRIES, Completion, Submission, flag, kind, op};
 use capos_abi::status;
 
-/// Queued calls that one `cap_enter` takes from endpoints at most.
-pub const MAX_PULLED_CALLS: u32 = 16;
+/// Whose submissions are run.
+#[derive(Clone, Copy)]
+pub struct Caller {
+    /// The thread.
+    pub thread: Id<Thread>,
+    /// Its process.
+    pub process: Id<Process>,
+    /// Its ring area.
+    pub area: RingArea,
+}
 
 impl<P: Platform> Kernel<P> {
     /// System call `cap_enter` of the current thread.
     pub fn enter(&mut self, processor: usize, min_complete: u32, deadline: u64) -> Next {
         self.begin_stay(processor);
         let Some(thread) = self.runnable_at_door(processor) else { return self.settle(processor) };
-        let ring = &mut self.threads[thread].ring;
-        ring.see_completion_head(self.platform.completion_head(ring.area));
-        if ring.has_deadlines() {
+        let entry = &mut self.threads[thread];
+        let caller = Caller { thread, process: entry.process, area: entry.ring.area };
+        entry.ring.see_completion_head(self.platform.completion_head(caller.area));
+        let tail = entry.ring.see_submission_tail(self.platform.submission_tail(caller.area));
+        if entry.ring.has_deadlines() {
             let now = self.platform.now();
             self.expire_records(thread, now);
         }
-        if self.drain(processor, thread) {
-            self.finish(processor, thread, min_complete.min(COMPLETION_ENTRIES), deadline);
-        } else if self.runnable(processor) == Some(thread) {
-            self.platform.enter_again(thread.index());
+        let drained = self.drain(processor, &caller, tail);
+        if self.runnable_at_door(processor) == Some(thread) {
+            match drained {
+                true => self.finish(processor, thread, min_complete.min(COMPLETION_ENTRIES), deadline),
+                false => self.platform.enter_again(thread.index()),
+            }
         }
         self.settle(processor)
     }
 
     /// Lets the thread go on if it has what it wanted, or blocks it.
+    #[inline]
     fn finish(&mut self, processor: usize, thread: Id<Thread>, wanted: u32, deadline: u64) {
-        let Some(entry) = self.threads.get(thread).filter(|t| t.state == State::Running(processor)) else { return };
-        if entry.receives {
+        let mut entry = &mut self.threads[thread];
+        if entry.has_work {
             self.pull(thread);
+            entry = &mut self.threads[thread];
         }
-        let entry = &mut self.threads[thread];
         let unread = entry.ring.unread();
-        if unread >= wanted || (deadline != 0 && deadline <= self.platform.now()) {
+        let goes_on = unread >= wanted || (deadline != 0 && deadline <= self.platform.now());
+        if goes_on {
             self.platform.set_result(thread.index(), u64::from(unread));
-            self.update_timer(thread, 0);
         } else if self.stay.is_over() {
-            self.platform.enter_again(thread.index());
+            return self.platform.enter_again(thread.index());
         } else {
             entry.state = State::Blocked(wanted);
             self.scheduler.leave(processor);
+        }
+        let deadline = if goes_on { 0 } else { deadline };
+        if deadline != 0 || entry.timer_set || entry.ring.has_deadlines() {
             self.update_timer(thread, deadline);
         }
     }
@@ -61,6 +78,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// As [`Self::runnable`], for a thread that has just made a system call.
+    #[inline]
     fn runnable_at_door(&mut self, processor: usize) -> Option<Id<Thread>> {
         let current = self.current(processor);
         let runnable = self.runnable(processor);
@@ -71,75 +89,85 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// The current thread, unless its process is being ended or is suspended.
+    #[inline]
     pub(crate) fn runnable(&mut self, processor: usize) -> Option<Id<Thread>> {
         if self.ending > 0 {
             self.stop_if_ending(processor);
         }
-        self.current(processor).filter(|&t| self.threads.get(t).is_some_and(|t| t.state == State::Running(processor)))
+        self.current(processor)
     }
 
-    /// Starts submissions in order until none is left or the next one has no place for its completion; false if the stay was over
-    /// before that.
-    fn drain(&mut self, processor: usize, thread: Id<Thread>) -> bool {
-        let ring = &self.threads[thread].ring;
-        let area = ring.area;
+    /// Starts submissions in order until none is left or the next one has no place for its completion; false if the stay
+    /// or the thread has ended before that.
+    #[inline]
+    fn drain(&mut self, processor: usize, caller: &Caller, tail: u32) -> bool {
         let mut finished = true;
-        for _ in 0..ring.pending_submissions(self.platform.submission_tail(area)) {
+        while let Some(submission) = self.next_submission(caller, tail) {
+            let result = self.operate(caller, &submission);
+            // The entry may have ended its own thread or process.
+            if self.current(processor) != Some(caller.thread) {
+                return false;
+            }
+            let completed = match result {
+                Ok(Step::Pending) => None,
+                Ok(Step::Again) => {
+                    self.threads[caller.thread].ring.put_back_submission();
+                    finished = false;
+                    break;
+                }
+                Ok(Step::Done(done)) => Some(Ok(done)),
+                Err(refusal) => Some(Err(refusal)),
+            };
+            if let Some(completed) = completed {
+                let ring = &mut self.threads[caller.thread].ring;
+                if completed.is_ok() && submission.flags & flag::QUIET != 0 {
+                    ring.unreserve(1);
+                } else {
+                    ring.post(&mut self.platform, &completion_of(&submission, completed));
+                }
+            }
             if self.stay.is_over() {
                 finished = false;
                 break;
             }
-            let ring = &mut self.threads[thread].ring;
-            if !ring.reserve(1) {
-                break;
-            }
-            let submission = self.platform.submission(area, ring.submission_head);
-            ring.submission_head = ring.submission_head.wrapping_add(1);
-            let result = self.operate(thread, &submission);
-            // The entry may have ended its own thread or process.
-            let Some(entry) = self.threads.get_mut(thread).filter(|t| t.state == State::Running(processor)) else {
-                return false;
-            };
-            let completed = match result {
-                Ok(Step::Pending) => continue,
-                Ok(Step::Again) => {
-                    entry.ring.submission_head = entry.ring.submission_head.wrapping_sub(1);
-                    entry.ring.unreserve(1);
-                    finished = false;
-                    break;
-                }
-                Ok(Step::Done(_)) if submission.flags & flag::QUIET != 0 => {
-                    entry.ring.unreserve(1);
-                    continue;
-                }
-                Ok(Step::Done(done)) => Ok(done),
-                Err(refusal) => Err(refusal),
-            };
-            entry.ring.post(&mut self.platform, &completion_of(&submission, completed));
         }
-        self.platform.publish_submission_head(area, self.threads[thread].ring.submission_head);
+        self.threads[caller.thread].ring.publish_submissions(&mut self.platform);
         finished
     }
 
-    /// Takes queued calls into the free slots of the thread's pools, and notices of unreferenced origins.
-    fn pull(&mut self, thread: Id<Thread>) {
-        let mut budget = MAX_PULLED_CALLS;
-        for tag in self.threads[thread].ring.tags() {
-            let receiver = Waiter { thread, tag };
-            while budget > 0 && !self.stay.is_over() && self.pull_one(receiver) {
-                budget -= 1;
+    /// The next submission that is more than a NOP; NOPs before it are completed.
+    #[inline]
+    fn next_submission(&mut self, caller: &Caller, tail: u32) -> Option<Submission> {
+        let ring = &mut self.threads[caller.thread].ring;
+        loop {
+            let position = ring.take_submission(tail)?;
+            let head = self.platform.submission_head(caller.area, position);
+            if head.op != op::NOP || head.flags != 0 {
+                return Some(self.platform.submission(caller.area, position, head));
             }
+            let user_data = self.platform.submission_user_data(caller.area, position);
+            let completion = Completion { user_data, tag: head.tag, kind: kind::DONE, ..Completion::default() };
+            ring.post(&mut self.platform, &completion);
         }
     }
 
+    /// Takes queued calls into the free slots of the thread's pools, and notices of unreferenced origins.
+    #[cold]
+    fn pull(&mut self, thread: Id<Thread>) {
+        let mut has_work = false;
+        for tag in self.threads[thread].ring.tags() {
+            let receiver = Waiter { thread, tag };
+            while !self.stay.is_over() && self.pull_one(receiver) {}
+            has_work |= self.has_work(receiver);
+        }
+        self.threads[thread].has_work = has_work;
+    }
+
     /// Posts a completion into its reserved place, and wakes the thread if it has waited for it.
+    #[inline]
     pub(crate) fn complete(&mut self, thread: Id<Thread>, completion: &Completion) {
-        let entry = &mut self.threads[thread];
-        entry.ring.post(&mut self.platform, completion);
-        if let State::Blocked(wanted) = entry.state
-            && entry.ring.unread() >= wanted
-        {
-            self.unblock(thread);
+        if self.threads[thread].complete(&mut self.platform, thread.index(), completion) {
+            self.hand_over(thread);
         }
     }
 
@@ -192,6 +220,7 @@ impl<P: Platform> Kernel<P> {
 }
 
 /// The completion of an entry that is done at once.
+#[inline]
 fn completion_of(submission: &Submission, completed: Result<Done, Refusal>) -> Completion {
     let Submission { user_data, tag, .. } = *submission;
     let completion = Completion { user_data, tag, kind: kind::DONE, ..Completion::default() };

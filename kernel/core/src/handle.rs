@@ -127,11 +127,13 @@ impl HandleTable {
     }
 
     /// Index and capability of the slot that a usable handle names.
-    pub fn find(&self, handle: Handle) -> Option<(u32, Capability)> {
-        self.get(handle).map(|capability| (handle as u32, *capability))
+    #[inline]
+    pub fn find(&self, handle: Handle) -> Option<(u32, &Capability)> {
+        self.get(handle).map(|capability| (handle as u32, capability))
     }
 
     /// The capability that a usable handle names.
+    #[inline]
     pub fn get(&self, handle: Handle) -> Option<&Capability> {
         let slot = self.slots.get(handle as u32 as usize)?;
         let usable = u64::from(slot.generation) == handle >> INDEX_BITS && !slot.locked;

@@ -4,7 +4,7 @@
 //! The core runs under the kernel lock with interrupts off, so every method may assume that no other caller is inside.
 use crate::frame::{Frame, FrameAllocator, OutOfFrames};
 use crate::memory::Access;
-use capos_abi::ring::{Completion, Submission};
+use capos_abi::ring::{ARENA_OFFSET, Completion, Submission, SubmissionHead};
 use core::fmt;
 
 /// Physically contiguous memory of a ring area, which the kernel reaches without the thread's page tables.
@@ -13,6 +13,29 @@ pub struct RingArea {
     /// First frame.
     pub frame: Frame,
     /// Bytes of the area.
+    pub bytes: u32,
+}
+
+impl RingArea {
+    /// Bytes of the arena.
+    pub fn arena_bytes(&self) -> u32 {
+        self.bytes - ARENA_OFFSET
+    }
+
+    /// The range, if it is aligned and lies within the arena.
+    #[inline]
+    pub fn range(&self, offset: u32, bytes: u32) -> Option<ArenaRange> {
+        let end = offset.checked_add(bytes)?;
+        ((offset | bytes).is_multiple_of(8) && end <= self.arena_bytes()).then_some(ArenaRange { offset, bytes })
+    }
+}
+
+/// A range of a ring's arena.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ArenaRange {
+    /// Offset in the arena.
+    pub offset: u32,
+    /// Bytes.
     pub bytes: u32,
 }
 
@@ -116,8 +139,12 @@ pub trait Platform {
     fn submission_tail(&self, area: RingArea) -> u32;
     /// The user's completion head.
     fn completion_head(&self, area: RingArea) -> u32;
-    /// The submission at this position.
-    fn submission(&self, area: RingArea, position: u32) -> Submission;
+    /// The first word of the submission at this position.
+    fn submission_head(&self, area: RingArea, position: u32) -> SubmissionHead;
+    /// The user data of the submission at this position.
+    fn submission_user_data(&self, area: RingArea, position: u32) -> u64;
+    /// The submission at this position, behind its first word, which was read.
+    fn submission(&self, area: RingArea, position: u32, head: SubmissionHead) -> Submission;
     /// Stores a completion at this position.
     fn post(&mut self, area: RingArea, position: u32, completion: &Completion);
     /// Publishes the kernel's submission head.
@@ -128,6 +155,8 @@ pub trait Platform {
     fn read_arena(&self, area: RingArea, offset: u32, words: &mut [u64]);
     /// Writes words to arena offset `offset` (a multiple of 8).
     fn write_arena(&mut self, area: RingArea, offset: u32, words: &[u64]);
+    /// Writes one word to arena offset `offset` (a multiple of 8).
+    fn write_arena_word(&mut self, area: RingArea, offset: u32, word: u64);
     /// Copies `bytes` (a multiple of 8) from one arena to another.
     fn copy_arena(&mut self, from: RingArea, from_offset: u32, to: RingArea, to_offset: u32, bytes: u32);
 

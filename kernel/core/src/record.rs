@@ -1,6 +1,7 @@
 //! Pending records: operations of a ring that have started and not completed.
 use crate::endpoint::Endpoint;
 use crate::notification::Notification;
+use crate::platform::ArenaRange;
 use crate::process::Process;
 use crate::session::Identity;
 use crate::slab::Id;
@@ -17,15 +18,6 @@ pub struct Waiter {
     pub thread: Id<Thread>,
     /// The record's tag.
     pub tag: u16,
-}
-
-/// A range of a ring's arena.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ArenaRange {
-    /// Offset in the arena.
-    pub offset: u32,
-    /// Bytes.
-    pub bytes: u32,
 }
 
 /// A pending operation.
@@ -145,8 +137,8 @@ pub struct CallRecord {
     pub result: ArenaRange,
     /// Absolute nanoseconds, 0 = none.
     pub deadline: u64,
-    /// Capabilities sent.
-    pub caps: SentCaps,
+    /// How many capabilities it carries; which ones stands in the ring's list.
+    pub caps: u8,
 }
 
 /// Slots of a RECV's pool at most: each takes two completions.
@@ -188,7 +180,38 @@ pub struct ReceiveRecord {
     pub accepted: u8,
     /// The slots.
     pub slots: Vec<PoolSlot>,
+    /// Which of them are free, a bit for each.
+    pub free: u64,
 }
+
+impl ReceiveRecord {
+    /// A free slot.
+    #[inline]
+    pub fn free_slot(&self) -> Option<u16> {
+        (self.free != 0).then(|| self.free.trailing_zeros() as u16)
+    }
+
+    /// Puts a call into a free slot; the new generation of the slot.
+    #[inline]
+    pub fn occupy(&mut self, slot: u16, call: Waiter) -> u32 {
+        self.free &= !(1 << slot);
+        let Some(place) = self.slots.get_mut(usize::from(slot)) else { return 0 };
+        place.generation = place.generation.wrapping_add(1);
+        place.state = PoolSlotState::Call(call);
+        place.generation
+    }
+
+    /// The call in this slot was answered.
+    #[inline]
+    pub fn vacate(&mut self, slot: u16) {
+        if let Some(place) = self.slots.get_mut(usize::from(slot)) {
+            place.state = PoolSlotState::Free;
+            self.free |= 1 << slot;
+        }
+    }
+}
+
+const _: () = assert!(MAX_POOL_SLOTS < u64::BITS as u64, "a bit for each slot");
 
 /// A WAIT.
 pub struct WaitRecord {

@@ -357,10 +357,9 @@ impl<P: Platform> Kernel<P> {
         let entry = &mut self.threads[thread];
         entry.state = State::Running(processor);
         entry.processor = processor;
-        let space = self.processes[entry.process].space.expect("a running thread's process has an address space");
         let state = self.scheduler.of(processor);
         state.current = Some(thread);
-        state.next = Next::Run { context: thread.index(), space };
+        state.next = Next::Run { context: thread.index(), space: entry.space };
     }
 
     fn idle(&mut self, processor: usize) {

@@ -4,7 +4,6 @@
 //! which is the same for every call of the session and means nothing to anybody else. The hash is made at the first call
 //! through a slot and kept there.
 use crate::Kernel;
-use crate::capability::Capability;
 use crate::endpoint::Endpoint;
 use crate::handle::SlotRef;
 use crate::ledger::Ledger;
@@ -158,7 +157,7 @@ impl<P: Platform> Kernel<P> {
     pub(crate) fn identity(
         &mut self,
         slot: SlotRef,
-        capability: &Capability,
+        disclosable: u8,
         endpoint: Id<Endpoint>,
         asked: u64,
     ) -> Result<Identity, Refusal> {
@@ -170,7 +169,7 @@ impl<P: Platform> Kernel<P> {
         if session == NO_REFERENCE {
             session = self.make_reference(slot, endpoint);
         }
-        let mask = asked as u8 & capability.disclosable;
+        let mask = asked as u8 & disclosable;
         let disclosed = if mask == 0 { 0 } else { self.session_of(slot.process).attributes.disclose(mask) };
         Ok(Identity { session, disclosed })
     }

@@ -2,11 +2,12 @@
 use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
+use core::num::NonZeroU32;
 
 /// Names an object in a [`Slab`]. An id of a removed object never names another one: generations do not come round in practice.
 pub struct Id<T> {
     index: u32,
-    generation: u32,
+    generation: NonZeroU32,
     kind: PhantomData<fn() -> T>,
 }
 
@@ -36,7 +37,7 @@ impl<T> fmt::Debug for Id<T> {
 }
 
 struct Entry<T> {
-    generation: u32,
+    generation: NonZeroU32,
     next_free: u32,
     value: Option<T>,
 }
@@ -83,28 +84,40 @@ impl<T> Slab<T> {
             return Err(OutOfHeap);
         }
         let index = self.entries.len() as u32;
-        self.entries.push(Entry { generation: 1, next_free: NONE, value: Some(value) });
-        Ok(Id { index, generation: 1, kind: PhantomData })
+        self.entries.push(Entry { generation: NonZeroU32::MIN, next_free: NONE, value: Some(value) });
+        Ok(Id { index, generation: NonZeroU32::MIN, kind: PhantomData })
     }
 
     /// Removes an object; its id names nothing from now on.
     pub fn remove(&mut self, id: Id<T>) -> Option<T> {
         let entry = self.entries.get_mut(id.index as usize).filter(|e| e.generation == id.generation)?;
         let value = entry.value.take()?;
-        entry.generation = entry.generation.wrapping_add(1).max(1);
+        entry.generation = entry.generation.checked_add(1).unwrap_or(NonZeroU32::MIN);
         entry.next_free = core::mem::replace(&mut self.first_free, id.index);
         self.len -= 1;
         Some(value)
     }
 
     /// The object, if it still exists.
+    #[inline]
     pub fn get(&self, id: Id<T>) -> Option<&T> {
         self.entries.get(id.index as usize).filter(|e| e.generation == id.generation)?.value.as_ref()
     }
 
     /// The object, if it still exists.
+    #[inline]
     pub fn get_mut(&mut self, id: Id<T>) -> Option<&mut T> {
         self.entries.get_mut(id.index as usize).filter(|e| e.generation == id.generation)?.value.as_mut()
+    }
+
+    /// Two different objects, if both exist.
+    #[inline]
+    pub fn pair_mut(&mut self, a: Id<T>, b: Id<T>) -> Option<(&mut T, &mut T)> {
+        let [first, second] = self.entries.get_disjoint_mut([a.index as usize, b.index as usize]).ok()?;
+        if first.generation != a.generation || second.generation != b.generation {
+            return None;
+        }
+        Some((first.value.as_mut()?, second.value.as_mut()?))
     }
 
     /// The id of the object at this index, if there is one.
@@ -117,12 +130,14 @@ impl<T> Slab<T> {
 /// An object that the caller knows to exist: something that exists refers to it. A missing one is a kernel bug.
 impl<T> core::ops::Index<Id<T>> for Slab<T> {
     type Output = T;
+    #[inline]
     fn index(&self, id: Id<T>) -> &T {
         self.get(id).expect("a referenced object exists")
     }
 }
 
 impl<T> core::ops::IndexMut<Id<T>> for Slab<T> {
+    #[inline]
     fn index_mut(&mut self, id: Id<T>) -> &mut T {
         self.get_mut(id).expect("a referenced object exists")
     }

@@ -3,12 +3,14 @@ use crate::fault::OpenFault;
 use crate::ledger::Ledger;
 use crate::notification::Bits;
 use crate::object::SchedulingContext;
+use crate::platform::{ContextIndex, Platform, Space};
 use crate::process::Process;
 use crate::record::Waiter;
 use crate::ring::Ring;
 use crate::schedule::account::Account;
 use crate::slab::Id;
 use alloc::vec::Vec;
+use capos_abi::ring::Completion;
 
 /// What a thread is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub struct Thread {
     pub references: u32,
     /// Where it belongs.
     pub process: Id<Process>,
+    /// Its process's address space.
+    pub space: Space,
     /// Who pays for it.
     pub ledger: Id<Ledger>,
     /// Whether its ledger still pays: not once that was reclaimed.
@@ -62,8 +66,8 @@ pub struct Thread {
     pub enter_deadline: u64,
     /// Whether the timer queue holds it.
     pub timer_set: bool,
-    /// Whether a RECV runs on its ring.
-    pub receives: bool,
+    /// Whether calls or notices may wait for a RECV on its ring.
+    pub has_work: bool,
     /// Processor that it ran on last.
     pub processor: usize,
     /// Its right to processor time, and what it has used.
@@ -76,4 +80,22 @@ pub struct Thread {
     pub fault: Option<OpenFault>,
     /// Calls of `join`.
     pub waiters: Vec<Waiter>,
+}
+
+impl Thread {
+    /// Posts a completion into its reserved place; true if the thread has waited for it and is ready now.
+    #[inline]
+    #[must_use]
+    pub fn complete(&mut self, platform: &mut impl Platform, context: ContextIndex, completion: &Completion) -> bool {
+        self.ring.post(platform, completion);
+        let unread = self.ring.unread();
+        let State::Blocked(wanted) = self.state else { return false };
+        let wakes = unread >= wanted;
+        if wakes {
+            self.enter_deadline = 0;
+            self.state = State::Ready;
+            platform.set_result(context, u64::from(unread));
+        }
+        wakes
+    }
 }

@@ -4,7 +4,7 @@
 use super::layout;
 use capos_abi::ring::{
     ABI_VERSION, ARENA_OFFSET, COMPLETION_ENTRIES, COMPLETION_OFFSET, Completion, Header, SUBMISSION_ENTRIES,
-    SUBMISSION_OFFSET, Submission,
+    SUBMISSION_OFFSET, Submission, SubmissionHead,
 };
 use core::array;
 use core::mem::{offset_of, transmute};
@@ -43,14 +43,35 @@ pub fn completion_head(area: RingArea) -> u32 {
     head
 }
 
-/// The submission at a position.
-pub fn submission(area: RingArea, position: u32) -> Submission {
-    let offset = SUBMISSION_OFFSET + position % SUBMISSION_ENTRIES * size_of::<Submission>() as u32;
-    let from = start(area, offset);
-    // SAFETY: the entry lies in the area, whose frames the core holds as long as it names the area.
-    let words: [u64; SUBMISSION_WORDS] = array::from_fn(|word| unsafe { ptr::read_volatile(from.add(word)) });
+/// The first word of the submission at a position.
+#[inline]
+pub fn submission_head(area: RingArea, position: u32) -> SubmissionHead {
+    // SAFETY: a head is integers without padding, as long as a word.
+    unsafe { transmute(submission_word(area, position, 0)) }
+}
+
+/// The user data of the submission at a position.
+#[inline]
+pub fn submission_user_data(area: RingArea, position: u32) -> u64 {
+    submission_word(area, position, offset_of!(Submission, user_data) / 8)
+}
+
+/// The submission at a position, behind its first word.
+#[inline]
+pub fn submission(area: RingArea, position: u32, head: SubmissionHead) -> Submission {
+    // SAFETY: a head is integers without padding, as long as a word.
+    let head: u64 = unsafe { transmute(head) };
+    let words: [u64; SUBMISSION_WORDS] =
+        array::from_fn(|word| if word == 0 { head } else { submission_word(area, position, word) });
     // SAFETY: a submission is integers without padding.
     unsafe { transmute(words) }
+}
+
+#[inline]
+fn submission_word(area: RingArea, position: u32, word: usize) -> u64 {
+    let offset = SUBMISSION_OFFSET + position % SUBMISSION_ENTRIES * size_of::<Submission>() as u32;
+    // SAFETY: the entry lies in the area, whose frames the core holds as long as it names the area.
+    unsafe { ptr::read_volatile(start(area, offset).add(word)) }
 }
 
 /// Stores a completion at a position.

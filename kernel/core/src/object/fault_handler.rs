@@ -74,7 +74,7 @@ impl<P: Platform> Kernel<P> {
         }
         self.check_pending_method(call)?;
         self.processes[id].fault_waiters.try_reserve(1).map_err(|_| OutOfHeap)?;
-        self.processes[id].fault_waiters.push(Waiter { thread: call.thread, tag: call.entry.tag });
+        self.processes[id].fault_waiters.push(Waiter { thread: call.thread(), tag: call.entry.tag });
         self.retain(Object::Faults(id));
         self.start_method(call, MethodTarget::Faults(id))
     }

@@ -220,9 +220,11 @@ impl<P: Platform> Kernel<P> {
         area: RingArea,
     ) -> Result<Id<Thread>, Refusal> {
         let processor = self.quietest_processor();
+        let space = self.processes[process].space.ok_or(status::STALE)?;
         let thread = self.threads.insert(Thread {
             references: 1,
             process,
+            space,
             ledger,
             charged: true,
             state: State::Created,
@@ -231,7 +233,7 @@ impl<P: Platform> Kernel<P> {
             bits: Bits::default(),
             enter_deadline: 0,
             timer_set: false,
-            receives: false,
+            has_work: false,
             processor,
             account: Account::new(Numbers::ORDINARY),
             context: None,
@@ -363,7 +365,7 @@ impl<P: Platform> Kernel<P> {
         use reclaim::results;
         call.check_room(results::SHAPE, 0, 0)?;
         let done = self.reclaim_step(id);
-        if self.threads.get(call.thread).is_none_or(|caller| caller.state == State::Ended) {
+        if self.threads.get(call.thread()).is_none_or(|caller| caller.state == State::Ended) {
             // Who reclaims the ledger that it lives on gets no answer.
             return Ok(Step::Pending);
         }

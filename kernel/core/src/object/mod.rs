@@ -23,14 +23,15 @@ pub use scheduling::SchedulingContext;
 
 use crate::Kernel;
 use crate::capability::{Capability, Object};
+use crate::enter::Caller;
 use crate::fault::RECORD_WORDS;
 use crate::handle::SlotRef;
 use crate::ledger::{Ledger, Resource};
 use crate::message::{MAX_PARAM_WORDS, Params, Reply, fixed_words};
 use crate::operation::{Done, Refusal, Step};
-use crate::platform::{Platform, RingArea};
+use crate::platform::{ArenaRange, Platform};
 use crate::process::Process;
-use crate::record::{ArenaRange, SentCaps};
+use crate::record::SentCaps;
 use crate::slab::Id;
 use crate::thread::Thread;
 use capos_abi::layout::{Pointer, Shape};
@@ -42,14 +43,12 @@ const SHORT_PARAM_WORDS: usize = 8;
 
 /// A call to a kernel object.
 pub struct KernelCall<'a> {
-    /// The calling thread.
-    pub thread: Id<Thread>,
-    /// Its ring area.
-    pub area: RingArea,
-    /// The slot of the capability that was called.
-    pub slot: SlotRef,
-    /// What it holds.
-    pub capability: Capability,
+    /// Who calls.
+    pub caller: &'a Caller,
+    /// Index of the slot in its table that was called.
+    pub index: u32,
+    /// Whether what is derived from it stays in the caller's session.
+    pub confined: bool,
     /// The entry.
     pub entry: &'a Submission,
     /// Parameters.
@@ -59,12 +58,23 @@ pub struct KernelCall<'a> {
 }
 
 impl KernelCall<'_> {
+    /// The calling thread.
+    pub fn thread(&self) -> Id<Thread> {
+        self.caller.thread
+    }
+
     /// The calling process.
     pub fn process(&self) -> Id<Process> {
-        self.slot.process
+        self.caller.process
+    }
+
+    /// The slot of the capability that was called.
+    pub fn slot(&self) -> SlotRef {
+        SlotRef { process: self.caller.process, index: self.index }
     }
 
     /// Checks that a result of this shape, with this many capabilities and bytes of Data or Text, fits where it goes.
+    #[inline]
     fn check_room(&self, shape: Shape, caps: u8, blob_bytes: usize) -> Result<(), Refusal> {
         if caps > self.entry.caps >> 4 {
             return Err(status::NOT_ACCEPTED.into());
@@ -92,39 +102,40 @@ fn prefix(buffer: &mut [u64], words: usize) -> &mut [u64] {
 }
 
 impl<P: Platform> Kernel<P> {
-    /// Runs a method of a kernel object.
-    pub(crate) fn call_kernel(&mut self, call: &KernelCall<'_>) -> Result<Step, Refusal> {
-        if !call.capability.offers(call.entry.interface) {
-            return Err(status::WRONG_INTERFACE.into());
+    /// Runs a method of a kernel object. Parameters are read only where methods have some.
+    #[inline(never)]
+    pub(crate) fn call_kernel(&mut self, call: &KernelCall<'_>, object: Object) -> Result<Step, Refusal> {
+        match object {
+            Object::Clock => self.clock(call),
+            Object::Memory(id) => self.memory_object(id, call),
+            Object::Thread(id) => self.thread(id, call),
+            Object::Session(id) | Object::SessionControl(id) => self.session(id, call),
+            _ => self.call_with_params(call, object),
         }
+    }
+
+    fn call_with_params(&mut self, call: &KernelCall<'_>, object: Object) -> Result<Step, Refusal> {
         let words = call.segment.bytes as usize / 8;
         if words <= SHORT_PARAM_WORDS {
-            self.read_and_call(call, prefix(&mut [0; SHORT_PARAM_WORDS], words))
+            self.read_and_call(call, object, prefix(&mut [0; SHORT_PARAM_WORDS], words))
         } else if words <= MAX_PARAM_WORDS {
-            self.read_and_call(call, prefix(&mut [0; MAX_PARAM_WORDS], words))
+            self.read_and_call(call, object, prefix(&mut [0; MAX_PARAM_WORDS], words))
         } else {
             Err(status::BAD_MESSAGE.into())
         }
     }
 
-    fn read_and_call(&mut self, call: &KernelCall<'_>, words: &mut [u64]) -> Result<Step, Refusal> {
-        self.platform.read_arena(call.area, call.segment.offset, words);
-        self.call_method(call, &Params::new(words)?)
-    }
-
-    fn call_method(&mut self, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
-        match call.capability.object {
-            Object::Null => self.null(call),
-            Object::Clock => self.clock(call),
+    fn read_and_call(&mut self, call: &KernelCall<'_>, object: Object, words: &mut [u64]) -> Result<Step, Refusal> {
+        self.platform.read_arena(call.caller.area, call.segment.offset, words);
+        let params = &Params::new(words)?;
+        match object {
             Object::Notification(id) => self.notification(id, call, params),
-            Object::Memory(id) => self.memory_object(id, call),
             Object::VirtualMemory(id) => self.virtual_memory(id, call, params),
             Object::Process(id) => self.process(id, call, params),
             Object::Scheduling(id) => self.scheduling_context(id, call, params),
             Object::SchedulingAuthority => self.scheduling_authority(call, params),
             Object::Faults(id) => self.fault_handler(id, call, params),
             Object::Handles(id) => self.handle_manager(id, call, params),
-            Object::Thread(id) => self.thread(id, call),
             Object::Ledger(id) => self.ledger(id, call, params),
             Object::Endpoint(id) => self.endpoint(id, call, params),
             Object::InterruptLines => self.interrupt_lines(call, params),
@@ -133,9 +144,14 @@ impl<P: Platform> Kernel<P> {
             Object::KernelLog => self.kernel_log(call, params),
             Object::Entropy => self.entropy(call, params),
             Object::System => self.system_control(call, params),
-            Object::Session(id) | Object::SessionControl(id) => self.session(id, call),
             Object::SessionAuthority => self.open_session(call, params),
-            Object::Served(_) => Err(status::WRONG_INTERFACE.into()),
+            Object::Null
+            | Object::Clock
+            | Object::Memory(_)
+            | Object::Thread(_)
+            | Object::Session(_)
+            | Object::SessionControl(_)
+            | Object::Served(_) => Err(status::WRONG_INTERFACE.into()),
         }
     }
 
@@ -146,13 +162,20 @@ impl<P: Platform> Kernel<P> {
         params: &Params<'_>,
         field: Pointer,
     ) -> Result<(SlotRef, Capability), Refusal> {
-        let caps: SentCaps = self.sent_caps(call.thread, call.segment, call.entry.caps & 15)?;
+        let caps: SentCaps = self.sent_caps(call.thread(), call.segment, call.entry.caps & 15)?;
         let index = params.capability(field)?.ok_or(status::BAD_ARGUMENT)?;
         let handle = *caps.as_slice().get(index).ok_or(status::BAD_MESSAGE)?;
         let handles = &self.processes[call.process()].handles;
         let slot = handles.index_of(handle).ok_or(status::BAD_ARGUMENT)?;
         let capability = *handles.get(handle).ok_or(status::BAD_ARGUMENT)?;
         Ok((SlotRef { process: call.process(), index: slot }, capability))
+    }
+
+    /// Writes a result that has no fields. The room for it was checked.
+    #[inline]
+    pub(crate) fn answer_nothing(&mut self, call: &KernelCall<'_>) -> Result<Step, Refusal> {
+        self.platform.write_arena_word(call.caller.area, call.result.offset, 0);
+        Ok(Step::Done(Done { bytes: 8, caps: 0, value: 0 }))
     }
 
     /// Writes a result without capabilities. The room for it was checked.
@@ -168,7 +191,7 @@ impl<P: Platform> Kernel<P> {
         handles: &[u64],
         blob: &[u8],
     ) -> Result<Step, Refusal> {
-        let area = call.area;
+        let area = call.caller.area;
         let mut at = call.result.offset;
         if !handles.is_empty() {
             self.platform.write_arena(area, at, handles);
@@ -197,8 +220,8 @@ impl<P: Platform> Kernel<P> {
     ) -> Result<Step, Refusal> {
         call.check_room(shape, 1, 0)?;
         self.reserve_handles(call.process(), 1)?;
-        let capability = Capability { confined: call.capability.confined, ..capability };
-        let slot = self.insert_derived(call.slot, call.process(), capability);
+        let capability = Capability { confined: call.confined, ..capability };
+        let slot = self.insert_derived(call.slot(), call.process(), capability);
         let mut reply = Reply::new(shape);
         reply.set_capability(field, 0);
         self.answer_with(call, &reply, &[self.handle_of(slot)], &[])

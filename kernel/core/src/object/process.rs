@@ -122,7 +122,7 @@ impl<P: Platform> Kernel<P> {
         }
         self.check_pending_method(call)?;
         self.processes[id].waiters.try_reserve(1).map_err(|_| OutOfHeap)?;
-        self.processes[id].waiters.push(Waiter { thread: call.thread, tag: call.entry.tag });
+        self.processes[id].waiters.push(Waiter { thread: call.thread(), tag: call.entry.tag });
         self.retain(Object::Process(id));
         self.start_method(call, MethodTarget::Process(id))
     }

@@ -24,7 +24,7 @@ impl<P: Platform> Kernel<P> {
         }
         self.check_pending_method(call)?;
         self.threads[id].waiters.try_reserve(1).map_err(|_| OutOfHeap)?;
-        self.threads[id].waiters.push(Waiter { thread: call.thread, tag: call.entry.tag });
+        self.threads[id].waiters.push(Waiter { thread: call.thread(), tag: call.entry.tag });
         self.retain(Object::Thread(id));
         self.start_method(call, MethodTarget::Thread(id))
     }
@@ -36,7 +36,7 @@ impl<P: Platform> Kernel<P> {
 
     /// Checks that a method which answers later has a tag to wait under.
     pub(super) fn check_pending_method(&mut self, call: &KernelCall<'_>) -> Result<(), Refusal> {
-        let ring = &mut self.threads[call.thread].ring;
+        let ring = &mut self.threads[call.thread()].ring;
         if !ring.is_free(call.entry.tag) {
             return Err(status::BAD_TAG.into());
         }
@@ -53,7 +53,7 @@ impl<P: Platform> Kernel<P> {
             result: call.result,
             deadline: entry.deadline,
         };
-        self.threads[call.thread].ring.start(call.entry.tag, Record::Method(record));
+        self.threads[call.thread()].ring.start(call.entry.tag, Record::Method(record));
         Ok(Step::Pending)
     }
 

@@ -1,14 +1,16 @@
 //! CALL: to a kernel object, done in place; to a served object, queued or delivered.
 use super::{Refusal, Step};
 use crate::Kernel;
-use crate::capability::{Capability, Object, Served};
+use crate::capability::{Object, Served};
 use crate::endpoint::Endpoint;
+use crate::enter::Caller;
 use crate::handle::SlotRef;
 use crate::object::KernelCall;
-use crate::platform::Platform;
-use crate::record::{ArenaRange, CallRecord, CallState, Record, SentCaps, Waiter};
-use crate::ring::Ring;
-use crate::slab::Id;
+use crate::platform::{ArenaRange, Platform, RingArea};
+use crate::process::Process;
+use crate::record::{CallRecord, CallState, Record, SentCaps, Waiter};
+use crate::session::Identity;
+use crate::slab::{Id, OutOfHeap};
 use crate::thread::Thread;
 use capos_abi::message::mode;
 use capos_abi::ring::{MAX_MESSAGE_BYTES, Submission, flag};
@@ -18,24 +20,35 @@ use capos_abi::status::{self, transfer};
 const DESCRIPTOR_BYTES: u32 = size_of::<capos_abi::message::CapDescriptor>() as u32;
 
 impl<P: Platform> Kernel<P> {
-    pub(super) fn call(&mut self, thread: Id<Thread>, entry: &Submission) -> Result<Step, Refusal> {
+    #[inline]
+    pub(super) fn call(&mut self, caller: &Caller, entry: &Submission) -> Result<Step, Refusal> {
         Self::check_flags(entry, flag::QUIET | flag::SPILLED)?;
-        let caller = &self.threads[thread];
-        let message = message_range(&caller.ring, entry)?;
-        let result = caller.ring.range(entry.result_offset, entry.result_bytes).ok_or(status::BAD_RANGE)?;
+        let segment = segment_of(message_range(caller.area, entry)?, entry.caps & 15);
+        let result = caller.area.range(entry.result_offset, entry.result_bytes).ok_or(status::BAD_RANGE)?;
         let (index, capability) = self.processes[caller.process].handles.find(entry.handle).ok_or(status::STALE)?;
-        let segment = segment_of(message, entry.caps & 15);
+        if let Object::Served(served) = capability.object {
+            let (granted, disclosable) = (capability.interface, capability.disclosable);
+            return self.call_served(&ServedCall {
+                caller,
+                index,
+                entry,
+                served,
+                granted,
+                disclosable,
+                segment,
+                result,
+            });
+        }
+        if !capability.offers(entry.interface) {
+            return Err(status::WRONG_INTERFACE.into());
+        }
+        if entry.flags & flag::SPILLED != 0 {
+            return Err(status::BAD_MESSAGE.into());
+        }
+        let call = KernelCall { caller, index, confined: capability.confined, entry, segment, result };
         match capability.object {
-            Object::Served(served) => {
-                let slot = SlotRef { process: caller.process, index };
-                self.call_served(thread, entry, (slot, capability), served, segment, result)
-            }
-            _ if entry.flags & flag::SPILLED != 0 => Err(status::BAD_MESSAGE.into()),
-            _ => {
-                let slot = SlotRef { process: caller.process, index };
-                let area = caller.ring.area;
-                self.call_kernel(&KernelCall { thread, area, slot, capability, entry, segment, result })
-            }
+            Object::Null => self.null(&call),
+            object => self.call_kernel(&call, object),
         }
     }
 
@@ -69,11 +82,11 @@ impl<P: Platform> Kernel<P> {
     /// The first capability of a spilled message must be memory that nobody can write, of a size that the endpoint takes.
     pub(super) fn check_large(
         &self,
-        sender: Id<Thread>,
+        sender: Id<Process>,
         caps: &SentCaps,
         endpoint: Id<Endpoint>,
     ) -> Result<(), Refusal> {
-        let handles = &self.processes[self.threads[sender].process].handles;
+        let handles = &self.processes[sender].handles;
         let first = caps.as_slice().first().and_then(|&handle| handles.get(handle));
         let Some(Object::Memory(memory)) = first.map(|c| c.object) else { return Err(status::BAD_MESSAGE.into()) };
         let (memory, limit) = (&self.memory[memory], self.endpoints[endpoint].max_large_bytes);
@@ -84,65 +97,55 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
-    fn call_served(
-        &mut self,
-        thread: Id<Thread>,
-        entry: &Submission,
-        (slot, capability): (SlotRef, Capability),
-        served: Served,
-        segment: ArenaRange,
-        result: ArenaRange,
-    ) -> Result<Step, Refusal> {
+    #[inline(never)]
+    fn call_served(&mut self, call: &ServedCall<'_>) -> Result<Step, Refusal> {
+        let ServedCall { entry, served, .. } = *call;
+        let thread = call.caller.thread;
         let endpoint = &self.endpoints[served.endpoint];
         let minter_died = served.minter.is_some_and(|m| !self.processes.get(m).is_some_and(|p| p.is_alive()));
         if endpoint.owners == 0 || minter_died {
             return Err(status::STALE.into());
         }
-        if segment.bytes > endpoint.max_message_bytes {
+        if call.segment.bytes > endpoint.max_message_bytes {
             return Err(Refusal { status: status::TOO_BIG, value: endpoint.max_message_bytes.into() });
         }
-        let caps = self.sent_caps(thread, segment, entry.caps & 15)?;
-        let spilled = entry.flags & flag::SPILLED != 0;
-        if spilled {
-            self.check_large(thread, &caps, served.endpoint)?;
-        }
-        let identity = self.identity(slot, &capability, served.endpoint, entry.arg)?;
+        let slot = SlotRef { process: call.caller.process, index: call.index };
+        let identity = self.identity(slot, call.disclosable, served.endpoint, entry.arg)?;
         self.check_tag(thread, entry.tag)?;
-        let accepted = entry.caps >> 4;
-        if accepted > 0 {
-            self.reserve_handles(self.threads[thread].process, u32::from(accepted))?;
+        if entry.caps != 0 || entry.flags & flag::SPILLED != 0 {
+            self.prepare_caps(call)?;
         }
-        self.lock_moved(self.threads[thread].process, &caps, true);
-        let record = CallRecord {
-            handle: entry.handle,
-            user_data: entry.user_data,
-            state: CallState::Queued { previous: None, next: None },
-            endpoint: served.endpoint,
-            key: served.key,
-            minter: served.minter,
-            granted_interface: capability.interface,
-            called_interface: entry.interface,
-            identity,
-            method: entry.method,
-            quiet: entry.flags & flag::QUIET != 0,
-            spilled,
-            accepted,
-            segment,
-            result,
-            deadline: entry.deadline,
-            caps,
-        };
-        self.endpoints[served.endpoint].references += 1;
-        self.threads[thread].ring.start(entry.tag, Record::Call(record));
-        let call = Waiter { thread, tag: entry.tag };
+        let endpoint = &mut self.endpoints[served.endpoint];
+        endpoint.references += 1;
         // Calls are delivered in order: none overtakes the queue.
-        let receiver =
-            if self.endpoints[served.endpoint].first.is_none() { self.blocked_receiver(served.endpoint) } else { None };
+        let has_queue = endpoint.first.is_some();
+        self.threads[thread].ring.start(entry.tag, Record::Call(call.record(identity)));
+        let waiter = Waiter { thread, tag: entry.tag };
+        let receiver = if has_queue { None } else { self.blocked_receiver(served.endpoint) };
         match receiver {
-            Some((receiver, slot)) => self.deliver(call, receiver, slot),
-            None => self.enqueue_call(served.endpoint, call),
+            Some((receiver, slot)) => self.deliver(waiter, receiver, slot),
+            None => self.enqueue_call(served.endpoint, waiter),
         }
         Ok(Step::Pending)
+    }
+
+    /// Notes the capabilities that a call carries, and sets handles aside for those of its result.
+    fn prepare_caps(&mut self, call: &ServedCall<'_>) -> Result<(), Refusal> {
+        let ServedCall { entry, caller: &Caller { thread, process, .. }, .. } = *call;
+        let (sent, accepted) = (entry.caps & 15, entry.caps >> 4);
+        let caps = self.sent_caps(thread, call.segment, sent)?;
+        if entry.flags & flag::SPILLED != 0 {
+            self.check_large(process, &caps, call.served.endpoint)?;
+        }
+        if sent > 0 && !self.threads[thread].ring.prepare_to_carry(entry.tag) {
+            return Err(OutOfHeap.into());
+        }
+        self.reserve_handles(process, u32::from(accepted))?;
+        if sent > 0 {
+            self.threads[thread].ring.carry(entry.tag, &caps);
+            self.lock_moved(process, &caps, true);
+        }
+        Ok(())
     }
 
     fn enqueue_call(&mut self, endpoint: Id<Endpoint>, call: Waiter) {
@@ -151,6 +154,9 @@ impl<P: Platform> Kernel<P> {
         match last {
             Some(last) => self.set_queue_links(last, |_, next| *next = Some(call)),
             None => self.endpoints[endpoint].first = Some(call),
+        }
+        for receiver in &self.endpoints[endpoint].receivers {
+            self.threads[receiver.thread].has_work = true;
         }
     }
 
@@ -178,19 +184,62 @@ impl<P: Platform> Kernel<P> {
     }
 }
 
+/// A call to a served object.
+struct ServedCall<'a> {
+    caller: &'a Caller,
+    /// Index of the slot that was called.
+    index: u32,
+    entry: &'a Submission,
+    served: Served,
+    /// Interface granted.
+    granted: u64,
+    /// Attributes of the caller's session that calls through it may disclose.
+    disclosable: u8,
+    segment: ArenaRange,
+    result: ArenaRange,
+}
+
+impl ServedCall<'_> {
+    #[inline]
+    fn record(&self, identity: Identity) -> CallRecord {
+        let Self { entry, served, .. } = *self;
+        CallRecord {
+            handle: entry.handle,
+            user_data: entry.user_data,
+            state: CallState::Queued { previous: None, next: None },
+            endpoint: served.endpoint,
+            key: served.key,
+            minter: served.minter,
+            granted_interface: self.granted,
+            called_interface: entry.interface,
+            identity,
+            method: entry.method,
+            quiet: entry.flags & flag::QUIET != 0,
+            spilled: entry.flags & flag::SPILLED != 0,
+            accepted: entry.caps >> 4,
+            segment: self.segment,
+            result: self.result,
+            deadline: entry.deadline,
+            caps: entry.caps & 15,
+        }
+    }
+}
+
 /// A capability of a message cannot be sent: which, and why.
 pub fn refused(index: usize, why: u8) -> Refusal {
     Refusal { status: status::BAD_CAPABILITY, value: index as u64 | u64::from(why) << transfer::WHY_SHIFT }
 }
 
 /// The message's range, with room for the capability descriptors that the entry announces.
-pub(super) fn message_range(ring: &Ring, entry: &Submission) -> Result<ArenaRange, Refusal> {
-    let range = ring.range(entry.message_offset, entry.message_bytes).ok_or(status::BAD_RANGE)?;
+#[inline]
+pub(super) fn message_range(area: RingArea, entry: &Submission) -> Result<ArenaRange, Refusal> {
+    let range = area.range(entry.message_offset, entry.message_bytes).ok_or(status::BAD_RANGE)?;
     let descriptors = u32::from(entry.caps & 15) * DESCRIPTOR_BYTES;
     if range.bytes > MAX_MESSAGE_BYTES || descriptors > range.bytes { Err(status::BAD_RANGE.into()) } else { Ok(range) }
 }
 
 /// The capnp segment behind the capability descriptors.
+#[inline]
 pub(super) fn segment_of(message: ArenaRange, caps: u8) -> ArenaRange {
     let descriptors = u32::from(caps) * DESCRIPTOR_BYTES;
     ArenaRange { offset: message.offset + descriptors, bytes: message.bytes - descriptors }

@@ -69,7 +69,6 @@ impl<P: Platform> Kernel<P> {
         let Record::Receive(receive) = self.threads[at.thread].ring.finish(at.tag) else { return };
         self.endpoints[receive.endpoint].remove_receiver(at);
         self.orphan_calls(at, &receive.slots);
-        self.threads[at.thread].receives = self.has_receives(at.thread);
         let completion =
             Completion { user_data: receive.user_data, status, kind: kind::DONE, tag: at.tag, ..Completion::default() };
         self.complete(at.thread, &completion);
@@ -85,11 +84,6 @@ impl<P: Platform> Kernel<P> {
                 self.end_call(call, status::SERVER_DIED, 0);
             }
         }
-    }
-
-    fn has_receives(&self, thread: Id<Thread>) -> bool {
-        let ring = &self.threads[thread].ring;
-        ring.tags().any(|tag| matches!(ring.record(tag), Record::Receive(_)))
     }
 
     fn abort_wait(&mut self, at: Waiter, status: Status) {

@@ -6,9 +6,10 @@ use crate::capability::Object;
 use crate::endpoint::Endpoint;
 use crate::grant;
 use crate::handle::SlotRef;
-use crate::platform::Platform;
+use crate::platform::{Platform, RingArea};
 use crate::process::Process;
-use crate::record::{CallRecord, CallState, PoolSlotState, Record, SentCaps, Waiter};
+use crate::record::{CallRecord, CallState, Record, SentCaps, Waiter};
+use crate::ring::Ring;
 use crate::slab::Id;
 use crate::stay::cost;
 use crate::thread::State;
@@ -25,106 +26,110 @@ impl<P: Platform> Kernel<P> {
     /// A receiver that is blocked in `cap_enter` and has a free slot; the next search starts behind it.
     pub(super) fn blocked_receiver(&mut self, endpoint: Id<Endpoint>) -> Option<(Waiter, u16)> {
         let receivers = &self.endpoints[endpoint].receivers;
-        let ready = |r: &Waiter| matches!(self.threads[r.thread].state, State::Blocked(_));
-        let (at, slot) =
-            receivers.iter().enumerate().filter(|(_, r)| ready(r)).find_map(|(i, r)| Some((i, self.free_slot(*r)?)))?;
-        let receivers = &mut self.endpoints[endpoint].receivers;
-        let receiver = receivers.get(at).copied()?;
+        let (at, receiver, slot) = receivers.iter().enumerate().find_map(|(at, receiver)| {
+            let server = &self.threads[receiver.thread];
+            let ready = matches!(server.state, State::Blocked(_));
+            let slot = if ready { free_slot(&server.ring, receiver.tag) } else { None };
+            slot.map(|slot| (at, *receiver, slot))
+        })?;
         if receivers.len() > 1 {
-            receivers.rotate_left(at + 1);
+            self.endpoints[endpoint].receivers.rotate_left(at + 1);
         }
         Some((receiver, slot))
     }
 
-    /// A free slot of a RECV's pool, if its ring has room for the completions of a delivery.
-    fn free_slot(&self, receiver: Waiter) -> Option<u16> {
-        let ring = &self.threads[receiver.thread].ring;
-        let Record::Receive(receive) = ring.record(receiver.tag) else { return None };
-        if ring.free_completions() < DELIVERY_COMPLETIONS {
-            return None;
-        }
-        receive.slots.iter().position(|s| s.state == PoolSlotState::Free).map(|i| i as u16)
-    }
-
     /// Takes one queued call, or one notice of an unreferenced origin, into this RECV; false if there is none or no room.
     pub(crate) fn pull_one(&mut self, receiver: Waiter) -> bool {
-        let Record::Receive(receive) = self.threads[receiver.thread].ring.record(receiver.tag) else { return false };
-        let endpoint = receive.endpoint;
-        if self.endpoints[endpoint].unreferenced.is_empty() && self.endpoints[endpoint].first.is_none() {
-            return false;
-        }
+        let ring = &self.threads[receiver.thread].ring;
+        let Record::Receive(receive) = ring.record(receiver.tag) else { return false };
+        let (endpoint, slot) = (receive.endpoint, free_slot(ring, receiver.tag));
         if self.pull_notice(endpoint, receiver) {
             return true;
         }
-        let (Some(call), Some(slot)) = (self.endpoints[endpoint].first, self.free_slot(receiver)) else { return false };
+        let (Some(call), Some(slot)) = (self.endpoints[endpoint].first, slot) else { return false };
         self.unlink_call(endpoint, call);
         self.deliver(call, receiver, slot);
         true
     }
 
-    /// Moves a call that is in no queue into a free slot, or refuses it if its capabilities cannot be transferred.
-    pub(super) fn deliver(&mut self, call: Waiter, receiver: Waiter, slot: u16) {
-        let Record::Call(record) = self.threads[call.thread].ring.record(call.tag) else { return };
-        let Record::Receive(receive) = self.threads[receiver.thread].ring.record(receiver.tag) else { return };
-        if record.caps.len() > receive.accepted {
-            return self.end_call(call, status::NOT_ACCEPTED, receive.accepted.into());
-        }
-        let caps = record.caps;
-        let header = header_of(record);
-        let (segment, pool, slot_bytes) = (record.segment, receive.pool_offset, receive.slot_bytes);
-        let (from, to) = (self.threads[call.thread].process, self.threads[receiver.thread].process);
-        if self.reserve_handles(to, u32::from(caps.len())).is_err() {
-            return self.end_call(call, status::NOT_ACCEPTED, 0);
-        }
-        let handles = match self.transfer(from, to, &caps) {
-            Ok(handles) => handles,
-            Err(refusal) => {
-                self.unreserve_handles(to, u32::from(caps.len()));
-                return self.end_call(call, refusal.status, refusal.value);
-            }
-        };
-        let (source, target) = (self.threads[call.thread].ring.area, self.threads[receiver.thread].ring.area);
-        let start = pool + u32::from(slot) * slot_bytes;
-        let cap_bytes = u32::from(caps.len()) * 8;
-        self.platform.write_arena(target, start, &header);
-        if cap_bytes > 0 {
-            self.platform.write_arena(
-                target,
-                start + HEADER_BYTES,
-                handles.get(..usize::from(caps.len())).unwrap_or_default(),
-            );
-        }
-        self.stay.spend(cost::TRANSFER);
-        self.stay.spend_bytes(segment.bytes);
-        self.platform.copy_arena(source, segment.offset, target, start + HEADER_BYTES + cap_bytes, segment.bytes);
-        self.occupy(call, receiver, slot, HEADER_BYTES + cap_bytes + segment.bytes, caps.len());
+    /// Whether calls or notices wait for this RECV.
+    pub(crate) fn has_work(&self, receiver: Waiter) -> bool {
+        let server = &self.threads[receiver.thread];
+        let Record::Receive(receive) = server.ring.record(receiver.tag) else { return false };
+        let endpoint = &self.endpoints[receive.endpoint];
+        endpoint.first.is_some() || endpoint.unreferenced.iter().any(|notice| notice.process == server.process)
     }
 
-    /// Marks the slot as holding the call, and tells the server.
-    fn occupy(&mut self, call: Waiter, receiver: Waiter, slot: u16, bytes: u32, caps: u8) {
-        if let Some(Record::Call(record)) = self.threads[call.thread].ring.record_mut(call.tag) {
-            record.state = CallState::Delivered { receiver, slot };
-        }
-        let ring = &mut self.threads[receiver.thread].ring;
-        let reserved = ring.reserve(DELIVERY_COMPLETIONS);
+    /// Moves a call that is in no queue into a free slot, or refuses it if its capabilities cannot be transferred.
+    pub(super) fn deliver(&mut self, call: Waiter, receiver: Waiter, slot: u16) {
+        let caller = &mut self.threads[call.thread];
+        let (source, from) = (caller.ring.area, caller.process);
+        let Some(Record::Call(record)) = caller.ring.record_mut(call.tag) else { return };
+        record.state = CallState::Delivered { receiver, slot };
+        let (header, segment, carried) = (header_of(record), record.segment, record.caps);
+        let server = &mut self.threads[receiver.thread];
+        let (target, to) = (server.ring.area, server.process);
+        let Some(Record::Receive(receive)) = server.ring.record_mut(receiver.tag) else { return };
+        let (user_data, accepted) = (receive.user_data, receive.accepted);
+        let start = receive.pool_offset + u32::from(slot) * receive.slot_bytes;
+        let generation = receive.occupy(slot, call);
+        let reserved = server.ring.reserve(DELIVERY_COMPLETIONS);
         debug_assert!(reserved, "a free slot has room for its completions");
-        let Some(Record::Receive(receive)) = ring.record_mut(receiver.tag) else { return };
-        let user_data = receive.user_data;
-        let Some(place) = receive.slots.get_mut(usize::from(slot)) else { return };
-        place.generation = place.generation.wrapping_add(1);
-        place.state = PoolSlotState::Call(call);
-        let value = token(place.generation, receiver.tag, slot);
+        let message = start + HEADER_BYTES + u32::from(carried) * 8;
+        self.stay.spend(cost::TRANSFER + segment.bytes / cost::BYTES_PER_INSTRUCTION);
+        self.platform.write_arena(target, start, &header);
+        self.platform.copy_arena(source, segment.offset, target, message, segment.bytes);
         let completion = Completion {
             user_data,
-            bytes,
+            bytes: message - start + segment.bytes,
             kind: kind::DELIVERY,
-            caps,
+            caps: carried,
             tag: receiver.tag,
             slot,
-            value,
+            value: token(generation, receiver.tag, slot),
             ..Completion::default()
         };
-        self.complete(receiver.thread, &completion);
+        if carried == 0 {
+            if server.complete(&mut self.platform, receiver.thread.index(), &completion) {
+                self.hand_over(receiver.thread);
+            }
+            return;
+        }
+        match self.hand_caps(call, (from, to), accepted, (target, start + HEADER_BYTES)) {
+            Ok(()) => self.complete(receiver.thread, &completion),
+            Err(refusal) => self.refuse_delivery(call, receiver, slot, refusal),
+        }
+    }
+
+    /// Hands the capabilities that a call carries to the server: their handles go where `place` says.
+    fn hand_caps(
+        &mut self,
+        call: Waiter,
+        (from, to): (Id<Process>, Id<Process>),
+        accepted: u8,
+        place: (RingArea, u32),
+    ) -> Result<(), Refusal> {
+        let caps = self.threads[call.thread].ring.carried(call.tag).ok_or(status::BAD_CAPABILITY)?;
+        let count = u32::from(caps.len());
+        if caps.len() > accepted {
+            return Err(Refusal { status: status::NOT_ACCEPTED, value: accepted.into() });
+        }
+        if self.reserve_handles(to, count).is_err() {
+            return Err(status::NOT_ACCEPTED.into());
+        }
+        let handles = self.transfer(from, to, &caps).inspect_err(|_| self.unreserve_handles(to, count))?;
+        self.platform.write_arena(place.0, place.1, handles.get(..count as usize).unwrap_or_default());
+        Ok(())
+    }
+
+    /// Ends a call whose capabilities could not be handed over; its slot is free again.
+    fn refuse_delivery(&mut self, call: Waiter, receiver: Waiter, slot: u16, refusal: Refusal) {
+        let ring = &mut self.threads[receiver.thread].ring;
+        ring.unreserve(DELIVERY_COMPLETIONS);
+        if let Some(Record::Receive(receive)) = ring.record_mut(receiver.tag) {
+            receive.vacate(slot);
+        }
+        self.end_call(call, refusal.status, refusal.value);
     }
 
     /// Copies or moves capabilities into reserved slots of another process: all of them, or none.
@@ -190,12 +195,22 @@ impl<P: Platform> Kernel<P> {
     }
 }
 
+/// A free slot of a RECV's pool, if its ring has room for the completions of a delivery.
+#[inline]
+fn free_slot(ring: &Ring, tag: u16) -> Option<u16> {
+    match ring.record(tag) {
+        Record::Receive(receive) if ring.free_completions() >= DELIVERY_COMPLETIONS => receive.free_slot(),
+        _ => None,
+    }
+}
+
+#[inline]
 fn header_of(call: &CallRecord) -> [u64; 8] {
     let [first, second] = call.identity.session;
     let flags = if call.spilled { delivery_flag::SPILLED } else { 0 };
     let lengths = u64::from(call.segment.bytes)
         | u64::from(call.method) << 32
-        | u64::from(call.caps.len()) << 48
+        | u64::from(call.caps) << 48
         | u64::from(flags) << 56;
     [
         call.granted_interface,

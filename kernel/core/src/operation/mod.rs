@@ -11,6 +11,7 @@ mod wait;
 pub use call::refused;
 
 use crate::Kernel;
+use crate::enter::Caller;
 use crate::frame::OutOfFrames;
 use crate::ledger::Exhausted;
 use crate::platform::Platform;
@@ -76,12 +77,14 @@ impl From<OutOfHeap> for Refusal {
 
 impl<P: Platform> Kernel<P> {
     /// Runs one entry of a thread's ring.
-    pub(crate) fn operate(&mut self, thread: Id<Thread>, entry: &Submission) -> Result<Step, Refusal> {
+    #[inline]
+    pub(crate) fn operate(&mut self, caller: &Caller, entry: &Submission) -> Result<Step, Refusal> {
+        let thread = caller.thread;
         match entry.op {
             op::NOP => Ok(Step::Done(Done::default())),
-            op::CALL => self.call(thread, entry),
+            op::CALL => self.call(caller, entry),
             op::RECV => self.receive(thread, entry),
-            op::RETURN => self.reply(thread, entry),
+            op::RETURN => self.reply(caller, entry),
             op::CANCEL => self.cancel(thread, entry),
             op::RELEASE => self.release_handle(thread, entry),
             op::WAIT => self.wait(thread, entry),

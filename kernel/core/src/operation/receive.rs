@@ -30,8 +30,8 @@ impl<P: Platform> Kernel<P> {
         }
         let pool_bytes = u32::try_from(entry.arg * u64::from(entry.result_bytes)).map_err(|_| status::BAD_RANGE)?;
         let ring = &self.threads[thread].ring;
-        ring.range(entry.message_offset, entry.result_bytes).ok_or(status::BAD_RANGE)?;
-        let pool = ring.range(entry.message_offset, pool_bytes).ok_or(status::BAD_RANGE)?;
+        ring.area.range(entry.message_offset, entry.result_bytes).ok_or(status::BAD_RANGE)?;
+        let pool = ring.area.range(entry.message_offset, pool_bytes).ok_or(status::BAD_RANGE)?;
         self.check_tag(thread, entry.tag)?;
         let mut slots = Vec::new();
         slots.try_reserve_exact(entry.arg as usize).map_err(|_| OutOfHeap)?;
@@ -45,10 +45,11 @@ impl<P: Platform> Kernel<P> {
             slot_bytes: entry.result_bytes,
             accepted,
             slots,
+            free: (1 << entry.arg) - 1,
         };
         self.endpoints[endpoint].receivers.push(Waiter { thread, tag: entry.tag });
         self.retain(Object::Endpoint(endpoint));
-        self.threads[thread].receives = true;
+        self.threads[thread].has_work = true;
         self.threads[thread].ring.start(entry.tag, Record::Receive(record));
         Ok(Step::Pending)
     }

@@ -3,8 +3,10 @@ use super::call::{message_range, segment_of};
 use super::deliver::parse_token;
 use super::{Done, Refusal, Step};
 use crate::Kernel;
-use crate::platform::Platform;
-use crate::record::{ArenaRange, CallRecord, PoolSlotState, Record, SentCaps, Waiter};
+use crate::enter::Caller;
+use crate::platform::{ArenaRange, Platform};
+use crate::process::Process;
+use crate::record::{CallRecord, PoolSlotState, Record, Waiter};
 use crate::slab::Id;
 use crate::stay::cost;
 use crate::thread::Thread;
@@ -25,66 +27,82 @@ const OK: Completion = Completion {
 };
 
 impl<P: Platform> Kernel<P> {
-    pub(super) fn reply(&mut self, server: Id<Thread>, entry: &Submission) -> Result<Step, Refusal> {
+    #[inline(never)]
+    pub(super) fn reply(&mut self, caller: &Caller, entry: &Submission) -> Result<Step, Refusal> {
         Self::check_flags(entry, flag::QUIET | flag::EXCEPTION | flag::SPILLED)?;
-        let message = message_range(&self.threads[server].ring, entry)?;
-        let call = match self.slot_of(server, entry.arg).ok_or(status::TOO_LATE)? {
+        let server = caller.thread;
+        let segment = segment_of(message_range(caller.area, entry)?, entry.caps & 15);
+        let ring = &mut self.threads[server].ring;
+        let (generation, tag, slot) = parse_token(entry.arg);
+        let Some(Record::Receive(receive)) = ring.record_mut(tag) else { return Err(status::TOO_LATE.into()) };
+        let place = receive.slots.get(usize::from(slot)).filter(|place| place.generation == generation);
+        let call = match place.ok_or(status::TOO_LATE)?.state {
             PoolSlotState::Free => return Err(status::TOO_LATE.into()),
             PoolSlotState::Abandoned => {
-                self.free_pool_slot(server, entry.arg);
+                receive.vacate(slot);
                 return Err(status::CALLER_GONE.into());
             }
             PoolSlotState::Call(call) => call,
         };
-        let segment = segment_of(message, entry.caps & 15);
-        let caps = self.sent_caps(server, segment, entry.caps & 15)?;
         if entry.flags & flag::EXCEPTION != 0 {
             self.return_exception(server, call, segment);
         } else {
-            self.return_result(server, call, segment, &caps, entry.flags & flag::SPILLED != 0)?;
+            self.return_result(caller, call, segment, entry)?;
         }
-        self.threads[server].ring.unreserve(1);
-        self.free_pool_slot(server, entry.arg);
+        let ring = &mut self.threads[server].ring;
+        ring.unreserve(1);
+        if let Some(Record::Receive(receive)) = ring.record_mut(tag) {
+            receive.vacate(slot);
+        }
         Ok(Step::Done(Done::default()))
     }
 
+    #[inline]
     fn return_result(
         &mut self,
-        server: Id<Thread>,
+        server: &Caller,
         call: Waiter,
         segment: ArenaRange,
-        caps: &SentCaps,
-        spilled: bool,
+        entry: &Submission,
     ) -> Result<(), Refusal> {
-        let Record::Call(record) = self.threads[call.thread].ring.record(call.tag) else {
-            return Err(status::CALLER_GONE.into());
-        };
-        let CallRecord { result, accepted, endpoint, .. } = *record;
-        let cap_bytes = u32::from(caps.len()) * 8;
-        if caps.len() > accepted {
-            return Err(Refusal { status: status::NOT_ACCEPTED, value: accepted.into() });
+        let (carried, spilled) = (entry.caps & 15, entry.flags & flag::SPILLED != 0);
+        let caller = &self.threads[call.thread];
+        let Record::Call(record) = caller.ring.record(call.tag) else { return Err(status::CALLER_GONE.into()) };
+        let (target, result) = (caller.ring.area, record.result);
+        let cap_bytes = u32::from(carried) * 8;
+        if carried > record.accepted {
+            return Err(Refusal { status: status::NOT_ACCEPTED, value: record.accepted.into() });
         }
         if cap_bytes + segment.bytes > result.bytes {
             return Err(Refusal { status: status::TOO_BIG, value: u64::from(result.bytes) });
         }
-        if spilled {
-            self.check_large(server, caps, endpoint)?;
+        if carried > 0 || spilled {
+            self.return_caps(server, call, segment, entry)?;
         }
-        let (from, to) = (self.threads[server].process, self.threads[call.thread].process);
-        let handles = self.transfer(from, to, caps)?;
-        let (source, target) = (self.threads[server].ring.area, self.threads[call.thread].ring.area);
-        if caps.len() > 0 {
-            self.platform.write_arena(
-                target,
-                result.offset,
-                handles.get(..usize::from(caps.len())).unwrap_or_default(),
-            );
-        }
-        self.stay.spend(cost::TRANSFER);
-        self.stay.spend_bytes(segment.bytes);
-        self.platform.copy_arena(source, segment.offset, target, result.offset + cap_bytes, segment.bytes);
+        self.stay.spend(cost::TRANSFER + segment.bytes / cost::BYTES_PER_INSTRUCTION);
+        self.platform.copy_arena(server.area, segment.offset, target, result.offset + cap_bytes, segment.bytes);
         let flags = if spilled { completion_flag::SPILLED } else { 0 };
-        self.close_call(call, Completion { bytes: cap_bytes + segment.bytes, caps: caps.len(), flags, ..OK });
+        self.close_call(call, Completion { bytes: cap_bytes + segment.bytes, caps: carried, flags, ..OK });
+        Ok(())
+    }
+
+    /// Hands the capabilities of a result to the caller: their handles stand before it.
+    fn return_caps(
+        &mut self,
+        server: &Caller,
+        call: Waiter,
+        segment: ArenaRange,
+        entry: &Submission,
+    ) -> Result<(), Refusal> {
+        let caps = self.sent_caps(server.thread, segment, entry.caps & 15)?;
+        let caller = &self.threads[call.thread];
+        let Record::Call(record) = caller.ring.record(call.tag) else { return Err(status::CALLER_GONE.into()) };
+        let (to, target, result) = (caller.process, caller.ring.area, record.result);
+        if entry.flags & flag::SPILLED != 0 {
+            self.check_large(server.process, &caps, record.endpoint)?;
+        }
+        let handles = self.transfer(server.process, to, &caps)?;
+        self.platform.write_arena(target, result.offset, handles.get(..usize::from(caps.len())).unwrap_or_default());
         Ok(())
     }
 
@@ -94,47 +112,46 @@ impl<P: Platform> Kernel<P> {
         let result = record.result;
         let bytes = if segment.bytes <= result.bytes { segment.bytes } else { 0 };
         let (source, target) = (self.threads[server].ring.area, self.threads[call.thread].ring.area);
-        self.stay.spend(cost::TRANSFER);
-        self.stay.spend_bytes(bytes);
+        self.stay.spend(cost::TRANSFER + bytes / cost::BYTES_PER_INSTRUCTION);
         self.platform.copy_arena(source, segment.offset, target, result.offset, bytes);
         self.close_call(call, Completion { status: status::EXCEPTION, bytes, ..OK });
     }
 
     /// Completes a call that is in no queue and no slot any more; its accepted handles that were not used go back.
+    #[inline]
     fn close_call(&mut self, call: Waiter, end: Completion) {
-        let Record::Call(record) = self.threads[call.thread].ring.finish(call.tag) else { return };
-        let unused = u32::from(record.accepted - end.caps);
-        if unused > 0 {
-            self.unreserve_handles(self.threads[call.thread].process, unused);
-        }
-        if end.status == status::OK && record.quiet {
-            self.threads[call.thread].ring.unreserve(1);
+        let caller = &mut self.threads[call.thread];
+        let process = caller.process;
+        let Record::Call(record) = caller.ring.record(call.tag) else { return };
+        let CallRecord { endpoint, user_data, quiet, accepted, caps: carried, .. } = *record;
+        caller.ring.free(call.tag);
+        if end.status == status::OK && quiet {
+            caller.ring.unreserve(1);
         } else {
-            let completion = Completion { user_data: record.user_data, tag: call.tag, ..end };
-            self.complete(call.thread, &completion);
+            let completion = Completion { user_data, tag: call.tag, ..end };
+            if caller.complete(&mut self.platform, call.thread.index(), &completion) {
+                self.hand_over(call.thread);
+            }
         }
-        self.lock_moved(self.threads[call.thread].process, &record.caps, false);
-        self.release_endpoint(record.endpoint);
+        if accepted > end.caps || carried > 0 {
+            self.settle_caps(call, process, accepted - end.caps, carried);
+        }
+        self.release_endpoint(endpoint);
+    }
+
+    /// A call that is over needs no handles any more, and locks none of those that it carried.
+    #[cold]
+    fn settle_caps(&mut self, call: Waiter, process: Id<Process>, unused: u8, carried: u8) {
+        self.unreserve_handles(process, u32::from(unused));
+        if carried > 0
+            && let Some(caps) = self.threads[call.thread].ring.carried(call.tag)
+        {
+            self.lock_moved(process, &caps, false);
+        }
     }
 
     /// Ends a call without a result.
     pub(crate) fn end_call(&mut self, call: Waiter, status: i32, value: u64) {
         self.close_call(call, Completion { status, value, ..OK });
-    }
-
-    /// What lies in the slot that a token names, if the token is current.
-    fn slot_of(&self, server: Id<Thread>, token: u64) -> Option<PoolSlotState> {
-        let (generation, tag, slot) = parse_token(token);
-        let Record::Receive(receive) = self.threads[server].ring.record(tag) else { return None };
-        receive.slots.get(usize::from(slot)).filter(|s| s.generation == generation).map(|s| s.state)
-    }
-
-    fn free_pool_slot(&mut self, server: Id<Thread>, token: u64) {
-        let (_, tag, slot) = parse_token(token);
-        if let Some(Record::Receive(receive)) = self.threads[server].ring.record_mut(tag)
-            && let Some(slot) = receive.slots.get_mut(usize::from(slot))
-        {
-            slot.state = PoolSlotState::Free;
-        }
     }
 }

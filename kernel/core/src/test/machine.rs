@@ -2,7 +2,7 @@
 use crate::frame::{Frame, FrameAllocator, OutOfFrames};
 use crate::memory::Access;
 use crate::platform::{ContextIndex, Platform, REGISTERS, Registers, RingArea, STACK_POINTER, Space};
-use capos_abi::ring::{ARENA_OFFSET, COMPLETION_ENTRIES, Completion, SUBMISSION_ENTRIES, Submission};
+use capos_abi::ring::{ARENA_OFFSET, COMPLETION_ENTRIES, Completion, SUBMISSION_ENTRIES, Submission, SubmissionHead};
 use std::collections::{HashMap, HashSet};
 
 /// What the user side of a ring has written and the kernel has published.
@@ -129,7 +129,13 @@ impl Platform for Machine {
     fn completion_head(&self, area: RingArea) -> u32 {
         self.ring(area).completion_head
     }
-    fn submission(&self, area: RingArea, position: u32) -> Submission {
+    fn submission_head(&self, area: RingArea, position: u32) -> SubmissionHead {
+        self.ring(area).submissions[(position % SUBMISSION_ENTRIES) as usize].head()
+    }
+    fn submission_user_data(&self, area: RingArea, position: u32) -> u64 {
+        self.ring(area).submissions[(position % SUBMISSION_ENTRIES) as usize].user_data
+    }
+    fn submission(&self, area: RingArea, position: u32, _: SubmissionHead) -> Submission {
         self.ring(area).submissions[(position % SUBMISSION_ENTRIES) as usize]
     }
     fn post(&mut self, area: RingArea, position: u32, completion: &Completion) {
@@ -144,6 +150,9 @@ impl Platform for Machine {
     }
     fn write_arena(&mut self, area: RingArea, offset: u32, words: &[u64]) {
         self.ring_mut(area).arena[offset as usize / 8..][..words.len()].copy_from_slice(words);
+    }
+    fn write_arena_word(&mut self, area: RingArea, offset: u32, word: u64) {
+        self.write_arena(area, offset, &[word]);
     }
     fn copy_arena(&mut self, from: RingArea, from_offset: u32, to: RingArea, to_offset: u32, bytes: u32) {
         let words = self.ring(from).arena[from_offset as usize / 8..][..bytes as usize / 8].to_vec();

@@ -139,7 +139,7 @@ proptest! {
                 2 => ring.see_completion_head(number),
                 _ => ring.see_completion_head(ring.completion_tail.wrapping_sub(number % 8)),
             }
-            prop_assert!(ring.pending_submissions(number) <= SUBMISSION_ENTRIES);
+            prop_assert!(ring.see_submission_tail(number).wrapping_sub(ring.submission_head) <= SUBMISSION_ENTRIES);
             // A head that goes back costs the program its own completions.
             prop_assert!(reserved <= COMPLETION_ENTRIES && (what < 2 || ring.unread() <= COMPLETION_ENTRIES));
             prop_assert_eq!(ring.free_completions(), COMPLETION_ENTRIES.saturating_sub(ring.unread() + reserved));
