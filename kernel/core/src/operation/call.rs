@@ -39,11 +39,11 @@ impl<P: Platform> Kernel<P> {
                 result,
             });
         }
-        if !capability.offers(entry.interface) {
-            return Err(status::WRONG_INTERFACE.into());
-        }
         if entry.flags & flag::SPILLED != 0 {
             return Err(status::BAD_MESSAGE.into());
+        }
+        if !capability.offers(entry.interface) {
+            return Err(status::WRONG_INTERFACE.into());
         }
         let call = KernelCall { caller, index, confined: capability.confined, entry, segment, result };
         match capability.object {
