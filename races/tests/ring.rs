@@ -76,7 +76,7 @@ fn a_submission_that_the_tail_shows_is_whole() {
             while ring_area::submission_tail(area) == 0 {
                 loom::thread::yield_now();
             }
-            assert_eq!(ring_area::submission(area, 0).user_data, 7);
+            assert_eq!(ring_area::submission(area, 0, ring_area::submission_head(area, 0)).user_data, 7);
             ring_area::publish_submission_head(area, 1);
         });
         ring::with(|ring| ring.push(Submission { user_data: 7, ..Submission::default() }));

@@ -67,7 +67,10 @@ fn apply(world: &mut World, actors: &[Actor], model: &mut Model, step: Step, nam
         }
         Step::Revoke(at) => {
             let of = pick(model, at);
-            while !world.kernel.revoke_step(model[&of].1) {}
+            world.kernel.begin_stay(0);
+            while !world.kernel.revoke_step(model[&of].1) {
+                world.kernel.begin_stay(0);
+            }
             for gone in descendants(model, of) {
                 model.remove(&gone);
             }
