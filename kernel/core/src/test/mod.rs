@@ -11,6 +11,7 @@ mod memory;
 mod models;
 mod parts;
 mod process;
+mod races;
 mod reclaim;
 mod scheduling;
 mod sessions;
