@@ -111,14 +111,15 @@ fn caught(violation: &str, name: &str) {
     machine.ends_with(Exit::Panic);
 }
 
+/// The machine may end before QEMU answers: what it says tells whether it came.
 #[track_caller]
 fn inject_nmi(machine: &Running) {
-    machine.qmp().execute("inject-nmi", json!({})).expect("QEMU injects it");
+    let _ = machine.qmp().execute("inject-nmi", json!({}));
 }
 
-/// Has QEMU's monitor execute a command.
+/// Has QEMU's monitor execute a command; no answer from a machine that ends at once.
 #[track_caller]
 fn monitor(machine: &Running, command: &str) -> String {
     let answer = machine.qmp().execute("human-monitor-command", json!({ "command-line": command }));
-    answer.expect("QEMU executes it").as_str().unwrap_or_default().to_owned()
+    answer.ok().and_then(|answer| answer.as_str().map(str::to_owned)).unwrap_or_default()
 }
