@@ -25,6 +25,8 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "acpi", what: "the firmware's tables, as the kernel reads them", run: targets::acpi::run },
     Target { name: "sleep", what: "ACPI byte code, searched for the sleep types", run: targets::sleep::run },
+    Target { name: "mp", what: "MultiProcessor tables of machines without ACPI", run: targets::mp::run },
+    Target { name: "virtio", what: "virtio devices on the kernel's command line", run: targets::virtio::run },
     Target { name: "memory-map", what: "the memory map that firmware or loader gives", run: targets::memory_map::run },
     Target { name: "package", what: "the boot package, and the start of init from it", run: core::package },
     Target { name: "init-elf", what: "init's program file, as the kernel reads it", run: core::program },
