@@ -9,6 +9,7 @@ use crate::artifacts;
 use anyhow::{Context, Result};
 use object::{Object, ObjectSection, ObjectSymbol};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 /// The table, from the root of the tree.
@@ -20,6 +21,9 @@ Renewed by `capos check panics --write`; the reasons are written by hand.";
 /// Operation codes of `call` and `jmp` with a 32-bit displacement.
 const CALL: u8 = 0xe8;
 const JUMP: u8 = 0xe9;
+/// Conditional jumps with a 32-bit displacement have two bytes, of which this is the first.
+const ESCAPE: u8 = 0x0f;
+const CONDITIONAL_JUMPS: RangeInclusive<u8> = 0x80..=0x8f;
 const DISPLACEMENT_BYTES: usize = 4;
 
 /// Compares the built kernel with the table.
@@ -54,16 +58,22 @@ fn sites(kernel: &Path) -> Result<BTreeMap<String, String>> {
     Ok(found.into_iter().map(|key| (key, "reachable".to_owned())).collect())
 }
 
-/// Where a `call` or `jmp` with a 32-bit displacement could stand, and where it would lead. Bytes in the middle of other
-/// instructions pass for one now and then; that such a chance hit leads to the first byte of a panic function does not happen.
+/// Where a `call`, `jmp` or conditional jump with a 32-bit displacement could stand, and where it would lead. Bytes in the middle of
+/// other instructions pass for one now and then; that such a chance hit leads to the first byte of a panic function does not happen.
 fn branches(start: u64, code: &[u8]) -> impl Iterator<Item = (u64, u64)> {
-    code.windows(1 + DISPLACEMENT_BYTES).enumerate().filter(|(_, window)| [CALL, JUMP].contains(&window[0])).map(
+    code.windows(1 + DISPLACEMENT_BYTES).enumerate().filter(move |(at, window)| is_branch(code, *at, window[0])).map(
         move |(at, window)| {
             let displacement = i32::from_le_bytes(window[1..].try_into().expect("four bytes"));
             let address = start + at as u64;
             (address, address.wrapping_add(window.len() as u64).wrapping_add_signed(i64::from(displacement)))
         },
     )
+}
+
+/// Whether the byte before a displacement ends the operation code of a branch.
+fn is_branch(code: &[u8], at: usize, last: u8) -> bool {
+    let escaped = at.checked_sub(1).is_some_and(|before| code[before] == ESCAPE);
+    [CALL, JUMP].contains(&last) || escaped && CONDITIONAL_JUMPS.contains(&last)
 }
 
 /// What a panic function complains about; `None` for other functions.
@@ -95,4 +105,16 @@ fn source_of(loader: &addr2line::Loader, address: u64) -> String {
 fn dependency(path: &str) -> Option<String> {
     let (_, rest) = path.split_once("/registry/src/")?;
     Some(rest.split_once('/')?.1.to_owned())
+}
+
+#[cfg(test)]
+mod test {
+    use super::branches;
+
+    #[test]
+    fn calls_and_jumps_of_every_kind_are_found() {
+        let code = [0xe8, 3, 0, 0, 0, 0x0f, 0x87, 0xfa, 0xff, 0xff, 0xff, 0x90, 0x87, 0, 0, 0, 0];
+        let found: Vec<_> = branches(0x1000, &code).collect();
+        assert_eq!(found, [(0x1000, 0x1008), (0x1006, 0x1005)]);
+    }
 }
