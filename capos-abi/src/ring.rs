@@ -124,14 +124,6 @@ pub struct SubmissionHead {
 
 const _: () = assert!(size_of::<SubmissionHead>() == 8 && offset_of!(Submission, handle) == 8);
 
-impl Submission {
-    /// Its first word.
-    pub fn head(&self) -> SubmissionHead {
-        let Self { op, caps, flags, method, tag, .. } = *self;
-        SubmissionHead { op, caps, flags, method, tag }
-    }
-}
-
 /// Operation codes.
 pub mod op {
     /// Completes.

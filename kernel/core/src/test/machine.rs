@@ -130,7 +130,9 @@ impl Platform for Machine {
         self.ring(area).completion_head
     }
     fn submission_head(&self, area: RingArea, position: u32) -> SubmissionHead {
-        self.ring(area).submissions[(position % SUBMISSION_ENTRIES) as usize].head()
+        let Submission { op, caps, flags, method, tag, .. } =
+            self.ring(area).submissions[(position % SUBMISSION_ENTRIES) as usize];
+        SubmissionHead { op, caps, flags, method, tag }
     }
     fn submission_user_data(&self, area: RingArea, position: u32) -> u64 {
         self.ring(area).submissions[(position % SUBMISSION_ENTRIES) as usize].user_data
