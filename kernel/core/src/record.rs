@@ -21,7 +21,6 @@ pub struct Waiter {
 }
 
 /// A pending operation.
-#[expect(clippy::large_enum_variant, reason = "records are stored in place, so that a call allocates nothing")]
 pub enum Record {
     /// The tag is free.
     Free,
