@@ -4,7 +4,6 @@ use super::world::{Actor, PLENTY, World};
 use crate::capability::{Capability, Object};
 use crate::grant;
 use crate::handle::SlotRef;
-use crate::trap::FaultAccess;
 use capos_abi::interface::{handle_manager, ledger, memory_object, null, virtual_memory};
 use capos_abi::message::mode;
 use capos_abi::ring::{Submission, kind, op};
@@ -159,29 +158,8 @@ fn revoked_memory_is_unmapped_everywhere() {
     let (paying, manager) = (world.ledger(owner), manager(&mut world, owner));
     let (_, made) = world.call_kernel(owner, paying, ledger::ID, ledger::create_memory_object::METHOD, &[8192]);
     let copy = world.copy(owner, made[0], user);
-    let memory = world.give(user, Object::VirtualMemory(user.process), virtual_memory::ID);
-    world.write(
-        user,
-        0,
-        &[copy, mode::COPY, 4 << 32 | 1 << 48, 0, 8192, 0, u64::from(virtual_memory::access::READ_WRITE), 3],
-    );
-    let map = Submission {
-        op: op::CALL,
-        caps: 1,
-        handle: memory,
-        interface: virtual_memory::ID,
-        method: virtual_memory::map::METHOD,
-        message_bytes: 64,
-        result_offset: 1024,
-        result_bytes: 64,
-        ..Submission::default()
-    };
-    assert_eq!(world.run(user, map)[0].status, status::OK);
-    let address = world.read(user, 1024, 2)[1];
-    let crate::thread::State::Running(processor) = world.kernel.threads[user.thread].state else {
-        panic!("not running")
-    };
-    let _ = world.kernel.page_fault(processor, address, FaultAccess::Write, false, 0);
+    let address = world.map(user, copy, 8192, virtual_memory::access::READ_WRITE).expect("mapped");
+    world.touch(user, address);
     assert_eq!(world.kernel.platform.pages.iter().filter(|((_, page), _)| *page == address).count(), 1);
     assert_eq!(memory_object::ID, world.kernel.processes[user.process].handles.get(copy).expect("held").interface);
     revoke(&mut world, owner, manager, made[0]);

@@ -22,26 +22,6 @@ fn seal(world: &mut World, actor: Actor, handle: u64) -> i32 {
     world.call_kernel(actor, handle, memory_object::ID, memory_object::seal::METHOD, &[]).0.status
 }
 
-/// Maps a page of a memory object; the address, or why not.
-fn map(world: &mut World, actor: Actor, handle: u64, access: u16) -> Result<u64, i32> {
-    let space = world.give(actor, Object::VirtualMemory(actor.process), virtual_memory::ID);
-    // Data words of `map`: offset, bytes, address, access; the object is its pointer.
-    world.write(actor, 0, &[handle, 0, 4 << 32 | 1 << 48, 0, 4096, 0, access.into(), 3]);
-    let entry = Submission {
-        op: capos_abi::ring::op::CALL,
-        caps: 1,
-        handle: space,
-        interface: virtual_memory::ID,
-        method: virtual_memory::map::METHOD,
-        message_bytes: 64,
-        result_offset: 1024,
-        result_bytes: 64,
-        ..Submission::default()
-    };
-    let done = only(world.run(actor, entry));
-    if done.status == status::OK { Ok(world.read(actor, 1024, 2)[1]) } else { Err(done.status) }
-}
-
 fn only(completions: Vec<Completion>) -> Completion {
     let [completion] = completions[..] else { panic!("one completion, not {completions:?}") };
     completion
@@ -59,15 +39,15 @@ fn sealed_memory_is_written_by_nobody() {
     let actor = world.actor("a", PLENTY);
     let handle = memory(&mut world, actor, 4096);
     let (read, write) = (virtual_memory::access::READ, virtual_memory::access::READ_WRITE);
-    let mapped = map(&mut world, actor, handle, read).expect("readable");
+    let mapped = world.map(actor, handle, 4096, read).expect("readable");
     assert_eq!(seal(&mut world, actor, handle), status::BAD_STATE, "the mapper may still turn it writable");
     let space = world.give(actor, Object::VirtualMemory(actor.process), virtual_memory::ID);
     let (unmapped, _) =
         world.call_kernel(actor, space, virtual_memory::ID, virtual_memory::unmap::METHOD, &[mapped, 4096]);
     assert_eq!(unmapped.status, status::OK);
     assert_eq!(seal(&mut world, actor, handle), status::OK);
-    assert_eq!(map(&mut world, actor, handle, write), Err(status::BAD_STATE));
-    let mapped = map(&mut world, actor, handle, read).expect("still readable");
+    assert_eq!(world.map(actor, handle, 4096, write), Err(status::BAD_STATE));
+    let mapped = world.map(actor, handle, 4096, read).expect("still readable");
     let access = u64::from(write);
     let protect = virtual_memory::protect::METHOD;
     let (raised, _) = world.call_kernel(actor, space, virtual_memory::ID, protect, &[mapped, 4096, access]);

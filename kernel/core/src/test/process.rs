@@ -9,7 +9,6 @@ use crate::process;
 use crate::thread::State;
 use crate::trap::{Fault, FaultKind};
 use capos_abi::interface::{fault_handler, ledger, process as abi, virtual_memory};
-use capos_abi::message::mode;
 use capos_abi::ring::{Completion, Submission, kind, op};
 use capos_abi::status;
 
@@ -180,25 +179,8 @@ fn held_memory_survives_its_ledger_and_its_capability() {
     let own = world.ledger(owner);
     let made = world.call_kernel(owner, own, ledger::ID, ledger::create_memory_object::METHOD, &[8192]).1[0];
     let copy = world.copy(owner, made, user);
+    let address = world.map(user, copy, 8192, virtual_memory::access::READ).expect("mapped");
     let space = world.give(user, Object::VirtualMemory(user.process), virtual_memory::ID);
-    world.write(
-        user,
-        0,
-        &[copy, mode::COPY, 4 << 32 | 1 << 48, 0, 8192, 0, u64::from(virtual_memory::access::READ), 3],
-    );
-    let map = Submission {
-        op: op::CALL,
-        caps: 1,
-        handle: space,
-        interface: virtual_memory::ID,
-        method: virtual_memory::map::METHOD,
-        message_bytes: 64,
-        result_offset: 1024,
-        result_bytes: 64,
-        ..Submission::default()
-    };
-    assert_eq!(world.run(user, map)[0].status, status::OK);
-    let address = world.read(user, 1024, 2)[1];
     let payer = world.kernel.processes[user.process].ledger;
     let used = |world: &World| world.kernel.ledgers[payer].used().of(Resource::Frames);
     let alone = used(&world);

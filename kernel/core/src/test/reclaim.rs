@@ -5,9 +5,7 @@ use crate::capability::Object;
 use crate::ledger::{Amounts, Ledger, MAX_DEPTH};
 use crate::process::Outcome;
 use crate::slab::Id;
-use crate::trap::FaultAccess;
 use capos_abi::interface::{endpoint_server, ledger, memory_object, notification, process, virtual_memory};
-use capos_abi::message::mode;
 use capos_abi::ring::{Submission, op};
 use capos_abi::status;
 
@@ -99,26 +97,8 @@ fn what_others_hold_of_it_is_stale() {
 }
 
 fn map(world: &mut World, actor: Actor, memory: u64) -> u64 {
-    let space = world.give(actor, Object::VirtualMemory(actor.process), virtual_memory::ID);
-    let access = u64::from(virtual_memory::access::READ_WRITE);
-    world.write(actor, 0, &[memory, mode::COPY, 4 << 32 | 1 << 48, 0, 8192, 0, access, 3]);
-    let map = Submission {
-        op: op::CALL,
-        caps: 1,
-        handle: space,
-        interface: virtual_memory::ID,
-        method: virtual_memory::map::METHOD,
-        message_bytes: 64,
-        result_offset: 1024,
-        result_bytes: 64,
-        ..Submission::default()
-    };
-    assert_eq!(world.run(actor, map)[0].status, status::OK);
-    let address = world.read(actor, 1024, 2)[1];
-    let crate::thread::State::Running(processor) = world.kernel.threads[actor.thread].state else {
-        panic!("not running")
-    };
-    let _ = world.kernel.page_fault(processor, address, FaultAccess::Write, false, 0);
+    let address = world.map(actor, memory, 8192, virtual_memory::access::READ_WRITE).expect("mapped");
+    world.touch(actor, address);
     address
 }
 

@@ -9,8 +9,11 @@ use crate::platform::{Platform, Registers, RingArea};
 use crate::process::Process;
 use crate::slab::Id;
 use crate::thread::{State, Thread};
-use capos_abi::interface;
+use crate::trap::FaultAccess;
+use capos_abi::interface::{self, virtual_memory};
+use capos_abi::message::mode;
 use capos_abi::ring::{COMPLETION_ENTRIES, Completion, SUBMISSION_ENTRIES, Submission, op};
+use capos_abi::status;
 
 pub struct World {
     pub kernel: Kernel<Machine>,
@@ -147,6 +150,32 @@ impl World {
         let mut words = vec![0; count];
         self.kernel.platform.read_arena(actor.area, offset, &mut words);
         words
+    }
+
+    /// Maps the beginning of a memory object; the address, or why not.
+    pub fn map(&mut self, actor: Actor, object: u64, bytes: u64, access: u16) -> Result<u64, i32> {
+        let space = self.give(actor, Object::VirtualMemory(actor.process), virtual_memory::ID);
+        // Data words of `map`: offset, bytes, address, access; the object is its pointer.
+        self.write(actor, 0, &[object, mode::COPY, 4 << 32 | 1 << 48, 0, bytes, 0, access.into(), 3]);
+        let map = Submission {
+            op: op::CALL,
+            caps: 1,
+            handle: space,
+            interface: virtual_memory::ID,
+            method: virtual_memory::map::METHOD,
+            message_bytes: 64,
+            result_offset: 1024,
+            result_bytes: 64,
+            ..Submission::default()
+        };
+        let status = self.run(actor, map)[0].status;
+        if status == status::OK { Ok(self.read(actor, 1024, 2)[1]) } else { Err(status) }
+    }
+
+    /// The actor writes to an address for the first time.
+    pub fn touch(&mut self, actor: Actor, address: u64) {
+        let State::Running(processor) = self.kernel.threads[actor.thread].state else { panic!("not running") };
+        let _ = self.kernel.page_fault(processor, address, FaultAccess::Write, false, 0);
     }
 
     /// Calls a kernel object with data words only; returns the completion and the result's words.
