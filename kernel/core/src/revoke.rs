@@ -24,7 +24,7 @@ impl<P: Platform> Kernel<P> {
                 return false;
             }
             self.stay.spend(cost::SLOT);
-            self.end_operations(child);
+            self.end_operations(child.process, self.handle_of(child), None);
             if self.end_mappings(child).is_none() {
                 return false;
             }
@@ -34,16 +34,16 @@ impl<P: Platform> Kernel<P> {
         true
     }
 
-    /// Ends the pending operations of a process that use this handle.
-    pub(crate) fn end_operations(&mut self, slot: SlotRef) {
-        let handle = self.handle_of(slot);
-        for i in 0..self.processes[slot.process].threads.len() {
-            let Some(&thread) = self.processes[slot.process].threads.get(i) else { continue };
+    /// Ends the pending operations of a process that use this handle, all but one.
+    pub(crate) fn end_operations(&mut self, process: Id<Process>, handle: Handle, but: Option<Waiter>) {
+        for i in 0..self.processes[process].threads.len() {
+            let Some(&thread) = self.processes[process].threads.get(i) else { continue };
             let tags = self.threads[thread].ring.tags();
             self.stay.spend(u32::from(tags.end) * cost::RECORD);
             for tag in tags {
-                if self.threads[thread].ring.record(tag).handle() == handle {
-                    self.abort(Waiter { thread, tag }, status::STALE);
+                let operation = Waiter { thread, tag };
+                if self.threads[thread].ring.record(tag).handle() == handle && but != Some(operation) {
+                    self.abort(operation, status::STALE);
                 }
             }
         }

@@ -96,7 +96,10 @@ impl<P: Platform> Kernel<P> {
             return;
         }
         match self.hand_caps(call, (from, to), accepted, (target, start + HEADER_BYTES)) {
-            Ok(()) => self.complete(receiver.thread, &completion),
+            Ok(caps) => {
+                self.complete(receiver.thread, &completion);
+                self.end_moved(from, &caps, Some(call));
+            }
             Err(refusal) => self.refuse_delivery(call, receiver, slot, refusal),
         }
     }
@@ -108,7 +111,7 @@ impl<P: Platform> Kernel<P> {
         (from, to): (Id<Process>, Id<Process>),
         accepted: u8,
         place: (RingArea, u32),
-    ) -> Result<(), Refusal> {
+    ) -> Result<SentCaps, Refusal> {
         let caps = self.threads[call.thread].ring.carried(call.tag).ok_or(status::BAD_CAPABILITY)?;
         let count = u32::from(caps.len());
         if caps.len() > accepted {
@@ -119,7 +122,7 @@ impl<P: Platform> Kernel<P> {
         }
         let handles = self.transfer(from, to, &caps).inspect_err(|_| self.unreserve_handles(to, count))?;
         self.platform.write_arena(place.0, place.1, handles.get(..count as usize).unwrap_or_default());
-        Ok(())
+        Ok(caps)
     }
 
     /// Ends a call whose capabilities could not be handed over; its slot is free again.
@@ -132,7 +135,13 @@ impl<P: Platform> Kernel<P> {
         self.end_call(call, refusal.status, refusal.value);
     }
 
-    /// Copies or moves capabilities into reserved slots of another process: all of them, or none.
+    /// Ends what its sender was doing with capabilities that have moved, but not the call that carried them. Only when their
+    /// message has arrived: what ends may be the reception or the call that it belongs to.
+    pub(super) fn end_moved(&mut self, from: Id<Process>, caps: &SentCaps, carrier: Option<Waiter>) {
+        caps.moved().for_each(|handle| self.end_operations(from, handle, carrier));
+    }
+
+    /// Copies or moves capabilities into reserved slots of another process: all of them, or none. [`Self::end_moved`] follows.
     pub(super) fn transfer(
         &mut self,
         from: Id<Process>,
@@ -174,7 +183,6 @@ impl<P: Platform> Kernel<P> {
         let capability = *self.processes[source.process].handles.slot(source.index)?.capability()?;
         let arrived = self.insert_root(to, capability);
         grant::replace(&mut self.processes, source, arrived);
-        self.end_operations(source);
         if matches!(capability.object, Object::Memory(_)) {
             self.reattribute_mappings(source, Some(arrived));
         }

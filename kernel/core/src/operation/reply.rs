@@ -6,7 +6,7 @@ use crate::Kernel;
 use crate::enter::Caller;
 use crate::platform::{ArenaRange, Platform};
 use crate::process::Process;
-use crate::record::{CallRecord, PoolSlotState, Record, Waiter};
+use crate::record::{CallRecord, PoolSlotState, Record, SentCaps, Waiter};
 use crate::slab::Id;
 use crate::stay::cost;
 use crate::thread::Thread;
@@ -44,15 +44,19 @@ impl<P: Platform> Kernel<P> {
             }
             PoolSlotState::Call(call) => call,
         };
-        if entry.flags & flag::EXCEPTION != 0 {
+        let carried = if entry.flags & flag::EXCEPTION != 0 {
             self.return_exception(server, call, segment);
+            None
         } else {
-            self.return_result(caller, call, segment, entry)?;
-        }
+            self.return_result(caller, call, segment, entry)?
+        };
         let ring = &mut self.threads[server].ring;
         ring.unreserve(1);
         if let Some(Record::Receive(receive)) = ring.record_mut(tag) {
             receive.vacate(slot);
+        }
+        if let Some(caps) = carried {
+            self.end_moved(caller.process, &caps, None);
         }
         Ok(Step::Done(Done::default()))
     }
@@ -64,7 +68,7 @@ impl<P: Platform> Kernel<P> {
         call: Waiter,
         segment: ArenaRange,
         entry: &Submission,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Option<SentCaps>, Refusal> {
         let (carried, spilled) = (entry.caps & 15, entry.flags & flag::SPILLED != 0);
         let caller = &self.threads[call.thread];
         let Record::Call(record) = caller.ring.record(call.tag) else { return Err(status::CALLER_GONE.into()) };
@@ -76,14 +80,12 @@ impl<P: Platform> Kernel<P> {
         if cap_bytes + segment.bytes > result.bytes {
             return Err(Refusal { status: status::TOO_BIG, value: u64::from(result.bytes) });
         }
-        if carried > 0 || spilled {
-            self.return_caps(server, call, segment, entry)?;
-        }
+        let caps = if carried > 0 || spilled { Some(self.return_caps(server, call, segment, entry)?) } else { None };
         self.stay.spend(cost::TRANSFER + segment.bytes / cost::BYTES_PER_INSTRUCTION);
         self.platform.copy_arena(server.area, segment.offset, target, result.offset + cap_bytes, segment.bytes);
         let flags = if spilled { completion_flag::SPILLED } else { 0 };
         self.close_call(call, Completion { bytes: cap_bytes + segment.bytes, caps: carried, flags, ..OK });
-        Ok(())
+        Ok(caps)
     }
 
     /// Hands the capabilities of a result to the caller: their handles stand before it.
@@ -93,7 +95,7 @@ impl<P: Platform> Kernel<P> {
         call: Waiter,
         segment: ArenaRange,
         entry: &Submission,
-    ) -> Result<(), Refusal> {
+    ) -> Result<SentCaps, Refusal> {
         let caps = self.sent_caps(server.thread, segment, entry.caps & 15)?;
         let caller = &self.threads[call.thread];
         let Record::Call(record) = caller.ring.record(call.tag) else { return Err(status::CALLER_GONE.into()) };
@@ -103,7 +105,7 @@ impl<P: Platform> Kernel<P> {
         }
         let handles = self.transfer(server.process, to, &caps)?;
         self.platform.write_arena(target, result.offset, handles.get(..usize::from(caps.len())).unwrap_or_default());
-        Ok(())
+        Ok(caps)
     }
 
     /// An exception that does not fit arrives without its message.

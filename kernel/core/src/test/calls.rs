@@ -2,7 +2,8 @@
 use super::world::{Actor, PLENTY, World};
 use crate::capability::Object;
 use capos_abi::interface::{clock, endpoint, endpoint_server, ledger, null};
-use capos_abi::ring::{Completion, Submission, kind, op};
+use capos_abi::message::mode;
+use capos_abi::ring::{COMPLETION_ENTRIES, Completion, Submission, kind, op};
 use capos_abi::status;
 
 pub const SERVED_INTERFACE: u64 = 0xfeed;
@@ -243,4 +244,40 @@ fn the_date_is_refused_where_it_is_unknown() {
     world.kernel.platform.now = 17;
     let (known, result) = world.call_kernel(client, clock, clock::ID, clock::date::METHOD, &[]);
     assert_eq!((known.status, result[1]), (status::OK, 2_000_000_000_000_000_017));
+}
+
+/// A message of one moved capability and a struct that points to it.
+fn moving(world: &mut World, actor: Actor, handle: u64, entry: Submission) -> Submission {
+    world.write(actor, 0, &[handle, mode::MOVE, 1 << 48, 3]);
+    Submission { caps: entry.caps | 1, message_bytes: 32, ..entry }
+}
+
+#[test]
+fn a_call_may_move_the_capability_that_it_goes_through() {
+    let mut world = World::new();
+    let (server, own, client, object) = pair(&mut world);
+    let call = moving(&mut world, client, object, call(object));
+    assert_eq!(world.run(client, call), [], "it is under way");
+    let delivery = only(world.run(server, receive(own)));
+    assert_eq!((delivery.kind, delivery.caps), (kind::DELIVERY, 1));
+    assert_eq!(only(world.run(server, reply(delivery.value))).status, status::OK);
+    assert_eq!(only(world.completions(client)).status, status::OK);
+    assert_eq!(world.call_kernel(client, object, SERVED_INTERFACE, 3, &[]).0.status, status::STALE, "it has moved");
+}
+
+#[test]
+fn a_reply_may_move_the_endpoint_that_it_was_received_from() {
+    let mut world = World::new();
+    let (server, own, client, object) = pair(&mut world);
+    world.run(client, call(object));
+    let delivery = only(world.run(server, receive(own)));
+    let reply = moving(&mut world, server, own, reply(delivery.value));
+    let ends: Vec<_> = world.run(server, reply).iter().map(|end| (end.user_data, end.status)).collect();
+    assert_eq!(ends, [(55, status::STALE), (77, status::OK)], "the reception has lost its endpoint");
+    assert_eq!(only(world.completions(client)).status, status::OK);
+    for actor in [server, client] {
+        world.enter(actor, 0);
+        let ring = &world.kernel.threads[actor.thread].ring;
+        assert_eq!(ring.free_completions(), COMPLETION_ENTRIES, "every place that was set aside is free again");
+    }
 }
