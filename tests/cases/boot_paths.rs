@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use tests::{Exit, Machine, Running};
 use tools::artifacts;
-use tools::image::{self, Contents, Limine};
+use tools::image::{self, Contents};
 use tools::qemu::Medium;
 
 /// Where a file's first page ends.
@@ -36,39 +36,6 @@ fn uefi_from_the_iso_on_a_usb_stick() {
 fn uefi_with_a_screen_and_memory_above_4_gib() {
     let machine = Machine::firmware(disk("screen", &contents()), Medium::Disk).memory(5120);
     a_session_on(machine.arg("-device").arg("VGA").boot());
-}
-
-/// Where the binaries of a stock Limine are. They come from no package registry, so the build does not fetch them: whoever has
-/// them tries all four ways; without them there is nothing to try.
-fn stock_limine() -> Option<Contents> {
-    let folder = std::env::var_os("CAPOS_LIMINE")?;
-    let limine = Limine::read(folder.as_ref()).expect("CAPOS_LIMINE names the folder of a Limine release");
-    let (kernel, package) = (artifact(artifacts::kernel()), artifact(artifacts::package(artifacts::SYSTEM)));
-    Some(Contents::with_limine(limine, kernel, package, ""))
-}
-
-#[test]
-fn stock_limine_under_uefi() {
-    let Some(contents) = stock_limine() else { return };
-    to_the_prompt(Machine::firmware(disk("limine-uefi", &contents), Medium::Disk));
-    to_the_prompt(Machine::firmware(iso("limine-uefi", &contents), Medium::Cd).cpus(2));
-}
-
-#[test]
-fn stock_limine_under_bios() {
-    let Some(contents) = stock_limine() else { return };
-    to_the_prompt(Machine::bios(iso("limine-bios", &contents), Medium::Cd));
-    let disk = disk("limine-bios", &contents);
-    let limine = contents.limine().expect("it is there");
-    if limine.install_for_bios(&disk).expect("Limine's own tool works") {
-        to_the_prompt(Machine::bios(disk, Medium::Disk).cpus(2));
-    }
-}
-
-fn to_the_prompt(machine: Machine) {
-    let mut machine = machine.boot();
-    machine.enter();
-    machine.shut_down(3);
 }
 
 #[test]
@@ -153,12 +120,12 @@ fn refused(name: &str, damages: &[Damage], sentence: &str) {
 }
 
 /// The system as `make image` packs it.
-pub fn contents() -> Contents {
+fn contents() -> Contents {
     let package = artifact(artifacts::package(artifacts::SYSTEM));
     Contents::new(artifact(artifacts::loader()), artifact(artifacts::kernel()), package, "")
 }
 
-fn artifact(path: PathBuf) -> Vec<u8> {
+pub fn artifact(path: PathBuf) -> Vec<u8> {
     let path = artifacts::require(path).unwrap_or_else(|missing| panic!("{missing}"));
     std::fs::read(path).expect("what was built is readable")
 }
@@ -167,7 +134,7 @@ pub fn disk(name: &str, contents: &Contents) -> PathBuf {
     stored(format!("{name}.img"), image::disk(contents).expect("the contents fit"))
 }
 
-fn iso(name: &str, contents: &Contents) -> PathBuf {
+pub fn iso(name: &str, contents: &Contents) -> PathBuf {
     stored(format!("{name}.iso"), image::iso(contents).expect("the contents fit"))
 }
 

@@ -12,4 +12,6 @@ mod power;
 mod remote;
 mod standard_library;
 mod start_page;
+#[cfg(stock_limine)]
+mod stock_limine;
 mod supervision;

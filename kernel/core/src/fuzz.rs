@@ -1,7 +1,7 @@
 //! What bytes from outside can reach in the kernel, as functions of bytes: whatever they are, nothing may panic.
 #[path = "test/machine.rs"]
 mod machine;
-#[allow(dead_code, reason = "the tests use the rest")]
+#[expect(dead_code, reason = "the tests use the rest")]
 #[path = "test/world.rs"]
 mod world;
 

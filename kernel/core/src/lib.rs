@@ -24,7 +24,7 @@ mod enter;
 mod fault;
 pub mod frame;
 #[cfg(all(feature = "fuzz", not(test)))]
-#[allow(clippy::unwrap_used, clippy::panic, reason = "a machine for tests")]
+#[expect(clippy::panic, reason = "a machine for tests")]
 pub mod fuzz;
 mod grant;
 mod handle;
