@@ -120,7 +120,7 @@ fn refused(name: &str, damages: &[Damage], sentence: &str) {
 }
 
 /// The system as `make image` packs it.
-fn contents() -> Contents {
+pub fn contents() -> Contents {
     let package = artifact(artifacts::package(artifacts::SYSTEM));
     Contents::new(artifact(artifacts::loader()), artifact(artifacts::kernel()), package, "")
 }
