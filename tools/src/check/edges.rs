@@ -22,6 +22,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("init", PROGRAM),
     ("services", PROGRAM),
     ("demos", PROGRAM),
+    ("tests/guests/verdict", PROGRAM),
     ("tests/guests", GUEST),
     ("bench/guests", GUEST),
     ("fuzz", FUZZ),
@@ -33,7 +34,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 
 const PROGRAM: &[&str] = &["capos-service", "schema"];
 /// Hostile guests and guest benchmarks write raw ring entries.
-const GUEST: &[&str] = &["capos-service", "schema", "capos-rt", "capos-abi"];
+const GUEST: &[&str] = &["capos-service", "schema", "capos-rt", "capos-abi", "tests/guests/verdict"];
 /// Whoever parses what others wrote.
 const FUZZ: &[&str] = &["capos-abi", "capos-rt", "capos-service", "init", "kernel/core", "schema", "services", "tools"];
 const HOST: &[&str] = &["capos-abi", "schema"];

@@ -5,12 +5,12 @@ use capos_service::queue::Exchange;
 use capos_service::{
     Context, Failure, RingCall, Service, attribute, deadline_in, moving, new_client, sleep, spawn_local,
 };
-use schema::system_control_capnp::system_control;
 use schema::workshop_capnp::{counter, workshop};
 use std::cell::Cell;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
+use verdict::{check, complete};
 
 /// Long enough for what was sent to be handled.
 const MOMENT: Duration = Duration::from_millis(20);
@@ -31,23 +31,8 @@ fn main() -> ExitCode {
         queues(&workshop).await?;
         sessions(&workshop).await?;
         death(&workshop).await?;
-        println!("tests complete");
-        shut_down(&context).await
+        complete(&context).await
     })
-}
-
-async fn shut_down(context: &Context) -> Result<(), Failure> {
-    let system: system_control::Client = context.take("system")?;
-    system.shutdown_request().send().promise.await?;
-    Ok(())
-}
-
-fn check(what: &str, holds: bool) -> Result<(), Failure> {
-    if !holds {
-        return Err(format!("{what}: does not hold").into());
-    }
-    println!("{what}: ok");
-    Ok(())
 }
 
 async fn counters(workshop: &workshop::Client) -> Result<u32, Error> {

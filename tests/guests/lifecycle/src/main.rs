@@ -11,9 +11,9 @@ use schema::ledger_capnp::ledger;
 use schema::notification_capnp::notification;
 use schema::process_capnp::{fault_handler, process};
 use schema::scheduling_capnp::{scheduling_authority, scheduling_context};
-use schema::system_control_capnp::system_control;
 use std::process::ExitCode;
 use std::time::Duration;
+use verdict::{check, complete};
 use victim::{ALIVE, GO, NOWHERE, WENT_ON};
 
 /// Long enough for what runs to show it.
@@ -37,8 +37,7 @@ fn main() -> ExitCode {
         Some("shares") => {
             return capos_service::run(async |context| {
                 shares(&context).await?;
-                println!("tests complete");
-                shut_down(&context).await
+                complete(&context).await
             });
         }
         // The code says it; a failed process test shows it.
@@ -51,23 +50,8 @@ fn main() -> ExitCode {
         abandoned_faults().await?;
         suspension().await?;
         reclaiming().await?;
-        println!("tests complete");
-        shut_down(&context).await
+        complete(&context).await
     })
-}
-
-async fn shut_down(context: &Context) -> Result<(), Failure> {
-    let system: system_control::Client = context.take("system")?;
-    system.shutdown_request().send().promise.await?;
-    Ok(())
-}
-
-fn check(what: &str, holds: bool) -> Result<(), Failure> {
-    if !holds {
-        return Err(format!("{what}: does not hold").into());
-    }
-    println!("{what}: ok");
-    Ok(())
 }
 
 /// A notification that a victim and its test share.
