@@ -15,3 +15,4 @@ mod start_page;
 #[cfg(stock_limine)]
 mod stock_limine;
 mod supervision;
+mod trials;

@@ -23,7 +23,7 @@ pub mod screen;
 pub mod serial;
 pub mod transcript;
 
-pub use campaign::choose;
+pub use campaign::{choose, seed};
 pub use machine::Machine;
 pub use person::PASSWORD;
 pub use running::Running;

@@ -1,6 +1,7 @@
 //! The description of a machine that a test wants, and its start.
 
-use crate::running::Running;
+use crate::campaign;
+use crate::running::{self, Running};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -68,6 +69,13 @@ impl Machine {
     /// The machine that runs the package made of `tests/manifests/<name>.cue`.
     pub fn with(name: &str) -> Machine {
         Machine::new().package(artifacts::package(name))
+    }
+
+    /// The same with other arguments for the program `name` of that system.
+    pub fn with_arguments(name: &str, arguments: &[&str]) -> Machine {
+        let package = artifacts::package(&running::test_name());
+        campaign::pack_with_arguments(name, arguments, &package).unwrap_or_else(|error| panic!("{error:#}"));
+        Machine::new().package(package)
     }
 
     /// Hands this boot package to the kernel.

@@ -203,6 +203,10 @@ fn unique_name() -> String {
 fn log_name() -> String {
     thread_local!(static MACHINES: Cell<u32> = const { Cell::new(0) });
     let number = MACHINES.replace(MACHINES.get() + 1) + 1;
-    let thread = std::thread::current();
-    format!("{}-{number}.log", thread.name().unwrap_or("test").replace("::", "-"))
+    format!("{}-{number}.log", test_name())
+}
+
+/// The running test's name, as files can be called.
+pub(crate) fn test_name() -> String {
+    std::thread::current().name().unwrap_or("test").replace("::", "-")
 }

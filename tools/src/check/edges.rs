@@ -23,6 +23,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("services", PROGRAM),
     ("demos", PROGRAM),
     ("tests/guests/verdict", PROGRAM),
+    ("tests/guests/campaign", &["capos-service", "schema", "capos-rt"]),
     ("tests/guests", GUEST),
     ("bench/guests", GUEST),
     ("fuzz", FUZZ),
@@ -34,7 +35,8 @@ const ROOMS: &[(&str, &[&str])] = &[
 
 const PROGRAM: &[&str] = &["capos-service", "schema"];
 /// Hostile guests and guest benchmarks write raw ring entries.
-const GUEST: &[&str] = &["capos-service", "schema", "capos-rt", "capos-abi", "tests/guests/verdict"];
+const GUEST: &[&str] =
+    &["capos-service", "schema", "capos-rt", "capos-abi", "tests/guests/campaign", "tests/guests/verdict"];
 /// Whoever parses what others wrote.
 const FUZZ: &[&str] = &["capos-abi", "capos-rt", "capos-service", "init", "kernel/core", "schema", "services", "tools"];
 const HOST: &[&str] = &["capos-abi", "schema"];

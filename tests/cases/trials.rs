@@ -1,0 +1,24 @@
+//! Campaigns: whatever programs do, and wherever they end, others are served meanwhile and nothing is missing afterwards.
+
+use std::time::Duration;
+use tests::Machine;
+
+/// How long a campaign of `make soak` may take.
+const SOAK: Duration = Duration::from_secs(12 * 3600);
+
+#[test]
+fn programs_start_and_exit() {
+    on(1, "cycles", 1000, 100_000);
+}
+
+#[test]
+fn programs_start_and_exit_on_four_processors() {
+    on(4, "cycles", 1000, 100_000);
+}
+
+fn on(cpus: u32, campaign: &str, quick: u64, soak: u64) {
+    let count = format!("count={}", tests::choose(quick, soak));
+    let patience = tests::choose(tests::machine::patience(), SOAK);
+    let machine = Machine::with_arguments("trials", &[campaign, &count, &tests::seed()]);
+    machine.cpus(cpus).patience(patience).boot().completes();
+}
