@@ -96,9 +96,9 @@ lint: setup ## Check the formatting and deny every warning of clippy
 	cargo fmt --all --check
 	cargo clippy -p tests --all-targets -- -D warnings
 	cargo clippy --all-targets -- -D warnings
-	$(BOOT_CARGO) clippy --release -p boot -- -D warnings
-	$(KERNEL_CARGO) clippy --release -p kernel -- -D warnings
-	$(USER_CARGO) clippy --release $(PROGRAMS) $(GUESTS) -- -D warnings
+	cargo clippy --config targets/boot.toml --release -p boot -- -D warnings
+	cargo clippy --config targets/kernel.toml --release -p kernel -- -D warnings
+	cargo clippy --config targets/user.toml --release $(PROGRAMS) $(GUESTS) -- -D warnings
 
 .PHONY: fmt
 fmt: setup ## Format all code

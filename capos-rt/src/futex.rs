@@ -74,6 +74,15 @@ pub fn wait(word: &AtomicU32, expected: u32, deadline: u64) -> Outcome {
 
 /// Wakes up to `count` threads that wait for the word at this address; answers how many.
 pub fn wake(address: usize, count: usize) -> usize {
+    wake_by(raw::signal, address, count)
+}
+
+/// The same for all that wait, when the calling thread enters the kernel next.
+pub fn wake_at_next_entry(address: usize) {
+    wake_by(raw::post_signal, address, usize::MAX);
+}
+
+fn wake_by(signal: impl Fn(Handle, u64), address: usize, count: usize) -> usize {
     let mut total = 0;
     while total < count {
         let (mut threads, mut taken) = ([capos_abi::handle::NULL; BATCH], 0);
@@ -85,7 +94,7 @@ pub fn wake(address: usize, count: usize) -> usize {
                 taken += 1;
             }
         }
-        threads[..taken].iter().for_each(|&thread| raw::signal(thread, PARK_BIT));
+        threads[..taken].iter().for_each(|&thread| signal(thread, PARK_BIT));
         total += taken;
         if taken < BATCH {
             break;

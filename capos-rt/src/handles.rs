@@ -16,6 +16,11 @@ impl Handles {
         Self { counts: RefCell::new(Vec::new()) }
     }
 
+    /// Whether there never was one.
+    pub fn is_unused(&self) -> bool {
+        self.counts.borrow().is_empty()
+    }
+
     /// Adds a reference.
     #[inline]
     pub fn add(&self, handle: Handle) {

@@ -1,6 +1,6 @@
 //! The heap: `dlmalloc` over one range of addresses, committed as it grows and given back as it shrinks.
 use crate::lock::Mutex;
-use crate::objects;
+use crate::{objects, thread};
 use capos_abi::PAGE_BYTES;
 use core::alloc::Layout;
 use core::cell::Cell;
@@ -63,7 +63,7 @@ impl Pages {
         self.reserve()?;
         let old = self.end.get();
         let end = old.checked_add(bytes).filter(|end| end - self.start.get() <= ADDRESS_BYTES)?;
-        objects::commit(old as u64, bytes as u64).ok()?;
+        thread::or_give_back(|| objects::commit(old as u64, bytes as u64)).ok()?;
         self.end.set(end);
         Some(ptr::with_exposed_provenance_mut(old))
     }

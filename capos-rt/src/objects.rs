@@ -46,7 +46,7 @@ pub fn post_unmap(address: u64, bytes: u64) {
     raw::post(memory(), ID, METHOD, &unmap_message(address, bytes));
 }
 
-fn unmap_message(address: u64, bytes: u64) -> Message {
+fn unmap_message(address: u64, bytes: u64) -> Message<'static> {
     use virtual_memory::unmap::*;
     Message::new(params::SHAPE).set(params::ADDRESS, address).set(params::BYTES, bytes)
 }
@@ -112,14 +112,13 @@ pub fn fill_random(handle: Handle, buffer: &mut [u8]) -> Result<usize, Failure> 
     use entropy::{ID, fill::*};
     let wanted = buffer.len().min(RANDOM_BYTES);
     let message = Message::new(params::SHAPE).set(params::BYTES, wanted as u64);
-    let reply = call(handle, ID, METHOD, &message, 0)?;
     let mut filled = 0;
-    reply.bytes(results::DATA, |byte| {
+    raw::call_for_bytes(handle, ID, METHOD, &message, results::DATA, |byte| {
         if let Some(place) = buffer[..wanted].get_mut(filled) {
             *place = byte;
             filled += 1;
         }
-    });
+    })?;
     Ok(filled)
 }
 

@@ -1,5 +1,5 @@
 //! The ways in which a process ends by itself. A panic of the program arrives here as `abort`, its message written.
-use crate::{objects, stdio, syscall};
+use crate::{objects, stdio, syscall, thread};
 
 /// Exit code of a process that aborted, as after a panic.
 pub const ABORTED: i32 = 134;
@@ -8,7 +8,8 @@ pub const ABORTED: i32 = 134;
 pub fn exit(code: i32) -> ! {
     stdio::flush();
     objects::exit_process(code);
-    // Without a capability of the process, the thread can still end itself.
+    // Without a capability of the process, the thread can still end itself, and the process with the last of them.
+    thread::keep_no_more();
     syscall::exit(code)
 }
 

@@ -250,6 +250,11 @@ impl Ring {
 
     // ---- tags
 
+    /// Whether no operation runs, but for those that are over as soon as they start.
+    pub fn is_idle(&self) -> bool {
+        self.free_tags.iter().all(|word| word.get() == u64::MAX)
+    }
+
     /// Takes a pending record.
     #[inline]
     pub fn take_tag(&self) -> Option<u16> {

@@ -95,6 +95,13 @@ pub static RUNTIME: Runtime = Runtime {
 };
 
 impl Runtime {
+    /// Whether nothing was ever done with it: there is nothing that could still happen.
+    pub fn is_unused(&self) -> bool {
+        let Self { calls, waits, incoming, receivers, objects, tasks, mailbox, .. } = self;
+        let none = calls.is_unused() && waits.is_unused() && incoming.is_unused() && receivers.is_unused();
+        none && objects.is_unused() && tasks.is_unused() && mailbox.get().is_none() && self.handles.is_unused()
+    }
+
     /// Sets completions aside for an asynchronous operation; false if there are too few.
     #[inline]
     pub fn reserve(&self, completions: u32) -> bool {

@@ -18,6 +18,11 @@ impl<T: Default> Slab<T> {
         Self { all: Cell::new(&[]), free: RefCell::new(Vec::new()) }
     }
 
+    /// Whether no record was ever taken.
+    pub fn is_unused(&self) -> bool {
+        self.all.get().is_empty()
+    }
+
     /// Takes a record that nobody uses, as its last user left it.
     #[inline]
     pub fn take(&self) -> u32 {

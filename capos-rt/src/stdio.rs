@@ -183,14 +183,15 @@ impl Input {
         const ENDING: Scalar = Scalar { offset: 4, bytes: 2, default: 0 };
         loop {
             let interface = <terminal::Client as HasTypeId>::TYPE_ID;
-            let reply = raw::call(terminal, interface, READ_LINE, &Message::new(SHAPE), 0)?;
             (self.taken, self.used) = (0, 0);
+            let message = Message::new(SHAPE);
+            let reply = raw::call_for_bytes(terminal, interface, READ_LINE, &message, LINE, |byte| self.push(byte))?;
             let ending = reply.get(ENDING) as u16;
             if ending == terminal::Ending::Closed as u16 {
+                self.used = 0;
                 return Ok(());
             }
             if ending == terminal::Ending::Entered as u16 {
-                reply.bytes(LINE, |byte| self.push(byte));
                 self.finish_line();
                 return Ok(());
             }

@@ -1,23 +1,35 @@
 //! Threads: made by the `Ledger`, with a stack behind a guard page and thread-local storage in one mapping.
 //!
-//! A thread that ends frees that mapping itself, in its last two system calls, which need no stack. What remains until
-//! then, or until somebody who joins has seen the end, is its [`Thread`] record.
-use crate::futex::FOREVER;
+//! A thread that has done what it was started for waits for the next spawn, with everything that it has: that is several times
+//! as fast as to make another. Of its last use nothing is left: destructors of thread-local values have run, and it goes on
+//! with thread-local storage, ring and control registers as new, and its notification empty. A thread whose ring or runtime
+//! may still do something, or whose handle others know, ends for good. So do kept ones where memory or threads run out.
+//!
+//! A thread that ends for good frees its mapping itself, in its last two system calls, which need no stack.
+mod record;
+
 use crate::lock::SpinLock;
 use crate::objects::{self, Start};
-use crate::{heap, raw, ring, tls};
+use crate::raw::Failure;
+use crate::runtime::RUNTIME;
+use crate::{futex, raw, ring, tls};
 use capos_abi::PAGE_BYTES;
 use capos_abi::handle::{Handle, NULL};
+use capos_abi::status;
 use capos_abi::syscall::{CAP_ENTER, EXIT};
-use core::alloc::Layout;
-use core::arch::naked_asm;
+use core::arch::{asm, naked_asm};
+use core::cell::Cell;
 use core::ptr;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
+use futex::FOREVER;
+use record::{Body, Memory, OVER, Records, Thread};
 
 /// A thread's name within the process; the main thread's is 1.
 pub type Id = u32;
 
-/// Bit of a new thread's own notification: its handle is known now.
+/// Threads that wait for the next spawn, at most.
+const MAX_KEPT: usize = 4;
+/// Bit of a thread's own notification that tells it that its handle is known, or that it begins again or ends.
 const START_BIT: u64 = 1 << 62;
 /// In place of a handle: unknown, and the new thread sleeps until it is known. No handle has this value.
 const AWAITED: Handle = 1;
@@ -26,31 +38,21 @@ const MIN_STACK_BYTES: usize = 64 << 10;
 /// A deadline in the past: gives the processor away without waiting.
 const PAST: u64 = 1;
 
-struct Thread {
-    id: Id,
-    handle: AtomicU64,
-    mapping: u64,
-    mapping_bytes: u64,
-    run: extern "C" fn(usize),
-    argument: usize,
-    joined: bool,
-    next: *mut Thread,
-}
+static RECORDS: SpinLock<Records> = SpinLock::new(Records::new());
 
-/// Threads that have not ended.
-struct Live {
-    first: *mut Thread,
-}
-
-// SAFETY: records are linked, unlinked and read under the lock of the list.
-unsafe impl Send for Live {}
-
-static LIVE: SpinLock<Live> = SpinLock::new(Live { first: ptr::null_mut() });
-static NEXT_ID: AtomicU32 = AtomicU32::new(2);
+/// Whether code outside of the runtime knows the calling thread's handle.
+#[thread_local]
+static IS_LENT: Cell<bool> = Cell::new(false);
 
 /// The calling thread's handle of its own `Thread`.
-pub fn own_handle() -> Handle {
+pub(crate) fn own_handle() -> Handle {
     ring::with(|ring| ring.thread())
+}
+
+/// The same for programs, which may do with it what lasts: the thread is not used for another spawn.
+pub fn lend_handle() -> Handle {
+    IS_LENT.set(true);
+    own_handle()
 }
 
 /// Lets other threads run.
@@ -60,69 +62,115 @@ pub fn yield_now() {
 
 /// Starts a thread that calls `run(argument)`. Without the means for it: none.
 pub fn spawn(run: extern "C" fn(usize), argument: usize, stack_bytes: usize) -> Option<Id> {
-    let storage = tls::Layout::own();
     let stack_bytes = stack_bytes.max(MIN_STACK_BYTES).next_multiple_of(PAGE_BYTES as usize);
-    let bytes = (PAGE_BYTES as usize + stack_bytes + storage.area_bytes()).next_multiple_of(PAGE_BYTES as usize) as u64;
-    let mapping = map(bytes)?;
-    let end = ptr::with_exposed_provenance_mut::<u8>((mapping + bytes) as usize);
-    // SAFETY: the end of the mapping is the storage's, the rest below is stack.
-    let thread_pointer = unsafe { storage.build(end) };
-    let record = Thread {
-        id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-        handle: AtomicU64::new(NULL),
-        mapping,
-        mapping_bytes: bytes,
-        run,
-        argument,
-        joined: false,
-        next: ptr::null_mut(),
-    };
-    let stack_pointer = mapping + PAGE_BYTES + stack_bytes as u64;
-    let id = record.id;
-    let started = store(record).filter(|&record| start(record, stack_pointer, thread_pointer as u64));
-    if started.is_none() {
-        let _ = objects::unmap(mapping, bytes);
-    }
-    started.map(|_| id)
+    let body = Body { run, argument };
+    let again = RECORDS.lock().begin_again(stack_bytes, body);
+    let Some((record, id)) = again else { return create(stack_bytes, body) };
+    // SAFETY: records are valid for ever, and a kept thread's has its handle.
+    raw::signal(unsafe { &*record }.handle.load(Ordering::Relaxed), START_BIT);
+    Some(id)
 }
 
-/// Waits until a thread has ended. A thread that is not known has ended before.
+/// Waits until a thread has done what it was started for. A thread that is not known has done so before.
 pub fn join(id: Id) {
-    let Some((record, handle)) = LIVE.lock().claim(id) else { return };
+    let claimed = RECORDS.lock().claim(id);
+    let Some(record) = claimed else { return };
+    // SAFETY: records are valid for ever.
+    let life = unsafe { &(*record).life };
+    while life.load(Ordering::Acquire) == id {
+        futex::wait(life, id, FOREVER);
+    }
+    if life.load(Ordering::Acquire) == OVER {
+        bury(record);
+    }
+}
+
+/// Ends the threads that wait for the next spawn; whether there were any. What they used is free then.
+#[cold]
+pub fn give_back() -> bool {
+    let mut any = false;
+    while let Some(record) = take_kept() {
+        // SAFETY: records are valid for ever.
+        raw::signal(unsafe { &*record }.handle.load(Ordering::Relaxed), START_BIT);
+        bury(record);
+        any = true;
+    }
+    any
+}
+
+/// From now on a thread that has done what it was started for ends for good, and so do those that were kept.
+pub(crate) fn keep_no_more() {
+    RECORDS.lock().keep_no_more();
+    give_back();
+}
+
+/// Runs `operation`, and again without kept threads if something is exhausted.
+#[inline]
+pub(crate) fn or_give_back<T>(operation: impl Fn() -> Result<T, Failure>) -> Result<T, Failure> {
+    match operation() {
+        Err(failure) if failure.status == status::EXHAUSTED && give_back() => operation(),
+        outcome => outcome,
+    }
+}
+
+fn take_kept() -> Option<*mut Thread> {
+    RECORDS.lock().take_kept()
+}
+
+/// Waits until a thread that ends for good has ended.
+fn bury(record: *mut Thread) {
+    // SAFETY: records are valid for ever.
+    let handle = unsafe { &*record }.handle.load(Ordering::Acquire);
     // It fails only while the kernel lacks memory for one that waits, and the record must outlive the thread.
     while objects::join_thread(handle).is_err() {
         yield_now();
     }
     raw::release(handle);
-    discard(record);
+    RECORDS.lock().give_up(record);
+}
+
+/// Makes a thread.
+fn create(stack_bytes: usize, body: Body) -> Option<Id> {
+    let storage = tls::Layout::own();
+    let bytes = (PAGE_BYTES as usize + stack_bytes + storage.area_bytes()).next_multiple_of(PAGE_BYTES as usize) as u64;
+    let start = or_give_back(|| map(bytes)).ok()?;
+    let end = ptr::with_exposed_provenance_mut::<u8>((start + bytes) as usize);
+    // SAFETY: the end of the mapping is the storage's, the rest below is stack.
+    let thread_pointer = unsafe { storage.build(end) };
+    let unused = RECORDS.lock().take_unused();
+    let stored = record::store(unused, Memory { start, bytes, stack_bytes }, body);
+    let started = stored.and_then(|record| start_new(record, start + PAGE_BYTES + stack_bytes as u64, thread_pointer));
+    if started.is_none() {
+        let _ = objects::unmap(start, bytes);
+    }
+    started
 }
 
 /// Reserves `bytes`, all of them writable but the first page.
-fn map(bytes: u64) -> Option<u64> {
-    let mapping = objects::reserve(bytes).ok()?;
-    if objects::commit(mapping + PAGE_BYTES, bytes - PAGE_BYTES).is_err() {
-        let _ = objects::unmap(mapping, bytes);
-        return None;
-    }
-    Some(mapping)
+fn map(bytes: u64) -> Result<u64, Failure> {
+    let start = objects::reserve(bytes)?;
+    objects::commit(start + PAGE_BYTES, bytes - PAGE_BYTES).inspect_err(|_| {
+        let _ = objects::unmap(start, bytes);
+    })?;
+    Ok(start)
 }
 
-/// Starts the thread of a record; frees the record if that fails.
-fn start(record: *mut Thread, stack_pointer: u64, thread_pointer: u64) -> bool {
+/// Starts the new thread of a record; gives the record up if that fails.
+fn start_new(record: *mut Thread, stack_pointer: u64, thread_pointer: *mut u8) -> Option<Id> {
     let entry = enter as extern "C" fn() as usize as u64;
-    LIVE.lock().link(record);
-    match objects::create_thread(&Start { entry, stack_pointer, thread_pointer, argument: record as u64 }) {
+    let start = Start { entry, stack_pointer, thread_pointer: thread_pointer as u64, argument: record as u64 };
+    let id = RECORDS.lock().begin(record);
+    match or_give_back(|| objects::create_thread(&start)) {
         Ok(handle) => {
-            // SAFETY: the thread cannot end, and so free its record, before it knows its handle.
+            // SAFETY: the thread cannot end, and so give up its record, before it knows its handle.
             if unsafe { (*record).handle.swap(handle, Ordering::AcqRel) } == AWAITED {
                 raw::signal(handle, START_BIT);
             }
-            true
+            Some(id)
         }
         Err(_) => {
-            LIVE.lock().unlink(record);
-            discard(record);
-            false
+            RECORDS.lock().withdraw(record);
+            None
         }
     }
 }
@@ -134,13 +182,22 @@ extern "C" fn enter() {
 }
 
 unsafe extern "C" fn run(area: *mut u8, record: *mut Thread) -> ! {
-    // SAFETY: the kernel passes the ring area and the creator's record, which lives until this thread has retired.
+    // SAFETY: the kernel passes the ring area and the creator's record, which is this thread's until it ends.
     unsafe {
         ring::attach(area, NULL);
         let handle = await_handle(&(*record).handle);
         ring::with(|ring| ring.set_thread(handle));
-        ((*record).run)((*record).argument);
-        end(record)
+        let control = Control::read();
+        loop {
+            let Body { run, argument } = (*record).body;
+            run(argument);
+            retire(record);
+            if !begins_again(&*record) {
+                end((*record).memory);
+            }
+            become_new(area, handle);
+            control.write();
+        }
     }
 }
 
@@ -156,26 +213,75 @@ fn await_handle(handle: &AtomicU64) -> Handle {
     }
 }
 
-/// Ends the calling thread and frees what it used.
+/// The calling thread has done what it was started for. Returns if it is kept.
 ///
 /// # Safety
-/// `record` is the calling thread's, which has no more use for its stack and thread-local storage.
-unsafe fn end(record: *mut Thread) -> ! {
-    // SAFETY: the record lives until it is discarded, here or by whoever joins.
-    let (mapping, bytes, handle) =
-        unsafe { ((*record).mapping, (*record).mapping_bytes, (*record).handle.load(Ordering::Acquire)) };
-    let joined = {
-        let mut live = LIVE.lock();
-        live.unlink(record);
-        // SAFETY: as above.
-        unsafe { (*record).joined }
-    };
-    if !joined {
-        discard(record);
+/// `record` is the calling thread's. If it has to end, nothing of its stack and thread-local storage is used any more.
+unsafe fn retire(record: *mut Thread) {
+    // SAFETY: the record is the caller's until it is retired.
+    let (memory, life, handle) =
+        unsafe { ((*record).memory, (*record).life.as_ptr(), (*record).handle.load(Ordering::Relaxed)) };
+    let may_be_kept = !IS_LENT.get() && ring::with(|ring| ring.is_idle()) && RUNTIME.is_unused();
+    let retired = RECORDS.lock().retire(record, may_be_kept);
+    if retired.is_joined {
+        futex::wake_at_next_entry(life as usize);
+    }
+    if retired.is_kept {
+        return;
+    }
+    if !retired.is_joined {
         // From here on nobody can wake this thread: no lock may be taken any more.
         raw::release(handle);
     }
-    objects::post_unmap(mapping, bytes);
+    // SAFETY: promised by the caller.
+    unsafe { end(memory) }
+}
+
+/// Waits, kept, for what comes: whether this thread begins again. What others signalled meanwhile is forgotten.
+fn begins_again(record: &Thread) -> bool {
+    while raw::wait(NULL, u64::MAX, FOREVER).unwrap_or(0) & START_BIT == 0 {}
+    record.life.load(Ordering::Acquire) != OVER
+}
+
+/// Makes thread-local storage and ring of the calling thread what they were before its first instruction.
+///
+/// # Safety
+/// `area` is its ring area, in which nothing is running. Destructors of its thread-local values have run.
+unsafe fn become_new(area: *mut u8, handle: Handle) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        tls::Layout::own().rewind();
+        ring::attach(area, handle);
+    }
+}
+
+/// How a thread computes with floating-point numbers: the only registers that outlive an entry of the kernel.
+struct Control {
+    mxcsr: u32,
+    x87: u16,
+}
+
+impl Control {
+    fn read() -> Self {
+        let mut control = Self { mxcsr: 0, x87: 0 };
+        let (mxcsr, x87) = (&raw mut control.mxcsr, &raw mut control.x87);
+        // SAFETY: both are stored where there is room for them.
+        unsafe { asm!("stmxcsr [{}]", "fnstcw [{}]", in(reg) mxcsr, in(reg) x87, options(nostack)) };
+        control
+    }
+
+    fn write(&self) {
+        // SAFETY: these values were in force when the thread began.
+        unsafe { asm!("ldmxcsr [{}]", "fldcw [{}]", in(reg) &self.mxcsr, in(reg) &self.x87, options(nostack)) };
+    }
+}
+
+/// Ends the calling thread and frees where it lives.
+///
+/// # Safety
+/// `memory` is the calling thread's, which has no more use for its stack and thread-local storage.
+unsafe fn end(memory: Memory) -> ! {
+    objects::post_unmap(memory.start, memory.bytes);
     leave()
 }
 
@@ -194,57 +300,4 @@ extern "C" fn leave() -> ! {
         cap_enter = const CAP_ENTER,
         exit = const EXIT,
     );
-}
-
-fn store(record: Thread) -> Option<*mut Thread> {
-    let place = heap::allocate(Layout::new::<Thread>()).cast::<Thread>();
-    if place.is_null() {
-        return None;
-    }
-    // SAFETY: fresh memory of the right size and alignment.
-    unsafe { place.write(record) };
-    Some(place)
-}
-
-fn discard(record: *mut Thread) {
-    // SAFETY: `store` made it, it is linked nowhere, and nobody uses it any more.
-    unsafe { heap::free(record.cast(), Layout::new::<Thread>()) }
-}
-
-impl Live {
-    fn link(&mut self, record: *mut Thread) {
-        // SAFETY: records are alive until discarded, and discarded only after they were unlinked.
-        unsafe { (*record).next = self.first };
-        self.first = record;
-    }
-
-    fn unlink(&mut self, record: *mut Thread) {
-        let mut link: *mut *mut Thread = &mut self.first;
-        // SAFETY: linked records are alive.
-        unsafe {
-            while !(*link).is_null() {
-                if *link == record {
-                    *link = (*record).next;
-                    return;
-                }
-                link = &raw mut (**link).next;
-            }
-        }
-    }
-
-    /// Leaves the record of a live thread to the caller, who joins it.
-    fn claim(&mut self, id: Id) -> Option<(*mut Thread, Handle)> {
-        let mut record = self.first;
-        // SAFETY: linked records are alive.
-        unsafe {
-            while !record.is_null() {
-                if (*record).id == id && !(*record).joined {
-                    (*record).joined = true;
-                    return Some((record, (*record).handle.load(Ordering::Acquire)));
-                }
-                record = (*record).next;
-            }
-        }
-        None
-    }
 }

@@ -32,6 +32,11 @@ pub fn wait(_: Handle, bits: u64, deadline: u64) -> Result<u64, TimedOut> {
     }
 }
 
+/// Sets bits of a thread's notification; the kernel may do so at any time.
+pub fn post_signal(thread: Handle, bits: u64) {
+    signal(thread, bits);
+}
+
 /// Sets bits of a thread's notification.
 pub fn signal(thread: Handle, bits: u64) {
     BITS.lock().expect("no thread has panicked")[thread as usize] |= bits;

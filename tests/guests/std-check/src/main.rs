@@ -4,6 +4,7 @@
 extern crate capos_rt;
 
 mod missing;
+mod reuse;
 mod synchronise;
 mod values;
 
@@ -28,6 +29,9 @@ const CHECKS: &[Check] = &[
     ("barrier and once", synchronise::barrier_and_once),
     ("thread-local destructors", synchronise::thread_local_destructors),
     ("heap under threads", synchronise::heap_under_threads),
+    ("threads used again", reuse::threads_are_as_new),
+    ("kept threads give way to memory", reuse::kept_threads_give_way_to_memory),
+    ("kept threads give way to threads", reuse::kept_threads_give_way_to_threads),
     ("instant and sleep", synchronise::instant_and_sleep),
     ("time-outs", synchronise::time_outs),
     ("date", values::date),
