@@ -1,7 +1,10 @@
 //! Broken ACPI tables against the parser that the kernel ships: each is refused in words, and a good one is read.
 
 use fuzz::targets::acpi::{mend, read, with_sums};
-use kernel_core::machine::firmware::{IoApicAddress, LineOverride, Register, SoftOff};
+use kernel_core::machine::dmar::{Device, RemappingUnit, ReservedMemory};
+use kernel_core::machine::firmware::{Firmware, IoApicAddress, LineOverride, Register, SoftOff};
+use kernel_core::machine::mcfg::ConfigWindow;
+use kernel_core::machine::spcr::SerialConsole;
 use kernel_core::machine::tables::{BadTable, Flaw, MAX_TABLE_BYTES};
 
 const RSDT: usize = 0x40;
@@ -10,22 +13,35 @@ const MADT: usize = 0x100;
 const FADT: usize = 0x200;
 const OTHER: usize = 0x300;
 const DSDT: usize = 0x380;
-const END: usize = 0x400;
+const MCFG: usize = 0x400;
+const HPET: usize = 0x480;
+const SPCR: usize = 0x500;
+const DMAR: usize = 0x580;
+const END: usize = 0x600;
 
-/// Offsets: a table's checksum, the first entry of a list, the first entry of the MADT.
+/// Every table that the root table lists.
+const LISTED: [usize; 7] = [MADT, FADT, OTHER, MCFG, HPET, SPCR, DMAR];
+
+/// Offsets: a table's checksum, the first entry of a list, the first entries of the MADT and the MCFG, the first structures of
+/// the DMAR and a device of each.
 const SUM: usize = 9;
 const LIST: usize = 36;
 const ENTRIES: usize = 44;
+const UNIT: usize = 48;
+const UNIT_DEVICE: usize = UNIT + 16;
+const RESERVED: usize = UNIT + 24;
+const RESERVED_DEVICE: usize = RESERVED + 24;
 
-/// Two processors, an I/O APIC, an override, a reset port, a timer; and a table of a kind that nobody reads.
+/// Two processors, an I/O APIC, an override, a reset port, two timers, a console, a range of buses, a remapping unit; and a table of
+/// a kind that nobody reads.
 fn good() -> Vec<u8> {
     let mut memory = vec![0; END];
     put(&mut memory, 0, b"RSD PTR \0CAPOS \x02");
     put(&mut memory, 16, &(RSDT as u32).to_le_bytes());
     put(&mut memory, 20, &36u32.to_le_bytes());
     put(&mut memory, 24, &(XSDT as u64).to_le_bytes());
-    table(&mut memory, RSDT, b"RSDT", &[MADT, FADT, OTHER].map(|at| (at as u32).to_le_bytes()).concat());
-    table(&mut memory, XSDT, b"XSDT", &[MADT, FADT, OTHER].map(|at| (at as u64).to_le_bytes()).concat());
+    table(&mut memory, RSDT, b"RSDT", &LISTED.map(|at| (at as u32).to_le_bytes()).concat());
+    table(&mut memory, XSDT, b"XSDT", &LISTED.map(|at| (at as u64).to_le_bytes()).concat());
     let entries: [&[u8]; 6] = [
         &[0; 8],
         &[0, 8, 0, 0, 1, 0, 0, 0],
@@ -45,7 +61,29 @@ fn good() -> Vec<u8> {
     table(&mut memory, OTHER, b"OEM1", b"what the kernel does not read");
     table(&mut memory, DSDT, b"DSDT", b"\x08_S5_\x12\x06\x04\x0a\x05\x0a\x05");
     mend(&mut memory, DSDT);
+    put_devices(&mut memory);
     with_sums(&memory)
+}
+
+/// The tables of buses and devices.
+fn put_devices(memory: &mut [u8]) {
+    let window = [&[0; 8][..], &0xb000_0000u64.to_le_bytes(), &[0, 0, 0, 0xff, 0, 0, 0, 0]];
+    table(memory, MCFG, b"MCFG", &window.concat());
+    let timer = [&[0; 4][..], &[0, 64, 0, 0], &0xfed0_0000u64.to_le_bytes(), &[0; 4]];
+    table(memory, HPET, b"HPET", &timer.concat());
+    let port = [&[0, 0, 0, 0, 1, 8, 0, 1][..], &0x2f8u64.to_le_bytes(), &[0; 28]];
+    table(memory, SPCR, b"SPCR", &port.concat());
+    let remapping = [
+        &[38, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..],
+        &[0, 0, 24, 0, 1, 0, 0, 0],
+        &0xfed9_0000u64.to_le_bytes(),
+        &[3, 8, 0, 0, 7, 0xf0, 0x1f, 0],
+        &[1, 0, 32, 0, 0, 0, 0, 0],
+        &0x7000_0000u64.to_le_bytes(),
+        &0x7000_1fffu64.to_le_bytes(),
+        &[1, 8, 0, 0, 0, 0, 0x14, 1],
+    ];
+    table(memory, DMAR, b"DMAR", &remapping.concat());
 }
 
 fn put(memory: &mut [u8], at: usize, bytes: &[u8]) {
@@ -66,6 +104,24 @@ fn flaw_after(change: impl Fn(&mut Vec<u8>)) -> BadTable {
     read(&with_sums(&memory)).expect_err("broken tables are refused")
 }
 
+/// What the parser says after a change to a table that the kernel can do without: that table is named and not read, all others are.
+fn unused_after(change: impl Fn(&mut Vec<u8>)) -> BadTable {
+    let mut memory = good();
+    change(&mut memory);
+    let firmware = read(&with_sums(&memory)).expect("the kernel can do without");
+    let [bad] = firmware.broken[..] else { panic!("one table is broken: {:?}", firmware.broken) };
+    let mut expected = Firmware { broken: vec![bad], ..read(&good()).expect("they are good") };
+    match &bad.name {
+        b"MCFG" => expected.config_windows.clear(),
+        b"HPET" => expected.hpet = None,
+        b"SPCR" => expected.serial_console = None,
+        b"DMAR" => expected.remapping = Default::default(),
+        name => panic!("{name:?} is needed"),
+    }
+    assert_eq!(firmware, expected);
+    bad
+}
+
 #[test]
 fn good_tables_are_read() {
     let firmware = read(&good()).expect("they are good");
@@ -76,6 +132,22 @@ fn good_tables_are_read() {
     let off = SoftOff::Control { registers: [Some((0x604, 5)), None], hand_over: None };
     assert_eq!(firmware.soft_off, Some(off));
     assert_eq!(firmware.power_timer, Some(0x608));
+    assert_eq!(firmware.hpet, Some(0xfed0_0000));
+    assert_eq!(firmware.serial_console, Some(SerialConsole::Port(0x2f8)));
+    let window = ConfigWindow { base: 0xb000_0000, segment: 0, first_bus: 0, last_bus: 255 };
+    assert_eq!(firmware.config_windows, [window]);
+    assert_eq!(firmware.broken, []);
+}
+
+#[test]
+fn remapping_is_read() {
+    let remapping = read(&good()).expect("they are good").remapping;
+    let device = |kind, identity, bus, step| vec![Device { kind, identity, bus, path: vec![step] }];
+    let unit =
+        RemappingUnit { registers: 0xfed9_0000, segment: 0, all_others: true, devices: device(3, 7, 0xf0, [0x1f, 0]) };
+    let (first, last) = (0x7000_0000, 0x7000_1fff);
+    let region = ReservedMemory { first, last, segment: 0, devices: device(1, 0, 0, [0x14, 1]) };
+    assert_eq!((remapping.address_bits, remapping.units, remapping.reserved), (39, vec![unit], vec![region]));
 }
 
 #[test]
@@ -141,6 +213,90 @@ fn pointers_that_loop_end() {
         put(&mut memory, XSDT + LIST + index * 8, &(target as u64).to_le_bytes());
     }
     assert_eq!(read(&with_sums(&memory)).expect("the rest is good").processors, [0, 1]);
+}
+
+#[test]
+fn a_broken_table_that_the_kernel_can_do_without_is_not_read() {
+    for (table, name) in [(MCFG, b"MCFG"), (HPET, b"HPET"), (SPCR, b"SPCR"), (DMAR, b"DMAR")] {
+        let mut memory = good();
+        memory[table + SUM] ^= 1;
+        let broken = read(&memory).expect("the kernel can do without").broken;
+        assert_eq!(broken, [BadTable { name: *name, address: table as u64, flaw: Flaw::Checksum }]);
+        for length in [0, 35, 40, MAX_TABLE_BYTES + 1, u32::MAX] {
+            let bad = unused_after(|memory| put(memory, table + 4, &length.to_le_bytes()));
+            assert_eq!((bad.address, bad.flaw), (table as u64, Flaw::Length(length)));
+        }
+        let bad = unused_after(|memory| put(memory, table + 4, &(END as u32).to_le_bytes()));
+        assert_eq!((bad.name, bad.flaw), (*name, Flaw::NoMemory));
+    }
+}
+
+#[test]
+fn one_broken_table_of_several_takes_the_others_along() {
+    let bad = unused_after(|memory| {
+        put(memory, OTHER, b"MCFG");
+        put(memory, OTHER + 4, &u32::MAX.to_le_bytes());
+    });
+    assert_eq!((bad.name, bad.address), (*b"MCFG", OTHER as u64));
+}
+
+#[test]
+fn structures_of_no_length_end_the_reading() {
+    let starts = [(UNIT + 2, UNIT), (RESERVED + 2, RESERVED)];
+    for ((at, offset), length) in
+        starts.into_iter().flat_map(|start| [0u16, 3, 15, 0xffff].map(|length| (start, length)))
+    {
+        let bad = unused_after(|memory| put(memory, DMAR + at, &length.to_le_bytes()));
+        assert_eq!((bad.name, bad.flaw), (*b"DMAR", Flaw::Entry(offset)), "length {length}");
+    }
+    for (device, length) in [UNIT_DEVICE, RESERVED_DEVICE].into_iter().flat_map(|at| [0, 6, 7, 9, 255].map(|n| (at, n)))
+    {
+        let bad = unused_after(|memory| memory[DMAR + device + 1] = length);
+        assert_eq!(bad.flaw, Flaw::Entry(device), "length {length}");
+    }
+}
+
+#[test]
+fn addresses_that_cannot_be_are_not_used() {
+    let cases: [(usize, usize, &[u8], usize); 11] = [
+        (MCFG, ENTRIES, &[0; 8], ENTRIES),
+        (MCFG, ENTRIES, &0xb000_1000u64.to_le_bytes(), ENTRIES),
+        (MCFG, ENTRIES, &(u64::MAX << 20).to_le_bytes(), ENTRIES),
+        (MCFG, ENTRIES + 10, &[9, 8], ENTRIES),
+        (HPET, 40, &[1], 40),
+        (HPET, 44, &[4], 44),
+        (HPET, 44, &(1u64 << 52).to_le_bytes(), 44),
+        (DMAR, 36, &[64], 36),
+        (DMAR, UNIT + 8, &0xfed9_0800u64.to_le_bytes(), UNIT + 8),
+        (DMAR, RESERVED + 8, &0x7000_2000u64.to_le_bytes(), RESERVED + 8),
+        (DMAR, RESERVED + 16, &u64::MAX.to_le_bytes(), RESERVED + 8),
+    ];
+    for (table, at, bytes, offset) in cases {
+        let bad = unused_after(|memory| put(memory, table + at, bytes));
+        assert_eq!((bad.address, bad.flaw), (table as u64, Flaw::Field(offset)), "{bytes:?} at {at}");
+    }
+}
+
+#[test]
+fn the_console_is_what_the_kernel_can_serve() {
+    let console_after = |at: usize, bytes: &[u8]| {
+        let mut memory = good();
+        put(&mut memory, SPCR + at, bytes);
+        read(&with_sums(&memory)).expect("it is good").serial_console
+    };
+    let unserved = |interface, ports, address| Some(SerialConsole::Unserved { interface, ports, address });
+    assert_eq!(console_after(44, &[0; 8]), None, "the firmware has none");
+    assert_eq!(console_after(36, &[0x12]), Some(SerialConsole::Port(0x2f8)));
+    assert_eq!(console_after(36, &[3]), unserved(3, true, 0x2f8));
+    assert_eq!(console_after(40, &[0]), unserved(0, false, 0x2f8));
+    assert_eq!(console_after(44, &[0xf8, 0x0c]), unserved(0, true, 0xcf8), "there is something else");
+}
+
+#[test]
+fn a_length_that_is_no_multiple_of_entries_is_rounded_down() {
+    let mut memory = good();
+    put(&mut memory, MCFG + 4, &75u32.to_le_bytes());
+    assert_eq!(read(&with_sums(&memory)), read(&good()));
 }
 
 #[test]

@@ -1,12 +1,14 @@
-//! The console before there is a driver: the first UART, and what was written to it before there was a log.
+//! The console before there is a driver: a UART, and what was written to it before there was a log.
 
 use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicU16, Ordering};
+use kernel_core::machine::spcr::SerialConsole;
 use spin::Mutex;
 use uart_16550::backend::PioBackend;
 use uart_16550::{Config, Uart16550};
 
-/// First port of the UART.
-pub const FIRST_PORT: u16 = 0x3f8;
+/// First port of a PC's first UART.
+const FIRST_UART: u16 = 0x3f8;
 /// Number of its ports.
 pub const PORT_COUNT: u16 = 8;
 /// Bytes of text kept until the core's log exists.
@@ -21,9 +23,37 @@ struct Console {
 
 static CONSOLE: Mutex<Console> = Mutex::new(Console { uart: None, early: [0; EARLY_BYTES], early_bytes: 0 });
 
-/// Finds and sets up the UART.
+/// First port of the UART, which a panic finds here without the lock.
+static FIRST_PORT: AtomicU16 = AtomicU16::new(FIRST_UART);
+
+/// Finds and sets up the first UART.
 pub fn init() {
-    CONSOLE.lock().uart = uart();
+    CONSOLE.lock().uart = uart(FIRST_UART);
+}
+
+/// Goes on where the firmware has its console, with all that was said so far.
+pub fn follow(firmware: Option<SerialConsole>) {
+    let port = match firmware {
+        None => return,
+        Some(SerialConsole::Port(port)) if port == first_port() => return,
+        Some(SerialConsole::Port(port)) => port,
+        Some(unserved) => {
+            return crate::log!("boot: the firmware's console is a {unserved}, which the kernel does not serve");
+        }
+    };
+    match uart(port) {
+        Some(uart) => {
+            crate::log!("boot: the console goes on at I/O port {port:#x}, where the firmware has it");
+            CONSOLE.lock().move_to(uart);
+            FIRST_PORT.store(port, Ordering::Relaxed);
+        }
+        None => crate::log!("boot: the firmware's console at I/O port {port:#x} does not answer"),
+    }
+}
+
+/// First port of the UART.
+pub fn first_port() -> u16 {
+    FIRST_PORT.load(Ordering::Relaxed)
 }
 
 /// Whether there is a UART.
@@ -47,17 +77,12 @@ pub fn write(text: &str) {
 
 /// Gives the lines written so far to `line`, one by one.
 pub fn replay(line: impl FnMut(&str)) {
-    let console = CONSOLE.lock();
-    let text = console.early.get(..console.early_bytes).unwrap_or_default();
-    let whole = str::from_utf8(text).unwrap_or_else(|error| {
-        text.get(..error.valid_up_to()).and_then(|valid| str::from_utf8(valid).ok()).unwrap_or_default()
-    });
-    whole.lines().for_each(line);
+    CONSOLE.lock().early_text().lines().for_each(line);
 }
 
 /// Takes the UART back from whoever has it, and the screen, for the last words of the kernel.
 pub fn last_words(words: fmt::Arguments) {
-    if let Some(uart) = uart() {
+    if let Some(uart) = uart(first_port()) {
         let _ = writeln!(LastWords(uart), "{words}");
     }
     crate::screen::last_words(words);
@@ -69,9 +94,9 @@ macro_rules! log {
     ($($argument:tt)*) => { $crate::console::write_line(format_args!($($argument)*)) };
 }
 
-fn uart() -> Option<Uart16550<PioBackend>> {
+fn uart(first_port: u16) -> Option<Uart16550<PioBackend>> {
     // SAFETY: at boot the kernel owns the UART's ports, and in a panic it takes them back.
-    let mut uart = unsafe { Uart16550::new_port(FIRST_PORT) }.ok()?;
+    let mut uart = unsafe { Uart16550::new_port(first_port) }.ok()?;
     uart.init(Config::default()).ok()?;
     Some(uart)
 }
@@ -82,6 +107,22 @@ fn send(uart: &mut Uart16550<PioBackend>, text: &str) {
             uart.send_bytes_exact(b"\r\n");
         }
         uart.send_bytes_exact(line.as_bytes());
+    }
+}
+
+impl Console {
+    /// What was written so far, as far as it was kept.
+    fn early_text(&self) -> &str {
+        let text = self.early.get(..self.early_bytes).unwrap_or_default();
+        str::from_utf8(text).unwrap_or_else(|error| {
+            text.get(..error.valid_up_to()).and_then(|valid| str::from_utf8(valid).ok()).unwrap_or_default()
+        })
+    }
+
+    /// Says everything again at this UART, and stays there.
+    fn move_to(&mut self, mut uart: Uart16550<PioBackend>) {
+        send(&mut uart, self.early_text());
+        self.uart = Some(uart);
     }
 }
 

@@ -67,6 +67,8 @@ fn start(mut info: BootInfo, entry: u64) -> ! {
     let (mut space, cpu) = own_memory(features, &mut frames);
     stage::end("memory");
     let firmware = firmware::read(&frames);
+    console::follow(firmware.serial_console);
+    firmware::log(&firmware);
     firmware::log_devices(&frames);
     stage::end("firmware");
     own_processor(cpu, features, &mut space, &mut frames);

@@ -264,7 +264,7 @@ impl Platform for Machine {
     }
 
     fn console_ports(&self) -> Option<(u16, u16)> {
-        console::is_present().then_some((console::FIRST_PORT, console::PORT_COUNT))
+        console::is_present().then(|| (console::first_port(), console::PORT_COUNT))
     }
 
     fn release_console(&mut self) {

@@ -3,6 +3,7 @@
 mod boot_paths;
 mod calls;
 mod console;
+mod firmware;
 mod hostile;
 mod lifecycle;
 mod machines;

@@ -13,8 +13,22 @@ const LATER_POINTER_SUM: usize = 32;
 
 /// Reads the tables as they are, and again with every checksum right: few random tables have a right one.
 pub fn run(bytes: &[u8]) {
-    let _ = read(bytes);
-    let _ = read(&with_sums(bytes));
+    for firmware in [read(bytes), read(&with_sums(bytes))].into_iter().flatten() {
+        can_be(&firmware);
+    }
+}
+
+/// Whatever the tables say, no device lies where no address leads.
+fn can_be(firmware: &Firmware) {
+    let ends = |base: u64, bytes: u64| base != 0 && base.checked_add(bytes).is_some_and(|end| end <= 1 << 52);
+    assert!(firmware.hpet.is_none_or(|base| ends(base, 1 << 10)), "{firmware:?}");
+    for window in &firmware.config_windows {
+        assert!(window.first_bus <= window.last_bus && ends(window.base, 1 << 20), "{window:?}");
+    }
+    for unit in &firmware.remapping.units {
+        assert!(ends(unit.registers, 1 << 12) && unit.devices.iter().all(|device| !device.path.is_empty()), "{unit:?}");
+    }
+    assert!(firmware.remapping.reserved.iter().all(|region| region.first < region.last), "{firmware:?}");
 }
 
 /// Reads the tables by the kernel's own code.

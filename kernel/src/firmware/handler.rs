@@ -18,7 +18,7 @@ pub fn read<M: Memory + Copy>(memory: M, root_pointer: u64) -> Result<Firmware, 
     let root = check(&memory, root_pointer)?;
     // SAFETY: `check` has found a root table there, and everything in it that is read.
     let tables = unsafe { AcpiTables::from_rsdt(Copies { memory }, root.revision, root.address as usize) };
-    Ok(tables.map(|tables| Firmware::of(&tables, &memory)).unwrap_or_default())
+    Ok(tables.map(|tables| Firmware::of(root, &tables, &memory)).unwrap_or_default())
 }
 
 /// Copies of tables.

@@ -1,4 +1,4 @@
-//! The firmware's tables, and the loader's list of devices, read through the direct map.
+//! The firmware's tables, and the loader's list of devices, read through the direct map; what they say goes to the log.
 
 mod handler;
 
@@ -28,6 +28,14 @@ pub fn read(frames: &BootFrames) -> Firmware {
         Ok(firmware) => firmware,
         Err(bad) => crate::panic::refuse(format_args!("{bad}")),
     }
+}
+
+/// Logs what the tables say of buses and devices, for which nothing in the kernel itself has a use.
+pub fn log(firmware: &Firmware) {
+    firmware.broken.iter().for_each(|bad| crate::log!("boot: {bad}: it is not used"));
+    firmware.config_windows.iter().for_each(|window| crate::log!("boot: {window}"));
+    firmware.remapping.units.iter().for_each(|unit| crate::log!("boot: {unit}"));
+    firmware.remapping.reserved.iter().for_each(|region| crate::log!("boot: {region}"));
 }
 
 /// Logs the devices that the command line names; a device manager finds them there.

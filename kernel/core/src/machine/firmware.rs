@@ -1,6 +1,10 @@
-//! What the ACPI tables say of the machine: processors, interrupt controllers, timer, reset, power.
+//! What the ACPI tables say of the machine: processors, interrupt controllers, timers, console, buses, reset, power.
+use super::dmar::{self, Remapping};
+use super::hpet;
+use super::mcfg::{self, ConfigWindow};
 use super::sleep::{self, SleepTypes};
-use super::tables::Memory;
+use super::spcr::{self, SerialConsole};
+use super::tables::{BadTable, Memory, Root};
 use acpi::address::{AddressSpace, GenericAddress};
 use acpi::sdt::fadt::Fadt;
 use acpi::sdt::madt::{Madt, MadtEntry, Polarity, TriggerMode, parse_mps_inti_flags};
@@ -80,12 +84,35 @@ pub struct Firmware {
     pub no_cmos_clock: bool,
     /// I/O port of the power management timer.
     pub power_timer: Option<u16>,
+    /// Physical address of the high precision event timer's registers.
+    pub hpet: Option<u64>,
+    /// The serial port that the firmware uses as console.
+    pub serial_console: Option<SerialConsole>,
+    /// Where PCI devices are configured.
+    pub config_windows: Vec<ConfigWindow>,
+    /// What stands between devices and memory.
+    pub remapping: Remapping,
+    /// Tables that could not be believed and were not read.
+    pub broken: Vec<BadTable>,
 }
 
 impl Firmware {
-    /// Reads tables that [`super::tables::check`] has passed. The handler shows zeros behind the end of a table.
-    pub fn of(tables: &AcpiTables<impl Handler>, memory: &impl Memory) -> Self {
+    /// Reads the tables behind a root that [`super::tables::check`] has passed. The handler shows zeros behind the end of a table.
+    pub fn of(root: Root, tables: &AcpiTables<impl Handler>, memory: &impl Memory) -> Self {
         let mut firmware = Self::default();
+        if root.is_sound(hpet::NAME) {
+            firmware.hpet = hpet::read(tables);
+        }
+        if root.is_sound(spcr::NAME) {
+            firmware.serial_console = spcr::read(tables);
+        }
+        if root.is_sound(mcfg::NAME) {
+            firmware.config_windows = mcfg::read(tables);
+        }
+        if root.is_sound(dmar::NAME) {
+            firmware.remapping = dmar::read(tables, memory);
+        }
+        firmware.broken = root.broken;
         if let Some(madt) = tables.find_table::<Madt>() {
             madt.get().entries().for_each(|entry| firmware.add(entry));
         }

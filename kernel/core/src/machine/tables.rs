@@ -3,8 +3,9 @@
 //! The `acpi` crate believes the lengths and addresses that it reads: a table shorter than its header, or an entry of no
 //! length, makes it read on without end. Whatever passes here, it reads right. Tables that the kernel does not use are not
 //! looked at, because much firmware has some that are broken.
+use super::{dmar, hpet, madt, mcfg, spcr};
 use acpi::sdt::SdtHeader;
-use acpi::sdt::madt;
+use alloc::vec::Vec;
 use core::fmt;
 
 /// Bytes of a table that the kernel reads at most.
@@ -19,16 +20,33 @@ const FIRST_POINTER_BYTES: u64 = 20;
 const POINTER_BYTES: u64 = 36;
 const MAX_POINTER_BYTES: u64 = 256;
 
-/// The multiple APIC description table.
-const MADT: [u8; 4] = *b"APIC";
-const MADT_FIXED_BYTES: u32 = 44;
-/// The fixed description table; where it says how many bytes a power management control register has, and how many are absurd:
-/// the crate counts the register's bits in a byte.
-const FADT: [u8; 4] = *b"FACP";
+/// Where the fixed description table says how many bytes a power management control register has, and how many are absurd: the
+/// crate counts the register's bits in a byte.
 const CONTROL_LENGTH: usize = 89;
 const ABSURD_CONTROL_BYTES: u64 = 32;
-/// The tables that the kernel reads, and how long each is at least.
-const USED: [([u8; 4], u32); 2] = [(MADT, MADT_FIXED_BYTES), (FADT, 116)];
+/// Physical addresses have so many bits at most.
+const PHYSICAL_BITS: u32 = 52;
+
+/// A kind of table that the kernel reads.
+struct Kind {
+    name: [u8; 4],
+    /// How long it is at least.
+    least_bytes: u32,
+    /// Without it, processors, interrupts or power would be guessed: a broken one ends the boot. Any other is not used.
+    needed: bool,
+    /// What its content must be.
+    check: fn(&[u8]) -> Result<(), Flaw>,
+}
+
+/// The tables that the kernel reads.
+const KINDS: [Kind; 6] = [
+    Kind { name: madt::NAME, least_bytes: madt::FIXED_BYTES, needed: true, check: madt::check },
+    Kind { name: *b"FACP", least_bytes: 116, needed: true, check: check_fixed },
+    Kind { name: mcfg::NAME, least_bytes: mcfg::FIXED_BYTES, needed: false, check: mcfg::check },
+    Kind { name: hpet::NAME, least_bytes: hpet::TABLE_BYTES, needed: false, check: hpet::check },
+    Kind { name: spcr::NAME, least_bytes: spcr::TABLE_BYTES, needed: false, check: |_| Ok(()) },
+    Kind { name: dmar::NAME, least_bytes: dmar::FIXED_BYTES, needed: false, check: dmar::check },
+];
 
 /// Physical memory, as far as it can be read.
 pub trait Memory {
@@ -37,12 +55,21 @@ pub trait Memory {
 }
 
 /// A root table that has been checked, with every table that it leads to and the kernel uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Root {
     /// Physical address.
     pub address: u64,
     /// Revision of ACPI; 0: its entries have 32 bits, else 64.
     pub revision: u8,
+    /// What must not be read: the first broken table of each kind that the kernel can do without.
+    pub broken: Vec<BadTable>,
+}
+
+impl Root {
+    /// Whether tables of this name can be believed.
+    pub fn is_sound(&self, name: [u8; 4]) -> bool {
+        !self.broken.iter().any(|bad| bad.name == name)
+    }
 }
 
 /// What is wrong with a table.
@@ -64,7 +91,7 @@ pub enum Flaw {
     Field(usize),
 }
 
-/// A table that the kernel needs and cannot believe.
+/// A table that the kernel reads and cannot believe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadTable {
     /// Its signature, or what should stand there.
@@ -92,7 +119,7 @@ impl fmt::Display for BadTable {
 
 /// Checks the root pointer at this address and what it leads to.
 pub fn check(memory: &impl Memory, pointer: u64) -> Result<Root, BadTable> {
-    let root = root(memory, pointer)?;
+    let mut root = root(memory, pointer)?;
     let (name, entry_bytes) = if root.revision == 0 { (*b"RSDT", 4) } else { (*b"XSDT", 8) };
     let list = table(memory, name, root.address, HEADER_BYTES)?;
     let entries = list.get(HEADER_BYTES as usize..).unwrap_or_default().chunks_exact(entry_bytes);
@@ -100,7 +127,11 @@ pub fn check(memory: &impl Memory, pointer: u64) -> Result<Root, BadTable> {
         return Err(BadTable { name, address: root.address, flaw: Flaw::Crowded(entries.len()) });
     }
     for entry in entries {
-        check_used(memory, number(entry))?;
+        match check_used(memory, number(entry)) {
+            Err((bad, true)) => return Err(bad),
+            Err((bad, false)) if root.is_sound(bad.name) => root.broken.push(bad),
+            Err(_) | Ok(()) => {}
+        }
     }
     Ok(root)
 }
@@ -114,7 +145,7 @@ fn root(memory: &impl Memory, pointer: u64) -> Result<Root, BadTable> {
         return Err(bad(Flaw::Signature));
     }
     require_sum(first, bad)?;
-    let old = Root { address: field(first, 16, 4), revision: 0 };
+    let old = Root { address: field(first, 16, 4), revision: 0, broken: Vec::new() };
     let revision = field(first, 15, 1) as u8;
     if revision == 0 {
         return Ok(old);
@@ -126,21 +157,21 @@ fn root(memory: &impl Memory, pointer: u64) -> Result<Root, BadTable> {
     let whole = bytes(length)?;
     require_sum(whole, bad)?;
     let address = field(whole, 24, 8);
-    Ok(if address == 0 { old } else { Root { address, revision } })
+    Ok(if address == 0 { old } else { Root { address, revision, ..old } })
 }
 
-/// Checks a table if the kernel reads those of its signature.
-fn check_used(memory: &impl Memory, address: u64) -> Result<(), BadTable> {
+/// Checks a table if the kernel reads those of its name; with what is wrong, whether the kernel needs it.
+fn check_used(memory: &impl Memory, address: u64) -> Result<(), (BadTable, bool)> {
     let Some(signature) = memory.bytes(address, 4) else { return Ok(()) };
-    let Some((name, least)) = USED.into_iter().find(|(name, _)| signature == name) else { return Ok(()) };
-    let bytes = table(memory, name, address, least)?;
-    match name {
-        MADT => check_entries(bytes, address),
-        FADT if field(bytes, CONTROL_LENGTH, 1) >= ABSURD_CONTROL_BYTES => {
-            Err(BadTable { name, address, flaw: Flaw::Field(CONTROL_LENGTH) })
-        }
-        _ => Ok(()),
-    }
+    let Some(kind) = KINDS.iter().find(|kind| signature == kind.name) else { return Ok(()) };
+    let content = table(memory, kind.name, address, kind.least_bytes)
+        .and_then(|bytes| (kind.check)(bytes).map_err(|flaw| BadTable { name: kind.name, address, flaw }));
+    content.map_err(|bad| (bad, kind.needed))
+}
+
+/// Checks the fixed description table.
+fn check_fixed(table: &[u8]) -> Result<(), Flaw> {
+    if field(table, CONTROL_LENGTH, 1) < ABSURD_CONTROL_BYTES { Ok(()) } else { Err(Flaw::Field(CONTROL_LENGTH)) }
 }
 
 /// The bytes of a table whose signature, length and checksum are right.
@@ -160,50 +191,18 @@ fn table<M: Memory>(memory: &M, name: [u8; 4], address: u64, least: u32) -> Resu
     Ok(whole)
 }
 
-/// Checks the chain of entries: each is as long as its kind, and the last one ends with the table.
-fn check_entries(table: &[u8], address: u64) -> Result<(), BadTable> {
-    let mut offset = MADT_FIXED_BYTES as usize;
-    while let Some(rest) = table.get(offset..).filter(|rest| !rest.is_empty()) {
-        let (kind, length) = (field(rest, 0, 1) as u8, field(rest, 1, 1) as usize);
-        if !(entry_bytes(kind)..=rest.len()).contains(&length) {
-            return Err(BadTable { name: MADT, address, flaw: Flaw::Entry(offset) });
-        }
-        offset += length;
-    }
-    Ok(())
-}
-
-/// Bytes of an entry that the `acpi` crate reads.
-fn entry_bytes(kind: u8) -> usize {
-    match kind {
-        0x0 => size_of::<madt::LocalApicEntry>(),
-        0x1 => size_of::<madt::IoApicEntry>(),
-        0x2 => size_of::<madt::InterruptSourceOverrideEntry>(),
-        0x3 => size_of::<madt::NmiSourceEntry>(),
-        0x4 => size_of::<madt::LocalApicNmiEntry>(),
-        0x5 => size_of::<madt::LocalApicAddressOverrideEntry>(),
-        0x6 => size_of::<madt::IoSapicEntry>(),
-        0x7 => size_of::<madt::LocalSapicEntry>(),
-        0x8 => size_of::<madt::PlatformInterruptSourceEntry>(),
-        0x9 => size_of::<madt::LocalX2ApicEntry>(),
-        0xa => size_of::<madt::X2ApicNmiEntry>(),
-        0xb => size_of::<madt::GiccEntry>(),
-        0xc => size_of::<madt::GicdEntry>(),
-        0xd => size_of::<madt::GicMsiFrameEntry>(),
-        0xe => size_of::<madt::GicRedistributorEntry>(),
-        0xf => size_of::<madt::GicInterruptTranslationServiceEntry>(),
-        0x10 => size_of::<madt::MultiprocessorWakeupEntry>(),
-        _ => size_of::<madt::EntryHeader>(),
-    }
-}
-
 fn require_sum(bytes: &[u8], bad: impl Fn(Flaw) -> BadTable) -> Result<(), BadTable> {
     let sum = bytes.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
     if sum == 0 { Ok(()) } else { Err(bad(Flaw::Checksum)) }
 }
 
+/// Whether so many bytes from this address on can be registers or memory.
+pub(super) fn is_physical(address: u64, bytes: u64) -> bool {
+    address != 0 && address.checked_add(bytes).is_some_and(|end| end <= 1 << PHYSICAL_BITS)
+}
+
 /// The number of `count` bytes at an offset; zero if it lies outside.
-fn field(bytes: &[u8], offset: usize, count: usize) -> u64 {
+pub(super) fn field(bytes: &[u8], offset: usize, count: usize) -> u64 {
     number(bytes.get(offset..offset + count).unwrap_or_default())
 }
 

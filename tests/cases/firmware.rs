@@ -1,0 +1,97 @@
+//! What the firmware's tables say is used, and what is broken in them is named. QEMU adds the tables of these tests to its own, with
+//! right checksums: `fuzz/tests/acpi.rs` has wrong ones, too.
+
+use std::fs;
+use std::sync::atomic::{AtomicU32, Ordering};
+use tests::{Exit, Machine};
+
+/// What the console says when every service runs.
+const READY: &str = "operator name: ";
+/// Bytes of every table's header, which QEMU writes.
+const HEADER_BYTES: usize = 36;
+/// Ports of a PC's second UART.
+const SECOND_UART: [u8; 8] = [0xf8, 0x02, 0, 0, 0, 0, 0, 0];
+
+/// A machine whose firmware has a further table, with this content behind its header.
+fn with_table(signature: &str, content: &[u8]) -> Machine {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let path = std::env::temp_dir().join(format!("capos-{}-{number}.table", std::process::id()));
+    fs::write(&path, content).expect("a file for the table");
+    let table = format!("sig={signature},data={}", path.display());
+    Machine::new().arg("-acpitable").arg(table)
+}
+
+/// The content of a serial port console redirection table: the interface type, the address space and the address.
+fn console(interface: u8, space: u8, address: [u8; 8]) -> Vec<u8> {
+    let mut content = vec![0; 80 - HEADER_BYTES];
+    content[0] = interface;
+    content[4..8].copy_from_slice(&[space, 8, 0, 1]);
+    content[8..16].copy_from_slice(&address);
+    content
+}
+
+#[test]
+fn buses_and_remapping_units_are_listed() {
+    let mut machine = Machine::new().arg("-device").arg("intel-iommu").boot();
+    machine.expect("boot: PCI configuration space of segment 0 at 0xb0000000, buses 0 to 255");
+    machine.expect("boot: DMA remapping unit at 0xfed90000, segment 0, devices named: ");
+    machine.expect(READY);
+    machine.power_off();
+}
+
+#[test]
+fn a_broken_table_that_the_kernel_can_do_without_is_named_and_not_used() {
+    let mut remapping = vec![0; 48 - HEADER_BYTES];
+    remapping[0] = 38;
+    // A unit of no length.
+    remapping.extend([0; 16]);
+    // Buses that end before they begin.
+    let mut window = vec![0; 44 - HEADER_BYTES];
+    window.extend([0, 0, 0, 0xb0, 0, 0, 0, 0, 0, 0, 9, 8, 0, 0, 0, 0]);
+    // A console that stops in the middle.
+    let cut = &console(0, 1, SECOND_UART)[..20];
+    for (name, content, flaw) in [
+        ("DMAR", remapping.as_slice(), "has an entry of impossible length at byte 48"),
+        ("MCFG", &window, "has an impossible value at byte 44"),
+        ("SPCR", cut, "has an impossible length of 56 bytes"),
+    ] {
+        let mut machine = with_table(name, content).boot();
+        machine.expect(&format!("boot: the ACPI table {name} at 0x"));
+        machine.expect(&format!("{flaw}: it is not used"));
+        machine.expect(READY);
+        machine.power_off();
+    }
+}
+
+#[test]
+fn a_broken_table_that_the_kernel_needs_ends_the_boot() {
+    let mut entries = vec![0; 44 - HEADER_BYTES];
+    entries.extend([1, 0, 0, 0]);
+    let mut machine = with_table("APIC", &entries).boot();
+    machine.expect("capOS cannot start: the ACPI table APIC at 0x");
+    machine.expect("has an entry of impossible length at byte 44");
+    machine.ends_with(Exit::Refused);
+}
+
+#[test]
+fn the_kernel_says_everything_where_the_firmware_has_its_console() {
+    // The first line leads nowhere, so that the second is the one that the test hears.
+    let machine = with_table("SPCR", &console(0, 1, SECOND_UART)).arg("-serial").arg("null");
+    let mut machine = machine.boot();
+    machine.expect("is starting");
+    machine.expect("boot: the console goes on at I/O port 0x2f8, where the firmware has it");
+    machine.expect("boot: 1 of 1 processors run");
+    machine.expect("ticks from the entry to init");
+    machine.power_off();
+}
+
+#[test]
+fn a_console_that_the_kernel_does_not_serve_is_named() {
+    let mut machine = with_table("SPCR", &console(0x0d, 0, [0, 0, 0, 0x0a, 0, 0, 0, 0])).boot();
+    machine.expect(
+        "boot: the firmware's console is a serial port of interface type 13 at address 0xa000000, which the kernel does not serve",
+    );
+    machine.expect(READY);
+    machine.power_off();
+}
