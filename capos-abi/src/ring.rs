@@ -161,6 +161,8 @@ pub mod flag {
 pub mod completion_flag {
     /// The result was sent with [`super::flag::SPILLED`]: the kernel vouches for the memory being sealed.
     pub const SPILLED: u16 = 1;
+    /// Among the capabilities received are objects that the receiving process minted (see `EndpointServer.identify`).
+    pub const OWN_OBJECT: u16 = 2;
 }
 
 /// Completion entry.

@@ -14,6 +14,7 @@ use crate::runtime::{RUNTIME, class};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
+use capnp::capability::Response;
 use capnp::private::layout::CapTable;
 use capnp::traits::{Imbue, ImbueMut};
 use capnp::{Error, Result, any_pointer};
@@ -40,6 +41,8 @@ pub enum State {
     Backlog,
     /// Waits for the answer of the call that is to give its target.
     Promised,
+    /// Goes to a capability that is not called over the ring.
+    PassedOn,
     /// In the ring.
     Sent,
     /// Answered.
@@ -49,6 +52,9 @@ pub enum State {
     /// Given up before it was sent; whoever has it in a list frees it.
     Abandoned,
 }
+
+/// Status of a call whose answer did not come over the ring.
+const ELSEWHERE: Status = Status::MAX;
 
 /// A call.
 pub struct Call {
@@ -91,6 +97,8 @@ pub struct Call {
     large_reply: Cell<Option<Received>>,
     reply: MessageReader,
     received: UnsafeCell<CapTable>,
+    /// The answer of a call that was passed on.
+    elsewhere: UnsafeCell<Option<Response<any_pointer::Owned>>>,
 }
 
 impl Default for Call {
@@ -121,6 +129,7 @@ impl Default for Call {
             large_reply: Cell::new(None),
             reply: MessageReader::new(),
             received: UnsafeCell::new(Vec::new()),
+            elsewhere: UnsafeCell::new(None),
         }
     }
 }
@@ -383,24 +392,25 @@ fn read_reply(call: &Call, completion: &Completion) {
     let Some(range) = call.range.get() else { return };
     let base = ring::with(|ring| ring.message(range));
     let caps = usize::from(completion.caps);
+    let own = completion.flags & completion_flag::OWN_OBJECT != 0;
     if completion.flags & completion_flag::SPILLED != 0 {
-        return read_large_reply(call, base, caps);
+        return read_large_reply(call, base, caps, own);
     }
     // SAFETY: the kernel has written so many bytes to the range (it checked them against its length) and is done with it.
     unsafe { call.reply.start(base.add(caps), (completion.bytes / 8).saturating_sub(caps as u32)) };
     if caps != 0 {
         // SAFETY: nobody reads the capabilities of an answer before it is there; the handles stand before the message.
-        unsafe { transfer::receive(base, caps, &mut *call.received.get()) };
+        unsafe { transfer::receive(base, caps, own, &mut *call.received.get()) };
     }
 }
 
 /// The answer lies in the memory that is the first of its capabilities.
 #[cold]
-fn read_large_reply(call: &Call, base: *const u64, caps: usize) {
+fn read_large_reply(call: &Call, base: *const u64, caps: usize, own: bool) {
     // SAFETY: a result that was sent so has a capability at least, then a word; nobody reads an answer before it is there.
     let (memory, bytes) = unsafe { (base.read(), base.add(caps).read()) };
     // SAFETY: as above.
-    unsafe { transfer::receive(base.add(1), caps - 1, &mut *call.received.get()) };
+    unsafe { transfer::receive(base.add(1), caps - 1, own, &mut *call.received.get()) };
     match Received::new(memory, bytes) {
         Ok(received) => {
             // SAFETY: nobody can write sealed memory, and it stays mapped until the record is freed.
@@ -434,6 +444,20 @@ pub fn fail(index: u32, error: Error) {
     done(call);
 }
 
+/// Ends a call that was passed on.
+pub fn answer_with(index: u32, outcome: Result<Response<any_pointer::Owned>>) {
+    let call = get(index);
+    match outcome {
+        Ok(response) => {
+            // SAFETY: nobody reads an answer before it is there.
+            unsafe { *call.elsewhere.get() = Some(response) };
+            call.status.set(ELSEWHERE);
+            done(call);
+        }
+        Err(error) => fail(index, error),
+    }
+}
+
 /// Wakes `waker` when the answer is there.
 #[inline]
 pub fn wake_when_done(index: u32, waker: &Waker) {
@@ -458,7 +482,7 @@ pub fn is_done(index: u32) -> bool {
 pub unsafe fn answer<'a>(index: u32) -> Result<any_pointer::Reader<'a>> {
     let call = get(index);
     if call.status.get() != status::OK || call.error.borrow().is_some() {
-        return Err(failure(call));
+        return without_reply(call);
     }
     let mut root = call.reply.root()?;
     // SAFETY: the table does not change while a reference to the answered call exists.
@@ -466,7 +490,16 @@ pub unsafe fn answer<'a>(index: u32) -> Result<any_pointer::Reader<'a>> {
     Ok(root)
 }
 
+/// What stands in the place of a reply that came over the ring.
 #[cold]
+fn without_reply<'a>(call: &'static Call) -> Result<any_pointer::Reader<'a>> {
+    // SAFETY: the answer is there and stays as it is until nobody refers to the call.
+    match unsafe { &*call.elsewhere.get() } {
+        Some(response) if call.status.get() == ELSEWHERE => response.hook.get(),
+        _ => Err(failure(call)),
+    }
+}
+
 fn failure(call: &Call) -> Error {
     if let Some(error) = &*call.error.borrow() {
         return error.clone();
@@ -502,6 +535,7 @@ pub fn drop_reference(index: u32) {
         match call.state.get() {
             State::Sent => cancel(call),
             State::Backlog | State::Promised => call.state.set(State::Abandoned),
+            State::PassedOn => abandon(call),
             _ => free(index, call),
         }
     }
@@ -513,6 +547,13 @@ fn cancel(call: &Call) {
     call.waker.take();
     let entry = Submission { op: op::CANCEL, flags: flag::QUIET, arg: call.tag.get().into(), ..Submission::default() };
     ring::with(|ring| crate::raw::push_quiet(ring, entry));
+}
+
+/// Tells who waits for the answer of a call that was passed on that nobody wants it.
+#[cold]
+fn abandon(call: &Call) {
+    call.state.set(State::Abandoned);
+    call.waker.take().into_iter().chain(call.other_wakers.take()).for_each(Waker::wake);
 }
 
 #[inline]
@@ -546,6 +587,8 @@ pub fn free(index: u32, call: &'static Call) {
     }
     if call.status.replace(status::OK) != status::OK || call.error.borrow().is_some() {
         call.error.borrow_mut().take();
+        // SAFETY: as above.
+        unsafe { *call.elsewhere.get() = None };
     }
     drop(call.waker.take());
     drop(call.promised.take());

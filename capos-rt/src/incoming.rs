@@ -141,11 +141,17 @@ pub fn begin(token: u64, place: Place) -> u32 {
     index
 }
 
-/// Starts to serve a call that has [begun](begin); `select` finds the object by granted interface and key.
+/// Starts to serve a call that has [begun](begin); `select` finds the object by granted interface and key. With `own` it
+/// carries objects of this process.
 ///
 /// # Safety
 /// `base` is the pool's slot to which the call was delivered, and nothing writes it before the call is answered.
-pub unsafe fn accept(index: u32, base: *const u64, select: impl FnOnce(u64, u64) -> Result<Rc<dyn Dispatch>>) {
+pub unsafe fn accept(
+    index: u32,
+    base: *const u64,
+    own: bool,
+    select: impl FnOnce(u64, u64) -> Result<Rc<dyn Dispatch>>,
+) {
     // SAFETY: every delivery starts with its header.
     let header = unsafe { base.cast::<DeliveryHeader>().read() };
     let incoming = get(index);
@@ -155,13 +161,13 @@ pub unsafe fn accept(index: u32, base: *const u64, select: impl FnOnce(u64, u64)
     let handles = base.wrapping_byte_add(size_of::<DeliveryHeader>());
     let mut readable = Ok(());
     if header.flags & delivery_flag::SPILLED != 0 {
-        readable = accept_large(incoming, handles, caps);
+        readable = accept_large(incoming, handles, caps, own);
     } else {
         // SAFETY: behind the header follow the handles, then the segment; the caller keeps the slot as it is. The record was free.
         unsafe {
             incoming.params.start(handles.add(caps), header.segment_bytes / 8);
             if caps != 0 {
-                transfer::receive(handles, caps, &mut *incoming.received.get());
+                transfer::receive(handles, caps, own, &mut *incoming.received.get());
             }
         }
     }
@@ -184,10 +190,10 @@ pub unsafe fn accept(index: u32, base: *const u64, select: impl FnOnce(u64, u64)
 
 /// The parameters lie in the memory that is the first of the capabilities.
 #[cold]
-fn accept_large(incoming: &Incoming, handles: *const u64, caps: usize) -> Result<()> {
+fn accept_large(incoming: &Incoming, handles: *const u64, caps: usize, own: bool) -> Result<()> {
     // SAFETY: a call that was sent so has a capability at least, then a word. The record was free.
     let (memory, bytes) = unsafe {
-        transfer::receive(handles.add(1), caps - 1, &mut *incoming.received.get());
+        transfer::receive(handles.add(1), caps - 1, own, &mut *incoming.received.get());
         (handles.read(), handles.add(caps).read())
     };
     let received = Received::new(memory, bytes)?;

@@ -129,6 +129,24 @@ fn mint(interface: u64, key: u64) -> Result<Handle> {
     Ok(reply.capability(results::OBJECT))
 }
 
+/// The object of this thread that a received capability stands for, if it is one; with a reference.
+pub fn recognise(received: Handle) -> Option<u32> {
+    let endpoint = RUNTIME.endpoint.get();
+    if endpoint == NULL {
+        return None;
+    }
+    use endpoint_server::identify::{METHOD, params, results};
+    let message = Message::new(params::SHAPE).set_capability(params::OBJECT, received);
+    let reply = raw::call(endpoint, endpoint_server::ID, METHOD, &message, 0).ok()?;
+    if reply.get(results::MINTER) != u64::from(endpoint_server::minter::CALLER) {
+        return None;
+    }
+    let key = reply.get(results::KEY);
+    let object = by_key(key).filter(|object| object.interface.get() == reply.get(results::INTERFACE_ID))?;
+    object.references.set(object.references.get() + 1);
+    Some(key as u32)
+}
+
 /// Nothing that was passed out from this origin is left: the object ends, unless this thread still uses it or has passed it
 /// out again.
 pub fn unreferenced(origin: Handle) {

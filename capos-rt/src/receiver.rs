@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use capnp::{Error, Result};
 use capos_abi::handle::{Handle, NULL};
 use capos_abi::message::{DeliveryHeader, MAX_CAPS};
-use capos_abi::ring::{Completion, Submission, flag, kind, op};
+use capos_abi::ring::{Completion, Submission, completion_flag, flag, kind, op};
 use capos_abi::status::{self, Status};
 use core::cell::{Cell, RefCell};
 use core::future::poll_fn;
@@ -181,8 +181,9 @@ impl Receiver {
         let call = incoming::begin(delivery.value, Place { receiver: index, slot });
         self.deliveries.borrow_mut()[usize::from(slot)] = Delivery { token: delivery.value, call: Some(call) };
         self.busy.set(self.busy.get() + 1);
+        let own = delivery.flags & completion_flag::OWN_OBJECT != 0;
         // SAFETY: the slot lies in the pool and belongs to this call until its RETURN.
-        unsafe { incoming::accept(call, base, |interface, key| self.select(interface, key)) };
+        unsafe { incoming::accept(call, base, own, |interface, key| self.select(interface, key)) };
     }
 
     /// Byte offset of a slot in the pool.

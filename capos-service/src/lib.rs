@@ -28,7 +28,7 @@ pub use capos_rt::incoming::{Caller, caller};
 pub use context::Context;
 pub use failure::Failure;
 pub use service::Service;
-pub use slot::{any_slot, export, handle, import, slot};
+pub use slot::{any_slot, export, handle, import, is_own, slot};
 pub use time::{deadline_in, sleep};
 
 use capnp::capability::FromClientHook;

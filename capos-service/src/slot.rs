@@ -5,6 +5,7 @@ use capnp::capability::FromClientHook;
 use capnp::private::capability::ClientHook;
 use capnp::traits::HasTypeId;
 use capos_rt::hooks::capability::{self, adopt};
+use capos_rt::hooks::local::is_local;
 use capos_rt::startup;
 use schema::table;
 use std::mem::forget;
@@ -33,6 +34,11 @@ pub fn any_slot(name: &str) -> Result<(u64, Box<dyn ClientHook>), Error> {
 /// The handle of a capability, which keeps holding it.
 pub fn handle(hook: &dyn ClientHook) -> Result<u64, Error> {
     capability::handle(hook).ok_or_else(|| Error::failed("this capability is not a handle of this process".into()))
+}
+
+/// Whether a client is an object of this very thread, which is called without the kernel.
+pub fn is_own<C: FromClientHook>(client: &C) -> bool {
+    is_local(client.as_client_hook())
 }
 
 /// A client that holds a handle of this process, and releases it in the end.

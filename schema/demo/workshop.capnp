@@ -36,6 +36,9 @@ interface Workshop @0xb0f4a6e0d91c4c02 {
 
   caller @9 () -> (first :UInt64, second :UInt64, disclosed :UInt32);
   # What the kernel says of the caller's session.
+
+  same @10 (counter :Counter) -> (counter :Counter, own :Bool);
+  # Gives a counter back, and says whether it is one of the workshop's own.
 }
 
 interface Counter @0xb0f4a6e0d91c4c03 {

@@ -11,10 +11,20 @@ interface EndpointServer @0xb0f4a6e0d91c4a07 {
   sessionState @1 (first :UInt64, second :UInt64) -> (state :State);
   # Whether the session lasts to which this endpoint's calls refer by these two words.
 
+  identify @2 (object :Capability) -> (minter :Minter, interfaceId :UInt64, key :UInt64);
+  # Whether the calling process minted this object here, and as what: of a capability that comes home, such as a completion
+  # with the flag `OWN_OBJECT` brings.
+
   enum State {
     live @0;
     ended @1;
     # Also if there never was one.
+  }
+
+  enum Minter {
+    other @0;
+    # Or of another endpoint, or the object is none that is served.
+    caller @1;
   }
 }
 

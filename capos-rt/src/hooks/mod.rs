@@ -3,11 +3,13 @@
 //! A hook that stands for a handle, a call or a received call is an integer in the shape of a box ([`tag`]). Messages
 //! are built and read in place ([`builder`], [`reader`]).
 
+pub mod answer;
 pub mod blocking;
 pub mod broken;
 pub mod builder;
 pub mod capability;
 pub mod foreign;
+pub mod heap;
 pub mod local;
 pub mod moving;
 pub mod params;

@@ -3,7 +3,8 @@
 use super::request::{self, RingRequest};
 use super::tag::{number, tag};
 use super::{PROMISE_BRAND, capability};
-use crate::call::{self, State, add_reference, drop_reference, is_done};
+use crate::call::{self, Call, State, add_reference, drop_reference, is_done};
+use crate::executor::spawn_local;
 use crate::runtime::RUNTIME;
 use alloc::boxed::Box;
 use alloc::format;
@@ -12,6 +13,8 @@ use capnp::capability::{Promise, Request};
 use capnp::private::capability::{ClientHook, ParamsHook, PipelineHook, PipelineOp, ResultsHook};
 use capnp::{Error, MessageSize, Result, any_pointer};
 use capos_abi::handle::NULL;
+use core::future::{Future, poll_fn};
+use core::pin::Pin;
 use core::task::Poll;
 
 /// Stands for the answer of a call, there or not.
@@ -100,12 +103,35 @@ pub fn submit_promised(index: u32) {
                 call.target.set(handle);
                 call::submit(index);
             }
-            None => call::fail(
-                index,
-                Error::unimplemented("an object of the caller cannot be called through a promise".into()),
-            ),
+            None => pass_on(index, call, &*hook),
         },
     }
+}
+
+/// The promised capability turned out to be an object of this thread, say: the call goes to it without the ring.
+#[cold]
+fn pass_on(index: u32, call: &'static Call, hook: &dyn ClientHook) {
+    let mut request = hook.new_call(call.interface.get(), call.method.get(), None);
+    // SAFETY: the request was given up by its holder to be sent.
+    let built = unsafe { call::request(index) }.into_reader();
+    if let Err(error) = request.hook.get().set_as(built) {
+        return call::fail(index, error);
+    }
+    call.state.set(State::PassedOn);
+    let mut answer = request.hook.send().promise;
+    spawn_local(async move {
+        let outcome = poll_fn(|context| {
+            if call.state.get() == State::Abandoned {
+                return Poll::Ready(None);
+            }
+            call::wake_when_done(index, context.waker());
+            Pin::new(&mut answer).poll(context).map(Some)
+        });
+        match outcome.await {
+            Some(outcome) => call::answer_with(index, outcome),
+            None => call::free(index, call),
+        }
+    });
 }
 
 impl ClientHook for Promised {
@@ -168,7 +194,7 @@ impl ClientHook for Promised {
 
 /// Waits for the answer of a call, which stays with the call.
 async fn answered(call: u32) {
-    core::future::poll_fn(|context| {
+    poll_fn(|context| {
         if is_done(call) {
             return Poll::Ready(());
         }

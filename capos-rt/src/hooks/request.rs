@@ -94,16 +94,19 @@ impl Future for Answer {
     }
 }
 
-/// Passes a received call on: its parameters to `request`, the answer to its results.
+/// Passes a received call on, at once: its parameters to `request`, the answer to its results.
 pub fn forward(
     mut request: Request<any_pointer::Owned, any_pointer::Owned>,
     params: Box<dyn ParamsHook>,
     mut results: Box<dyn ResultsHook>,
 ) -> Promise<(), Error> {
+    if let Err(error) = params.get().and_then(|root| request.hook.get().set_as(root)) {
+        return Promise::err(error);
+    }
+    drop(params);
+    let answer = request.hook.send().promise;
     Promise::from_future(async move {
-        request.hook.get().set_as(params.get()?)?;
-        drop(params);
-        let response = request.hook.send().promise.await?;
+        let response = answer.await?;
         results.get()?.set_as(response.hook.get()?)
     })
 }

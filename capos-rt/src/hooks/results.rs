@@ -1,9 +1,8 @@
 //! The results of a call that came over the ring, built in place.
-use super::broken::Broken;
 use super::tag::number;
 use crate::incoming::{self, live};
 use alloc::boxed::Box;
-use capnp::capability::Promise;
+use capnp::capability::{Promise, RemotePromise};
 use capnp::private::capability::{PipelineHook, RequestHook, ResultsHook};
 use capnp::{Error, Result, any_pointer};
 
@@ -40,18 +39,16 @@ impl ResultsHook for RingResults {
 }
 
 /// Answers with the answer of another call.
-pub fn tail_call(mut results: Box<dyn ResultsHook>, request: Box<dyn RequestHook>) -> Promise<(), Error> {
-    Promise::from_future(async move {
-        let response = request.send().promise.await?;
-        results.get()?.set_as(response.hook.get()?)
-    })
+pub fn tail_call(results: Box<dyn ResultsHook>, request: Box<dyn RequestHook>) -> Promise<(), Error> {
+    direct_tail_call(results, request).0
 }
 
-/// The same; the answer cannot be pipelined on.
+/// The same, and the other call's pipeline.
 pub fn direct_tail_call(
-    results: Box<dyn ResultsHook>,
+    mut results: Box<dyn ResultsHook>,
     request: Box<dyn RequestHook>,
 ) -> (Promise<(), Error>, Box<dyn PipelineHook>) {
-    let broken = Broken(Error::unimplemented("calls on promises of a tail call: await the answer first".into()));
-    (tail_call(results, request), Box::new(broken))
+    let RemotePromise { promise, pipeline } = request.send();
+    let answered = Promise::from_future(async move { results.get()?.set_as(promise.await?.hook.get()?) });
+    (answered, pipeline.hook)
 }

@@ -4,7 +4,9 @@ use super::capability;
 use super::{LOCAL_BRAND, MOVING_BRAND, PROMISE_BRAND, RING_BRAND, foreign, local, reach};
 use crate::arena::Range;
 use crate::call::{HEAD_BYTES, USUAL_DESCRIPTORS};
+use crate::object;
 use crate::ring::{self, Ring};
+use alloc::boxed::Box;
 use alloc::format;
 use capnp::private::capability::ClientHook;
 use capnp::private::layout::CapTable;
@@ -116,15 +118,23 @@ fn unresolved() -> Error {
     Error::failed("a capability of an answer that has not come yet cannot be sent: await the answer first".into())
 }
 
-/// Reads received handles into a capability table, which then holds them.
+/// Reads received handles into a capability table, which then holds them. With `own` there are objects of this process among
+/// them: those of this thread are recognised.
 ///
 /// # Safety
 /// `base` points at `count` handles that the kernel has just given to this process.
 #[inline(never)]
-pub unsafe fn receive(base: *const u64, count: usize, table: &mut CapTable) {
+pub unsafe fn receive(base: *const u64, count: usize, own: bool, table: &mut CapTable) {
     for index in 0..count {
         // SAFETY: promised by the caller.
         let handle = unsafe { base.add(index).read() };
-        table.push((handle != NULL).then(|| capability::adopt(handle)));
+        table.push((handle != NULL).then(|| if own { recognise(handle) } else { capability::adopt(handle) }));
     }
+}
+
+/// The object of this thread that a handle stands for, which is not needed then; else the handle.
+#[cold]
+fn recognise(handle: Handle) -> Box<dyn ClientHook> {
+    let adopted = capability::adopt(handle);
+    object::recognise(handle).map_or(adopted, local::stand_for)
 }

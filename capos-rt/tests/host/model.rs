@@ -58,6 +58,8 @@ struct Model {
     transferred: u64,
     /// Mappings of memory.
     mapped: u32,
+    /// Whether the runtime is told of objects of its own. If not, it plays two processes.
+    tells_own: bool,
 }
 
 thread_local!(static MODEL: RefCell<Option<Model>> = const { RefCell::new(None) });
@@ -81,6 +83,7 @@ pub fn start(area_bytes: u32, durable: &[u64]) -> Vec<u64> {
         waits: Vec::new(),
         transferred: 0,
         mapped: 0,
+        tells_own: false,
     };
     MODEL.set(Some(model));
     set_kernel(enter);
@@ -96,6 +99,11 @@ pub fn counts() -> (usize, u64) {
         let model = model.as_ref().expect("started");
         (model.objects.iter().flatten().count(), model.transferred)
     })
+}
+
+/// From now on the runtime is told of objects of its own that it receives.
+pub fn tell_own() {
+    MODEL.with_borrow_mut(|model| model.as_mut().expect("started").tells_own = true);
 }
 
 /// Mappings of memory that there are.
@@ -168,7 +176,10 @@ impl Model {
             },
             Some(Object::Served { .. }) => self.queue.push_back(entry),
             Some(Object::Memory { .. }) => self.seal(&entry),
-            Some(Object::Endpoint) if entry.interface == endpoint_server::ID => self.mint(&entry),
+            Some(Object::Endpoint) if entry.interface == endpoint_server::ID => match entry.method {
+                endpoint_server::identify::METHOD => self.identify(&entry),
+                _ => self.mint(&entry),
+            },
             Some(Object::Endpoint) => self.done(&entry, status::WRONG_INTERFACE, 0, 0, 0),
             None => self.done(&entry, status::STALE, 0, 0, 0),
         }
@@ -233,6 +244,17 @@ impl Model {
         self.done(entry, status::OK, 24, 1, 0);
     }
 
+    /// Which object of this process a capability stands for.
+    fn identify(&mut self, entry: &Submission) {
+        let sent: CapDescriptor = self.read(ARENA_OFFSET + entry.message_offset);
+        let answer = match self.object(sent.handle) {
+            Some(Object::Served { interface, key, origin: Some(_) }) => [3 << 32, 1, interface, key],
+            _ => [3 << 32, 0, 0, 0],
+        };
+        self.write(ARENA_OFFSET + entry.result_offset, answer);
+        self.done(entry, status::OK, 32, 0, 0);
+    }
+
     fn insert(&mut self, object: Object) -> u64 {
         self.objects.push(Some(object));
         handle(self.objects.len() as u64 - 1)
@@ -258,6 +280,12 @@ impl Model {
                 }
             })
             .collect()
+    }
+
+    /// What a completion says of the capabilities that came with it.
+    fn flags_of(&self, handles: &[u64]) -> u16 {
+        let own = |handle: &u64| matches!(self.object(*handle), Some(Object::Served { origin: Some(_), .. }));
+        if self.tells_own && handles.iter().any(own) { completion_flag::OWN_OBJECT } else { 0 }
     }
 
     fn deliver(&mut self) {
@@ -293,6 +321,7 @@ impl Model {
             self.post(Completion {
                 user_data: receive.user_data,
                 kind: kind::DELIVERY,
+                flags: self.flags_of(&handles),
                 caps,
                 slot: slot as u16,
                 value: token,
@@ -326,7 +355,7 @@ impl Model {
         let segment = entry.message_offset + u32::from(caps) * 16;
         self.put(call.result_offset, &handles, segment, entry.message_bytes - u32::from(caps) * 16);
         let status = if entry.flags & flag::EXCEPTION != 0 { status::EXCEPTION } else { status::OK };
-        let flags = if spilled { completion_flag::SPILLED } else { 0 };
+        let flags = self.flags_of(&handles) | if spilled { completion_flag::SPILLED } else { 0 };
         let (user_data, tag) = (call.user_data, call.tag);
         self.post(Completion { user_data, status, bytes, caps, flags, tag, ..Completion::default() });
         Ok(())

@@ -39,6 +39,7 @@ impl<P: Platform> Kernel<P> {
                 reply.set(results::STATE, u64::from(if live { state::LIVE } else { state::ENDED }));
                 self.answer(call, &reply)
             }
+            (endpoint_server::ID, endpoint_server::identify::METHOD) => self.identify(id, call, params),
             (endpoint::ID, endpoint::mint_durable::METHOD) => {
                 use endpoint::mint_durable;
                 let (interface, key) =
@@ -54,6 +55,23 @@ impl<P: Platform> Kernel<P> {
             }
             _ => Err(status::UNIMPLEMENTED.into()),
         }
+    }
+
+    /// Tells a server which of its own objects a capability stands for.
+    fn identify(&mut self, id: Id<Endpoint>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+        use endpoint_server::identify::{params as p, results};
+        call.check_room(results::SHAPE, 0, 0)?;
+        let (_, capability) = self.sent_slot(call, params, p::OBJECT)?;
+        let mut reply = Reply::new(results::SHAPE);
+        if let Object::Served(Served { endpoint, key, minter }) = capability.object
+            && endpoint == id
+            && minter == Some(call.process())
+        {
+            reply.set(results::MINTER, endpoint_server::minter::CALLER.into());
+            reply.set(results::INTERFACE_ID, capability.interface);
+            reply.set(results::KEY, key);
+        }
+        self.answer(call, &reply)
     }
 
     /// A served object's capability, with a handle reserved for it.

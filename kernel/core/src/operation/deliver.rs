@@ -2,7 +2,7 @@
 use super::Refusal;
 use super::call::refused;
 use crate::Kernel;
-use crate::capability::Object;
+use crate::capability::{Capability, Object};
 use crate::endpoint::Endpoint;
 use crate::grant;
 use crate::handle::SlotRef;
@@ -14,7 +14,7 @@ use crate::slab::Id;
 use crate::stay::cost;
 use crate::thread::State;
 use capos_abi::message::{DeliveryHeader, MAX_CAPS, delivery_flag};
-use capos_abi::ring::{Completion, kind};
+use capos_abi::ring::{Completion, completion_flag, kind};
 use capos_abi::status::{self, transfer};
 
 /// Bytes of the header before a delivered message.
@@ -79,7 +79,7 @@ impl<P: Platform> Kernel<P> {
         self.stay.spend(cost::TRANSFER + segment.bytes / cost::BYTES_PER_INSTRUCTION);
         self.platform.write_arena(target, start, &header);
         self.platform.copy_arena(source, segment.offset, target, message, segment.bytes);
-        let completion = Completion {
+        let mut completion = Completion {
             user_data,
             bytes: message - start + segment.bytes,
             kind: kind::DELIVERY,
@@ -96,7 +96,8 @@ impl<P: Platform> Kernel<P> {
             return;
         }
         match self.hand_caps(call, (from, to), accepted, (target, start + HEADER_BYTES)) {
-            Ok(caps) => {
+            Ok((caps, flags)) => {
+                completion.flags = flags;
                 self.complete(receiver.thread, &completion);
                 self.end_moved(from, &caps, Some(call));
             }
@@ -104,14 +105,15 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
-    /// Hands the capabilities that a call carries to the server: their handles go where `place` says.
+    /// Hands the capabilities that a call carries to the server: their handles go where `place` says. Also gives the flags
+    /// of the completion that tells of them.
     fn hand_caps(
         &mut self,
         call: Waiter,
         (from, to): (Id<Process>, Id<Process>),
         accepted: u8,
         place: (RingArea, u32),
-    ) -> Result<SentCaps, Refusal> {
+    ) -> Result<(SentCaps, u16), Refusal> {
         let caps = self.threads[call.thread].ring.carried(call.tag).ok_or(status::BAD_CAPABILITY)?;
         let count = u32::from(caps.len());
         if caps.len() > accepted {
@@ -120,9 +122,9 @@ impl<P: Platform> Kernel<P> {
         if self.reserve_handles(to, count).is_err() {
             return Err(status::NOT_ACCEPTED.into());
         }
-        let handles = self.transfer(from, to, &caps).inspect_err(|_| self.unreserve_handles(to, count))?;
-        self.platform.write_arena(place.0, place.1, handles.get(..count as usize).unwrap_or_default());
-        Ok(caps)
+        let received = self.transfer(from, to, &caps).inspect_err(|_| self.unreserve_handles(to, count))?;
+        self.platform.write_arena(place.0, place.1, received.handles.get(..count as usize).unwrap_or_default());
+        Ok((caps, received.flags()))
     }
 
     /// Ends a call whose capabilities could not be handed over; its slot is free again.
@@ -147,8 +149,8 @@ impl<P: Platform> Kernel<P> {
         from: Id<Process>,
         to: Id<Process>,
         caps: &SentCaps,
-    ) -> Result<[u64; MAX_CAPS], Refusal> {
-        let mut received = [0; MAX_CAPS];
+    ) -> Result<Received, Refusal> {
+        let mut received = Received { handles: [0; MAX_CAPS], own: false };
         let sender = &self.processes[from].handles;
         if let Some(stale) = caps.as_slice().iter().position(|&h| h != 0 && sender.any_index_of(h).is_none()) {
             return Err(refused(stale, transfer::STALE));
@@ -156,12 +158,13 @@ impl<P: Platform> Kernel<P> {
         if let Some(confined) = self.confined_to(from, caps, to) {
             return Err(refused(confined, transfer::CONFINED));
         }
-        for (i, (place, &handle)) in received.iter_mut().zip(caps.as_slice()).enumerate() {
+        for (i, (place, &handle)) in received.handles.iter_mut().zip(caps.as_slice()).enumerate() {
             let Some(index) = self.processes[from].handles.any_index_of(handle) else {
                 self.unreserve_handles(to, 1);
                 continue;
             };
             let source = SlotRef { process: from, index };
+            received.own |= self.is_minted_by(source, to);
             let arrived = if caps.is_moved(i) { self.move_slot(source, to) } else { self.copy_slot(source, to) };
             if let Some(slot) = arrived
                 && caps.is_confined(i)
@@ -171,6 +174,12 @@ impl<P: Platform> Kernel<P> {
             *place = arrived.map_or(0, |slot| self.handle_of(slot));
         }
         Ok(received)
+    }
+
+    /// Whether a slot holds an object that this process minted.
+    fn is_minted_by(&self, slot: SlotRef, minter: Id<Process>) -> bool {
+        let capability = self.processes[slot.process].handles.slot(slot.index).and_then(|slot| slot.capability());
+        matches!(capability, Some(Capability { object: Object::Served(served), .. }) if served.minter == Some(minter))
     }
 
     fn copy_slot(&mut self, source: SlotRef, to: Id<Process>) -> Option<SlotRef> {
@@ -200,6 +209,21 @@ impl<P: Platform> Kernel<P> {
                 slot.locked = locked;
             }
         }
+    }
+}
+
+/// Capabilities as their receiver holds them.
+pub(super) struct Received {
+    /// Its handles, in the order of the message; 0 for none.
+    pub handles: [u64; MAX_CAPS],
+    /// Whether the receiver has minted one of them.
+    own: bool,
+}
+
+impl Received {
+    /// What the completion says of them.
+    pub fn flags(&self) -> u16 {
+        if self.own { completion_flag::OWN_OBJECT } else { 0 }
     }
 }
 

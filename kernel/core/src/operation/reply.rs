@@ -80,22 +80,28 @@ impl<P: Platform> Kernel<P> {
         if cap_bytes + segment.bytes > result.bytes {
             return Err(Refusal { status: status::TOO_BIG, value: u64::from(result.bytes) });
         }
-        let caps = if carried > 0 || spilled { Some(self.return_caps(server, call, segment, entry)?) } else { None };
+        let mut flags = if spilled { completion_flag::SPILLED } else { 0 };
+        let mut caps = None;
+        if carried > 0 || spilled {
+            let (sent, received) = self.return_caps(server, call, segment, entry)?;
+            caps = Some(sent);
+            flags |= received;
+        }
         self.stay.spend(cost::TRANSFER + segment.bytes / cost::BYTES_PER_INSTRUCTION);
         self.platform.copy_arena(server.area, segment.offset, target, result.offset + cap_bytes, segment.bytes);
-        let flags = if spilled { completion_flag::SPILLED } else { 0 };
         self.close_call(call, Completion { bytes: cap_bytes + segment.bytes, caps: carried, flags, ..OK });
         Ok(caps)
     }
 
-    /// Hands the capabilities of a result to the caller: their handles stand before it.
+    /// Hands the capabilities of a result to the caller: their handles stand before it. Also gives the flags of the completion
+    /// that tells of them.
     fn return_caps(
         &mut self,
         server: &Caller,
         call: Waiter,
         segment: ArenaRange,
         entry: &Submission,
-    ) -> Result<SentCaps, Refusal> {
+    ) -> Result<(SentCaps, u16), Refusal> {
         let caps = self.sent_caps(server.thread, segment, entry.caps & 15)?;
         let caller = &self.threads[call.thread];
         let Record::Call(record) = caller.ring.record(call.tag) else { return Err(status::CALLER_GONE.into()) };
@@ -103,9 +109,10 @@ impl<P: Platform> Kernel<P> {
         if entry.flags & flag::SPILLED != 0 {
             self.check_large(server.process, &caps, record.endpoint)?;
         }
-        let handles = self.transfer(server.process, to, &caps)?;
-        self.platform.write_arena(target, result.offset, handles.get(..usize::from(caps.len())).unwrap_or_default());
-        Ok(caps)
+        let received = self.transfer(server.process, to, &caps)?;
+        let handles = received.handles.get(..usize::from(caps.len())).unwrap_or_default();
+        self.platform.write_arena(target, result.offset, handles);
+        Ok((caps, received.flags()))
     }
 
     /// An exception that does not fit arrives without its message.

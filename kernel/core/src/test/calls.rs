@@ -3,7 +3,7 @@ use super::world::{Actor, PLENTY, World};
 use crate::capability::Object;
 use capos_abi::interface::{clock, endpoint, endpoint_server, ledger, null};
 use capos_abi::message::mode;
-use capos_abi::ring::{COMPLETION_ENTRIES, Completion, Submission, kind, op};
+use capos_abi::ring::{COMPLETION_ENTRIES, Completion, Submission, completion_flag, kind, op};
 use capos_abi::status;
 
 pub const SERVED_INTERFACE: u64 = 0xfeed;
@@ -250,6 +250,54 @@ fn the_date_is_refused_where_it_is_unknown() {
 fn moving(world: &mut World, actor: Actor, handle: u64, entry: Submission) -> Submission {
     world.write(actor, 0, &[handle, mode::MOVE, 1 << 48, 3]);
     Submission { caps: entry.caps | 1, message_bytes: 32, ..entry }
+}
+
+/// An endpoint of the actor's own, and the origin of an object minted there with this key.
+fn own_object(world: &mut World, actor: Actor, key: u64) -> (u64, u64) {
+    let paying = world.ledger(actor);
+    let endpoint = world.call_kernel(actor, paying, ledger::ID, ledger::create_endpoint::METHOD, &[]).1[0];
+    let mint = (endpoint_server::ID, endpoint_server::mint::METHOD);
+    (endpoint, world.call_kernel(actor, endpoint, mint.0, mint.1, &[SERVED_INTERFACE, key]).1[0])
+}
+
+/// What an endpoint says of a capability: whether the actor minted it there, as which interface and with which key.
+fn identify(world: &mut World, actor: Actor, endpoint: u64, object: u64) -> [u64; 3] {
+    world.write(actor, 0, &[object, 0, 1 << 48, 3]);
+    let ask = Submission {
+        caps: 1,
+        interface: endpoint_server::ID,
+        method: endpoint_server::identify::METHOD,
+        message_bytes: 32,
+        ..call(endpoint)
+    };
+    assert_eq!(only(world.run(actor, ask)).status, status::OK);
+    let answer = world.read(actor, 4096, 4);
+    [answer[1] & 0xffff, answer[2], answer[3]]
+}
+
+#[test]
+fn a_process_is_told_of_its_own_objects_that_come_home() {
+    let mut world = World::new();
+    let (server, own, client, object) = pair(&mut world);
+    let (endpoint, origin) = own_object(&mut world, client, 9);
+    world.run(server, receive(own));
+    world.write(client, 0, &[object, 0, origin, 0, 1 << 48, 3]);
+    world.run(client, Submission { caps: 0x22, message_bytes: 48, ..call(object) });
+    world.enter(server, 0);
+    let delivery = only(world.completions(server));
+    assert_eq!((delivery.caps, delivery.flags), (2, completion_flag::OWN_OBJECT));
+    let received = world.read(server, POOL + u32::from(delivery.slot) * SLOT_BYTES + 64, 2);
+    assert_eq!(identify(&mut world, server, own, received[0]), [1, SERVED_INTERFACE, 7]);
+    assert_eq!(identify(&mut world, server, own, received[1]), [0; 3], "somebody else's");
+
+    world.write(server, 0, &[received[1], 0, 1 << 48, 3]);
+    world.run(server, Submission { caps: 1, message_bytes: 32, ..reply(delivery.value) });
+    let answer = only(world.completions(client));
+    assert_eq!((answer.caps, answer.flags), (1, completion_flag::OWN_OBJECT));
+    let home = world.read(client, 4096, 1)[0];
+    assert_eq!(identify(&mut world, client, endpoint, home), [1, SERVED_INTERFACE, 9]);
+    let (elsewhere, _) = own_object(&mut world, client, 9);
+    assert_eq!(identify(&mut world, client, elsewhere, home), [0; 3], "of another endpoint");
 }
 
 #[test]

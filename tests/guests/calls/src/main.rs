@@ -1,9 +1,10 @@
 //! Calls the service `workshop` in another process in every way, and says what held.
 
+use capnp::capability::RemotePromise;
 use capnp::{Error, ErrorKind};
 use capos_service::queue::Exchange;
 use capos_service::{
-    Context, Failure, RingCall, Service, attribute, deadline_in, moving, new_client, sleep, spawn_local,
+    Failure, RingCall, Service, attribute, deadline_in, is_own, moving, new_client, sleep, spawn_local,
 };
 use schema::workshop_capnp::{counter, workshop};
 use std::cell::Cell;
@@ -90,19 +91,18 @@ async fn pipelines(workshop: &workshop::Client) -> Result<(), Failure> {
     check("a call on a promise", add(&counter, 5).await? == 105)
 }
 
-async fn own_objects(workshop: &workshop::Client) -> Result<(), Failure> {
-    struct Own(Rc<Cell<u64>>);
-    impl counter::Server for Own {
-        async fn add(
-            self: Rc<Self>,
-            params: counter::AddParams,
-            mut results: counter::AddResults,
-        ) -> Result<(), Error> {
-            self.0.set(self.0.get() + params.get()?.get_amount());
-            results.get().set_value(self.0.get());
-            Ok(())
-        }
+/// A counter of this program.
+struct Own(Rc<Cell<u64>>);
+
+impl counter::Server for Own {
+    async fn add(self: Rc<Self>, params: counter::AddParams, mut results: counter::AddResults) -> Result<(), Error> {
+        self.0.set(self.0.get() + params.get()?.get_amount());
+        results.get().set_value(self.0.get());
+        Ok(())
     }
+}
+
+async fn own_objects(workshop: &workshop::Client) -> Result<(), Failure> {
     let service = Rc::new(Service::create().await?);
     let running = service.clone();
     spawn_local(async move { running.run().await.expect("the endpoint is this program's own") });
@@ -115,8 +115,36 @@ async fn own_objects(workshop: &workshop::Client) -> Result<(), Failure> {
     drop(answer);
     sleep(MOMENT).await?;
     check("an object that was lent comes to its end", Rc::strong_count(&value) == 1)?;
+    coming_home(workshop).await?;
     service.stop();
     Ok(())
+}
+
+/// Objects that were passed out and come back are known as the own ones, on either side.
+async fn coming_home(workshop: &workshop::Client) -> Result<(), Failure> {
+    let same = |counter: counter::Client| {
+        let mut request = workshop.same_request();
+        request.get().set_counter(counter);
+        request.send()
+    };
+    let value = Rc::new(Cell::new(0));
+    let RemotePromise { promise, pipeline } = same(new_client(Own(value.clone())));
+    let mut request = pipeline.get_counter().add_request();
+    drop(pipeline);
+    request.get().set_amount(5);
+    let (queued, answer) = (request.send().promise, promise.await?);
+    let home = answer.get()?.get_counter()?;
+    check("a call on a promise of an own object", queued.await?.get()?.get_value() == 5)?;
+    check("an own object in a result is known", is_own(&home) && !answer.get()?.get_own())?;
+    check("it is called here", add(&home, 2).await? == 7 && value.get() == 7)?;
+    drop((home, answer));
+    sleep(MOMENT).await?;
+    check("it ends with its last capability", Rc::strong_count(&value) == 1)?;
+    let theirs = open(workshop, 1).await?;
+    let answer = same(theirs.clone()).promise.await?;
+    check("an own object in parameters is known", answer.get()?.get_own())?;
+    check("it is the same", !is_own(&theirs) && add(&answer.get()?.get_counter()?, 1).await? == 2)?;
+    check("it is one object", add(&theirs, 1).await? == 3)
 }
 
 async fn moves(workshop: &workshop::Client) -> Result<(), Failure> {

@@ -1,8 +1,8 @@
 //! Hands out counters, waits, fails and dies on request.
 
 use capnp::Error;
-use capos_service::new_client;
 use capos_service::queue::Exchange;
+use capos_service::{is_own, new_client};
 use schema::workshop_capnp::{counter, workshop};
 use std::cell::Cell;
 use std::future::pending;
@@ -137,6 +137,17 @@ impl workshop::Server for Workshop {
         results.set_first(first);
         results.set_second(second);
         results.set_disclosed(caller.disclosed);
+        Ok(())
+    }
+
+    async fn same(
+        self: Rc<Self>,
+        params: workshop::SameParams,
+        mut results: workshop::SameResults,
+    ) -> Result<(), Error> {
+        let counter = params.get()?.get_counter()?;
+        results.get().set_own(is_own(&counter));
+        results.get().set_counter(counter);
         Ok(())
     }
 
