@@ -151,6 +151,14 @@ fn remapping_is_read() {
 }
 
 #[test]
+fn a_machine_may_have_no_battery_backed_clock() {
+    let mut memory = good();
+    assert!(!read(&memory).expect("it is good").no_cmos_clock);
+    memory[FADT + 109] = 1 << 5;
+    assert!(read(&with_sums(&memory)).expect("it is good").no_cmos_clock);
+}
+
+#[test]
 fn tables_of_the_first_revision_are_read() {
     let mut memory = good();
     memory[15] = 0;

@@ -40,7 +40,7 @@ use arch::clock;
 use arch::cpu::Cpu;
 use arch::features::Features;
 use arch::reference::Reference;
-use arch::{apic, idt, machine_check, smp, user, vector_state};
+use arch::{apic, idt, machine_check, smp, stamps, user, vector_state};
 use capos_abi::PAGE_BYTES;
 use capos_abi::boot::{BootInfo, memory};
 use core::slice;
@@ -73,10 +73,11 @@ fn start(mut info: BootInfo, entry: u64) -> ! {
     stage::end("firmware");
     own_processor(cpu, features, &mut space, &mut frames);
     stage::end("processor");
-    own_time(entry, features, &firmware);
+    own_time(entry, features, &firmware, &mut space, &mut frames);
     stage::end("time");
     let mut machine = Machine::new(&firmware, features, &mut space, &mut frames);
     stage::end("devices");
+    violation::skew_stamps(&frames);
     machine.set_processors(smp::start_all(&firmware, &mut space, &mut frames, start_processor));
     log!("boot: {} of {} processors run", machine.processors(), firmware.processors.len().max(1));
     if trace::is_wanted(&frames.info().command_line) {
@@ -114,8 +115,8 @@ fn own_processor(cpu: &'static Cpu, features: Features, space: &mut KernelSpace,
 }
 
 /// The clock and the timer.
-fn own_time(start: u64, features: Features, firmware: &Firmware) {
-    clock::calibrate(start, features, Reference::start(firmware));
+fn own_time(start: u64, features: Features, firmware: &Firmware, space: &mut KernelSpace, frames: &mut BootFrames) {
+    clock::calibrate(start, features, Reference::start_all(firmware, space, frames));
     apic::enable();
     log!("boot: time-stamp counter at {} MHz, {features:?}", clock::stamp_hertz() / 1_000_000);
 }
@@ -137,6 +138,7 @@ extern "C" fn start_processor(cpu: &'static Cpu) -> ! {
     set_up_processor(cpu, features);
     apic::enable();
     smp::report();
+    stamps::answer();
     run::run(cpu)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::arch::cpu::Cpu;
 use crate::arch::user::Frame;
-use crate::arch::{apic, idt, vector};
+use crate::arch::{apic, clock, idt, vector};
 use crate::mm::shootdown;
 use crate::platform::Machine;
 use kernel_core::{Fault, FaultAccess, FaultKind, Kernel, Next};
@@ -25,7 +25,10 @@ pub fn interrupt(kernel: &mut Kernel<Machine>, cpu: &Cpu, vector: u8) -> Next {
     const LAST_LINE: u8 = vector::ISA_LINES + vector::ISA_LINE_COUNT - 1;
     let processor = cpu.index();
     let next = match vector {
-        vector::TIMER => kernel.timer(processor),
+        vector::TIMER => {
+            clock::fired();
+            kernel.timer(processor)
+        }
         // The core masks the line before it is acknowledged.
         vector::ISA_LINES..=LAST_LINE => kernel.interrupt(processor, vector - vector::ISA_LINES),
         vector::RESCHEDULE => kernel.reschedule(processor),

@@ -2,6 +2,7 @@
 //!
 //! No program can reach this: whoever writes the command line also chooses the kernel.
 
+use crate::arch::stamps;
 use crate::mm::boot_frames::BootFrames;
 use crate::mm::kernel_space::KernelSpace;
 use crate::mm::layout;
@@ -11,17 +12,20 @@ use core::hint::black_box;
 const OPTION: &[u8] = b"violate=";
 /// Where a page of a program is mapped to violate its privacy.
 const PROGRAM_PAGE: u64 = 0x1000_0000;
+/// The violation that is the machine's: time-stamp counters that differ, by so many ticks.
+const SKEW: &str = "stamps";
+const SKEW_TICKS: u64 = 1_000_000_000;
 /// `ret`.
 const RETURN: u8 = 0xc3;
 
 /// Does what the command line asks for, if anything.
 pub fn on_request(space: &mut KernelSpace, frames: &mut BootFrames) {
     let line = frames.info().command_line;
-    let mut words = line.split(|byte| byte.is_ascii_whitespace() || *byte == 0);
-    let Some(name) = words.find_map(|word| word.strip_prefix(OPTION)) else { return };
-    let name = str::from_utf8(name).unwrap_or_default();
+    let Some(name) = requested(&line) else { return };
     let page = frames.take();
     match name {
+        // Done already, and the machine goes on.
+        SKEW => return,
         "panic" => crate::panic::bug(format_args!("this panic was asked for")),
         "stack" => drop(black_box(overflow(0))),
         "null" => write(0x8),
@@ -43,6 +47,21 @@ pub fn on_request(space: &mut KernelSpace, frames: &mut BootFrames) {
         _ => crate::panic::refuse(format_args!("there is no violation {name}")),
     }
     crate::panic::refuse(format_args!("nothing caught the violation {name}"));
+}
+
+/// Before the other processors start: makes them answer as if their time-stamp counters were ahead, if that is asked for. QEMU has no
+/// processors whose counters differ.
+pub fn skew_stamps(frames: &BootFrames) {
+    if requested(&frames.info().command_line) == Some(SKEW) {
+        stamps::skew(SKEW_TICKS);
+    }
+}
+
+/// The violation that the command line names.
+fn requested(line: &[u8]) -> Option<&str> {
+    let mut words = line.split(|byte| byte.is_ascii_whitespace() || *byte == 0);
+    let name = words.find_map(|word| word.strip_prefix(OPTION))?;
+    Some(str::from_utf8(name).unwrap_or_default())
 }
 
 fn write(address: u64) {

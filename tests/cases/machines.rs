@@ -84,8 +84,42 @@ fn on_a_microvm_with_tables_of_the_multiprocessor_specification() {
 }
 
 #[test]
-fn without_a_high_precision_timer() {
-    comes_up(Machine::new().arg("-machine").arg("hpet=off"));
+fn every_clock_is_compared_with_the_others() {
+    let machine = |kind: &str| {
+        // Counted instructions are time that nothing disturbs.
+        let mut machine = Machine::new().kind(kind).icount().boot();
+        let before = machine.expect(READY);
+        machine.power_off();
+        before.lines().find_map(|line| Some(line.split_once("boot: clock: ")?.1.trim().to_owned()))
+    };
+    let steady = "the time-stamp counter is steady by the";
+    let expected = [
+        ("q35", format!("{steady} power management timer; the HPET agrees; the PIT agrees")),
+        ("q35,hpet=off", format!("{steady} power management timer; the PIT agrees")),
+        ("microvm,acpi=off,isa-serial=on", format!("{steady} PIT")),
+    ];
+    for (kind, says) in expected {
+        assert_eq!(machine(kind), Some(says), "{kind}");
+    }
+}
+
+/// With the violation `stamps` the second processor answers as if its time-stamp counter were ahead.
+fn without_good_stamps(machine: Machine, says: &str) {
+    let mut machine = machine.cpus(2).command_line("violate=stamps").boot();
+    machine.expect("boot: clock: the time-stamp counter of processor 1 differs from that of processor 0");
+    machine.expect(says);
+    machine.expect("boot: 2 of 2 processors run");
+    machine.completes();
+}
+
+#[test]
+fn time_goes_on_by_the_high_precision_timer() {
+    without_good_stamps(Machine::with("std"), "the HPET keeps time");
+}
+
+#[test]
+fn time_goes_on_by_the_power_management_timer() {
+    without_good_stamps(Machine::with("std").kind("q35,hpet=off"), "the power management timer keeps time");
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! The local APIC: acknowledging interrupts, interrupting other processors, the one-shot timer.
 
-use super::features;
-use super::vector;
+use super::{clock, vector};
 use crate::mm::boot_frames::BootFrames;
 use crate::mm::kernel_space::KernelSpace;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -50,11 +49,11 @@ pub fn init(space: &mut KernelSpace, frames: &mut BootFrames) {
     silence_legacy_controllers();
 }
 
-/// Switches this processor's local APIC on.
+/// Switches this processor's local APIC on, with the timer in the mode that the clock wants by now.
 pub fn enable() {
     write(register::SPURIOUS, SOFTWARE_ENABLE | u32::from(vector::SPURIOUS));
     write(register::DIVIDE, DIVIDE_BY_1);
-    let deadline = if features::Features::detect().tsc_deadline { TIMER_DEADLINE_MODE } else { 0 };
+    let deadline = if clock::deadline_mode() { TIMER_DEADLINE_MODE } else { 0 };
     write(register::TIMER, u32::from(vector::TIMER) | deadline);
 }
 

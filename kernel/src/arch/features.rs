@@ -70,6 +70,12 @@ impl Features {
     }
 }
 
+/// How many bits a physical address has.
+pub fn physical_bits() -> u32 {
+    const LEAST: u32 = 36;
+    (leaf(0x8000_0008, 0).eax & 0xff).max(LEAST)
+}
+
 /// One leaf of CPUID; zeros if the processor has none of that number.
 pub fn leaf(number: u32, sub: u32) -> CpuidResult {
     let highest = __cpuid(number & 0x8000_0000).eax;

@@ -1,6 +1,7 @@
 //! The processor and the interrupt controllers.
 
 pub mod apic;
+mod calibration;
 pub mod clock;
 pub mod cmos;
 pub mod context;
@@ -12,6 +13,7 @@ pub mod machine_check;
 pub mod random;
 pub mod reference;
 pub mod smp;
+pub mod stamps;
 pub mod user;
 pub mod vector;
 pub mod vector_state;

@@ -3,6 +3,7 @@
 use super::apic;
 use super::clock;
 use super::cpu::Cpu;
+use super::stamps;
 use crate::mm::boot_frames::BootFrames;
 use crate::mm::kernel_space::KernelSpace;
 use crate::mm::layout;
@@ -43,7 +44,7 @@ const _: () = assert!(PARAMETERS_OFFSET + size_of::<Parameters>() as u64 == PAGE
 /// Processors that have reported, the first one included.
 static ONLINE: AtomicUsize = AtomicUsize::new(1);
 
-/// Called by a started processor once it needs the trampoline no more.
+/// Called by a started processor once it needs the trampoline no more. It answers about its time-stamp counter next.
 pub fn report() {
     ONLINE.fetch_add(1, Ordering::Release);
 }
@@ -85,6 +86,9 @@ pub fn start_all(
             crate::log!("boot: the processor with APIC {id} does not start");
             // It may still wake late: nothing that it could run on is used again.
             break;
+        }
+        if !stamps::agree() {
+            clock::distrust_stamps(index);
         }
     }
     ONLINE.load(Ordering::Acquire)

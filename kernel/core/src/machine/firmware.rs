@@ -119,6 +119,8 @@ impl Firmware {
         if let Some(fadt) = tables.find_table::<Fadt>() {
             firmware.reset = reset_register(&fadt);
             firmware.soft_off = sleep_types(tables, memory).and_then(|types| soft_off(&fadt, types));
+            let boot_flags = fadt.iapc_boot_arch;
+            firmware.no_cmos_clock = boot_flags.use_time_and_alarm_namespace_for_rtc();
             firmware.power_timer = u16::try_from(fadt.pm_timer_block).ok().filter(|port| *port != 0);
         }
         firmware

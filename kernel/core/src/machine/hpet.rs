@@ -2,6 +2,7 @@
 use super::tables::{Flaw, field, is_physical};
 use acpi::sdt::hpet::HpetInfo;
 use acpi::{AcpiTables, Handler};
+use core::num::NonZeroU64;
 
 /// What the table starts with.
 pub const NAME: [u8; 4] = *b"HPET";
@@ -17,18 +18,6 @@ const MEMORY: u64 = 0;
 /// The longest period of the counter that the specification allows, and the unit of periods, in femtoseconds.
 const MAX_PERIOD: u64 = 100_000_000;
 const FEMTOSECONDS: u64 = 1_000_000_000_000_000;
-/// The counter has 64 bits.
-const WIDE: u64 = 1 << 13;
-
-/// The main counter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counter {
-    /// Ticks in a second.
-    pub hertz: u64,
-    /// The bits that count; they are the low ones.
-    pub mask: u64,
-}
-
 /// Checks that the registers lie in memory, aligned for reading.
 pub fn check(table: &[u8]) -> Result<(), Flaw> {
     let address = field(table, ADDRESS, 8);
@@ -44,11 +33,12 @@ pub fn read(tables: &AcpiTables<impl Handler>) -> Option<u64> {
     HpetInfo::new(tables).ok().map(|info| info.base_address as u64)
 }
 
-/// What the capabilities register says of the counter; `None`: nothing that the specification allows, as where no timer is.
-pub fn counter(capabilities: u64) -> Option<Counter> {
+/// Ticks of the main counter in a second, as the capabilities register says; `None`: nothing that the specification allows, as where
+/// no timer is.
+pub fn hertz(capabilities: u64) -> Option<NonZeroU64> {
     let period = capabilities >> 32;
-    let mask = if capabilities & WIDE != 0 { u64::MAX } else { u64::from(u32::MAX) };
-    (1..=MAX_PERIOD).contains(&period).then(|| Counter { hertz: FEMTOSECONDS / period, mask })
+    let hertz = FEMTOSECONDS.checked_div(period).filter(|_| period <= MAX_PERIOD)?;
+    NonZeroU64::new(hertz)
 }
 
 #[cfg(test)]
@@ -57,12 +47,12 @@ mod test {
 
     #[test]
     fn capabilities() {
-        // QEMU's: 100 MHz, 64 bits, three timers.
-        let wide = counter(10_000_000 << 32 | 0x8086_a201);
-        assert_eq!(wide, Some(Counter { hertz: 100_000_000, mask: u64::MAX }));
-        let usual = counter(69_841_279 << 32 | 0x8086_8201);
-        assert_eq!(usual, Some(Counter { hertz: 14_318_179, mask: u64::from(u32::MAX) }));
-        assert_eq!(counter(0), None);
-        assert_eq!(counter(u64::MAX), None, "nothing is there");
+        let hertz = |capabilities| hertz(capabilities).map(NonZeroU64::get);
+        assert_eq!(hertz(10_000_000 << 32 | 0x8086_a201), Some(100_000_000), "QEMU's");
+        assert_eq!(hertz(69_841_279 << 32 | 0x8086_8201), Some(14_318_179), "usual on mainboards");
+        assert_eq!(hertz(100_000_000 << 32), Some(10_000_000), "the slowest");
+        assert_eq!(hertz(100_000_001 << 32), None);
+        assert_eq!(hertz(0), None);
+        assert_eq!(hertz(u64::MAX), None, "nothing is there");
     }
 }

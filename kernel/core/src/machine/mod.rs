@@ -2,6 +2,7 @@
 //!
 //! Firmware lies. Whatever is not exactly as its specification has it is not there.
 
+pub mod clock;
 pub mod date;
 pub mod dmar;
 pub mod firmware;
