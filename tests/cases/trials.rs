@@ -16,6 +16,26 @@ fn programs_start_and_exit_on_four_processors() {
     on(4, "cycles", 1000, 100_000);
 }
 
+#[test]
+fn programs_are_ended_at_random_instants() {
+    on(1, "kills", 1000, 100_000);
+}
+
+#[test]
+fn programs_are_ended_at_random_instants_on_four_processors() {
+    on(4, "kills", 1000, 100_000);
+}
+
+#[test]
+fn threads_start_and_end() {
+    on(1, "threads", 1000, 100_000);
+}
+
+#[test]
+fn threads_start_and_end_on_four_processors() {
+    on(4, "threads", 1000, 100_000);
+}
+
 fn on(cpus: u32, campaign: &str, quick: u64, soak: u64) {
     let count = format!("count={}", tests::choose(quick, soak));
     let patience = tests::choose(tests::machine::patience(), SOAK);

@@ -13,7 +13,7 @@ use crate::notification::Notification;
 use crate::object::SchedulingContext;
 use crate::platform::Platform;
 use crate::process::{Outcome, Process, State as ProcessState};
-use crate::range::Kind;
+use crate::range::{Kind, Range};
 use crate::session::Session;
 use crate::slab::Id;
 use crate::stay::cost;
@@ -131,7 +131,7 @@ impl<P: Platform> Kernel<P> {
             Pass::Close => self.ledgers.id_at(place).map_or(Visit::Done, |id| self.close_ledger(top, id)),
             Pass::Processes => self.processes.id_at(place).map_or(Visit::Done, |id| self.reclaim_process(top, id)),
             Pass::Threads => self.threads.id_at(place).map_or(Visit::Done, |id| self.reclaim_thread(top, id)),
-            Pass::Mappings => self.processes.id_at(place).map_or(Visit::Done, |id| self.unmap_closed(id)),
+            Pass::Mappings => self.processes.id_at(place).map_or(Visit::Done, |id| self.unmap_reclaimed(top, id)),
             Pass::Memory => self.memory.id_at(place).map_or(Visit::Done, |id| self.reclaim_memory(top, id)),
             Pass::Endpoints => self.endpoints.id_at(place).map_or(Visit::Done, |id| self.reclaim_endpoint(top, id)),
             Pass::Contexts => self.contexts.id_at(place).map_or(Visit::Done, |id| self.reclaim_context(top, id)),
@@ -199,12 +199,11 @@ impl<P: Platform> Kernel<P> {
         Visit::Done
     }
 
-    /// Takes memory that closed ledgers pay for out of a process.
-    fn unmap_closed(&mut self, id: Id<Process>) -> Visit {
-        let closed = self.processes[id].ranges.iter().find(
-            |range| matches!(range.kind, Kind::Mapped { object, held: false, .. } if self.has_closed_payer(self.memory[object].ledger)),
-        );
-        let Some(&range) = closed else { return Visit::Done };
+    /// Takes memory that these ledgers pay for out of a process.
+    fn unmap_reclaimed(&mut self, top: Id<Ledger>, id: Id<Process>) -> Visit {
+        let is_reclaimed = |object| self.memory[object].ledger.is_some_and(|payer| self.is_within(top, payer));
+        let is_taken = |r: &&Range| matches!(r.kind, Kind::Mapped { object, held: false, .. } if is_reclaimed(object));
+        let Some(&range) = self.processes[id].ranges.iter().find(is_taken) else { return Visit::Done };
         self.stay.spend(self.processes[id].ranges.len() as u32 * cost::RECORD);
         self.vacate(id, &range);
         Visit::Again

@@ -4,6 +4,7 @@ use super::world::{Actor, PLENTY, World};
 use crate::capability::Object;
 use crate::ledger::{Amounts, Ledger, MAX_DEPTH};
 use crate::process::Outcome;
+use crate::range::{Kind, Range};
 use crate::slab::Id;
 use capos_abi::interface::{endpoint_server, ledger, memory_object, notification, process, virtual_memory};
 use capos_abi::ring::{Submission, op};
@@ -160,4 +161,27 @@ fn ledgers_are_only_so_deep() {
     }
     let (refused, _) = world.call_kernel(actor, at, ledger::ID, ledger::create_ledger::METHOD, &[0, 0, 0, 0]);
     assert_eq!(refused.status, status::BAD_STATE);
+}
+
+#[test]
+fn who_is_about_to_be_reclaimed_keeps_its_memory_until_it_has_ended() {
+    let mut world = World::new();
+    let (owner, other) = (world.actor("owner", PLENTY), world.actor("other", PLENTY));
+    let own = world.ledger(owner);
+    let (first, _) = below(&mut world, owner, own, &LESS);
+    let (second, id) = below(&mut world, owner, own, &LESS);
+    let memory = ledger_call(&mut world, owner, second, ledger::create_memory_object::METHOD, &[8192])[0];
+    let copy = world.copy(owner, memory, other);
+    let address = map(&mut world, other, copy);
+    let is_mapped = |world: &World| world.kernel.processes[other.process].ranges.find(address).is_some_and(is_mapping);
+    // The first step of somebody else's reclaiming.
+    world.kernel.ledgers[id].closed = true;
+    reclaim(&mut world, owner, first);
+    assert!(is_mapped(&world), "one reclaiming does not do the other's work before its time");
+    reclaim(&mut world, owner, second);
+    assert!(!is_mapped(&world));
+}
+
+fn is_mapping(range: &Range) -> bool {
+    matches!(range.kind, Kind::Mapped { .. })
 }

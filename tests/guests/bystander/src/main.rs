@@ -1,6 +1,6 @@
 //! Uses a service all the time and checks every answer. It has nothing to do with what the others are at.
 
-use campaign::{BEAT, STOP};
+use campaign::{BEAT, STOP, make_room};
 use capos_service::time::now;
 use capos_service::{Context, Failure, sleep, spawn_local, wait};
 use fastrand::Rng;
@@ -19,6 +19,7 @@ const TEXT: usize = 300;
 const TIMES: u32 = 4;
 
 fn main() -> ExitCode {
+    make_room();
     capos_service::run(async |context| {
         let stopped = stop_is_told(&context)?;
         let signals: notification::Client = context.take("signals")?;

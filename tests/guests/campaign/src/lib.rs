@@ -3,13 +3,15 @@
 
 mod balance;
 mod bystander;
+mod room;
 mod seed;
 
 pub use balance::{Balance, Books};
 pub use bystander::{BEAT, Bystander, STOP};
+pub use room::make_room;
 pub use seed::{argument, random};
 
 use std::time::Duration;
 
 /// How long something may take that others are busy with; it only guards against hanging.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(20);

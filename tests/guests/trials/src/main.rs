@@ -4,16 +4,24 @@
 //! Arguments: the campaign, `count=N`, and `seed=N` to have the random numbers of an earlier run again.
 
 mod cycles;
+mod kills;
+mod threads;
+mod unborn;
+mod victim;
 
-use campaign::{Books, Bystander, argument};
-use capos_service::{Context, Failure, slot};
+use campaign::{Books, Bystander, argument, make_room};
+use capos_service::{Context, Failure, sleep, slot};
 use fastrand::Rng;
 use std::cell::{Cell, RefCell};
 use std::process::ExitCode;
+use std::time::Duration;
 use verdict::complete;
+use victim::Role;
 
 /// Attempts before the first balance: until then heaps and tables grow to what they need.
 const WARM_UP: u64 = 50;
+/// The longest moment after which a program is ended.
+const LONGEST_MOMENT: Duration = Duration::from_millis(3);
 
 /// What is tried so many times.
 struct Trial {
@@ -33,9 +41,32 @@ impl Trial {
         self.left.set(left.saturating_sub(1));
         left > 0
     }
+
+    /// One of these.
+    fn one_of<T: Copy>(&self, choices: &[T]) -> T {
+        choices[self.random.borrow_mut().usize(..choices.len())]
+    }
+
+    /// Waits for a moment of random length, often of none.
+    async fn moment(&self) -> Result<(), Failure> {
+        let length = self.random.borrow_mut().u64(..2 * LONGEST_MOMENT.as_nanos() as u64);
+        match LONGEST_MOMENT.checked_sub(Duration::from_nanos(length)) {
+            Some(length) => Ok(sleep(length).await?),
+            None => Ok(()),
+        }
+    }
 }
 
 fn main() -> ExitCode {
+    match Role::of_this_program() {
+        Ok(Some(role)) => return victim::run(role),
+        Ok(None) => {}
+        Err(failure) => {
+            eprintln!("{}", failure.text());
+            return ExitCode::FAILURE;
+        }
+    }
+    make_room();
     capos_service::run(async |context| {
         let name = std::env::args().nth(1).ok_or("which campaign?")?;
         let count = argument("count")?.ok_or("how many times?")?;
@@ -61,6 +92,8 @@ async fn conduct(context: &Context, name: &str, count: u64) -> Result<(), Failur
 async fn run(name: &str, trial: &Trial) -> Result<(), Failure> {
     match name {
         "cycles" => cycles::run(trial).await,
+        "kills" => kills::run(trial).await,
+        "threads" => threads::run(trial).await,
         _ => Err(format!("there is no campaign \"{name}\"").into()),
     }
 }
