@@ -216,6 +216,7 @@ impl Platform for Machine {
         ring_area::submission(area, position, head)
     }
 
+    #[inline]
     fn post(&mut self, area: RingArea, position: u32, completion: &Completion) {
         ring_area::post(area, position, completion);
     }
@@ -228,12 +229,14 @@ impl Platform for Machine {
         ring_area::publish_completion_tail(area, position);
     }
 
+    #[inline]
     fn read_arena(&self, area: RingArea, offset: u32, words: &mut [u64]) {
         let from = ring_area::arena(area, offset, words.len());
         // SAFETY: `arena` has checked the range.
         unsafe { wide::copy(from, words.as_mut_ptr(), words.len()) };
     }
 
+    #[inline]
     fn write_arena(&mut self, area: RingArea, offset: u32, words: &[u64]) {
         let to = ring_area::arena(area, offset, words.len());
         // SAFETY: `arena` has checked the range.
@@ -241,11 +244,15 @@ impl Platform for Machine {
     }
 
     #[inline]
-    fn write_arena_word(&mut self, area: RingArea, offset: u32, word: u64) {
-        // SAFETY: `arena` has checked the range.
-        unsafe { ring_area::arena(area, offset, 1).write_volatile(word) };
+    fn write_arena_words<const WORDS: usize>(&mut self, area: RingArea, offset: u32, words: [u64; WORDS]) {
+        let to = ring_area::arena(area, offset, WORDS);
+        for (place, word) in words.into_iter().enumerate() {
+            // SAFETY: `arena` has checked the range.
+            unsafe { to.add(place).write_volatile(word) };
+        }
     }
 
+    #[inline]
     fn copy_arena(&mut self, from: RingArea, from_offset: u32, to: RingArea, to_offset: u32, bytes: u32) {
         let words = bytes as usize / 8;
         let (from, to) = (ring_area::arena(from, from_offset, words), ring_area::arena(to, to_offset, words));

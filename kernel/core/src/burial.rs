@@ -57,6 +57,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Puts away what has ended, as far as this stay allows.
+    #[cold]
     pub(crate) fn do_chores(&mut self) {
         while !self.stay.is_over()
             && let Some(chore) = self.chores.pop_front()

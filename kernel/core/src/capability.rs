@@ -94,6 +94,12 @@ impl Capability {
     /// Whether the granted interface is `called` or extends it.
     #[inline]
     pub fn offers(&self, called: u64) -> bool {
-        self.interface == called || interface::EXTENDS.contains(&(self.interface, called))
+        self.interface == called || self.extends(called)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn extends(&self, called: u64) -> bool {
+        interface::EXTENDS.contains(&(self.interface, called))
     }
 }

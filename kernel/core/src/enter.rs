@@ -3,11 +3,12 @@ use crate::operation::{Done, Refusal, Step};
 use crate::platform::{Platform, RingArea};
 use crate::process::Process;
 use crate::record::Waiter;
+use crate::ring::Ring;
 use crate::slab::Id;
 use crate::stay::cost;
 use crate::thread::{State, Thread};
 use crate::{Kernel, Next};
-use capos_abi::ring::{COMPLETION_ENTRIES, Completion, Submission, flag, kind, op};
+use capos_abi::ring::{COMPLETION_ENTRIES, Completion, Submission, flag, kind};
 use capos_abi::status;
 
 /// Whose submissions are run.
@@ -23,18 +24,11 @@ pub struct Caller {
 
 impl<P: Platform> Kernel<P> {
     /// System call `cap_enter` of the current thread.
+    #[inline(never)]
     pub fn enter(&mut self, processor: usize, min_complete: u32, deadline: u64) -> Next {
         self.begin_stay(processor);
         let Some(thread) = self.runnable_at_door(processor) else { return self.settle(processor) };
-        let entry = &mut self.threads[thread];
-        let caller = Caller { thread, process: entry.process, area: entry.ring.area };
-        entry.ring.see_completion_head(self.platform.completion_head(caller.area));
-        let tail = entry.ring.see_submission_tail(self.platform.submission_tail(caller.area));
-        if entry.ring.has_deadlines() {
-            let now = self.platform.now();
-            self.expire_records(thread, now);
-        }
-        let drained = self.drain(processor, &caller, tail);
+        let drained = self.drain(processor, thread);
         if self.runnable_at_door(processor) == Some(thread) {
             match drained {
                 true => self.finish(processor, thread, min_complete.min(COMPLETION_ENTRIES), deadline),
@@ -52,7 +46,7 @@ impl<P: Platform> Kernel<P> {
             self.pull(thread);
             entry = &mut self.threads[thread];
         }
-        let unread = entry.ring.unread();
+        let unread = entry.ring.positions.unread();
         let goes_on = unread >= wanted || (deadline != 0 && deadline <= self.platform.now());
         if goes_on {
             self.platform.set_result(thread.index(), u64::from(unread));
@@ -100,55 +94,31 @@ impl<P: Platform> Kernel<P> {
     /// Starts submissions in order until none is left or the next one has no place for its completion; false if the stay
     /// or the thread has ended before that.
     #[inline]
-    fn drain(&mut self, processor: usize, caller: &Caller, tail: u32) -> bool {
-        let mut finished = true;
-        while let Some(submission) = self.next_submission(caller, tail) {
-            let result = self.operate(caller, &submission);
+    fn drain(&mut self, processor: usize, thread: Id<Thread>) -> bool {
+        let mut entry = &mut self.threads[thread];
+        if entry.ring.has_deadlines() {
+            self.expire_records(thread, self.platform.now());
+            entry = &mut self.threads[thread];
+        }
+        let caller = Caller { thread, process: entry.process, area: entry.ring.area };
+        entry.ring.positions.see_completion_head(self.platform.completion_head(caller.area));
+        let tail = entry.ring.positions.see_submission_tail(self.platform.submission_tail(caller.area));
+        let mut ring = &mut entry.ring;
+        let finished = loop {
+            let Some(submission) = ring.next_submission(&mut self.platform, tail) else { break true };
+            let result = self.operate(&caller, &submission);
             // The entry may have ended its own thread or process.
-            if self.current(processor) != Some(caller.thread) {
+            if self.current(processor) != Some(thread) {
                 return false;
             }
-            let completed = match result {
-                Ok(Step::Pending) => None,
-                Ok(Step::Again) => {
-                    self.threads[caller.thread].ring.put_back_submission();
-                    finished = false;
-                    break;
-                }
-                Ok(Step::Done(done)) => Some(Ok(done)),
-                Err(refusal) => Some(Err(refusal)),
-            };
-            if let Some(completed) = completed {
-                let ring = &mut self.threads[caller.thread].ring;
-                if completed.is_ok() && submission.flags & flag::QUIET != 0 {
-                    ring.unreserve(1);
-                } else {
-                    ring.post(&mut self.platform, &completion_of(&submission, completed));
-                }
+            ring = &mut self.threads[thread].ring;
+            let concluded = conclude(ring, &mut self.platform, &submission, result);
+            if !concluded || self.stay.is_over() {
+                break false;
             }
-            if self.stay.is_over() {
-                finished = false;
-                break;
-            }
-        }
-        self.threads[caller.thread].ring.publish_submissions(&mut self.platform);
+        };
+        ring.publish(&mut self.platform);
         finished
-    }
-
-    /// The next submission that is more than a NOP; NOPs before it are completed.
-    #[inline]
-    fn next_submission(&mut self, caller: &Caller, tail: u32) -> Option<Submission> {
-        let ring = &mut self.threads[caller.thread].ring;
-        loop {
-            let position = ring.take_submission(tail)?;
-            let head = self.platform.submission_head(caller.area, position);
-            if head.op != op::NOP || head.flags != 0 {
-                return Some(self.platform.submission(caller.area, position, head));
-            }
-            let user_data = self.platform.submission_user_data(caller.area, position);
-            let completion = Completion { user_data, tag: head.tag, kind: kind::DONE, ..Completion::default() };
-            ring.post(&mut self.platform, &completion);
-        }
     }
 
     /// Takes queued calls into the free slots of the thread's pools, and notices of unreferenced origins.
@@ -175,7 +145,7 @@ impl<P: Platform> Kernel<P> {
     fn unblock(&mut self, thread: Id<Thread>) {
         let entry = &mut self.threads[thread];
         entry.enter_deadline = 0;
-        let unread = entry.ring.unread();
+        let unread = entry.ring.positions.unread();
         self.platform.set_result(thread.index(), u64::from(unread));
         self.wake(thread);
     }
@@ -193,6 +163,7 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
+    #[cold]
     fn expire_records(&mut self, thread: Id<Thread>, now: u64) {
         for tag in self.threads[thread].ring.tags() {
             if self.stay.is_over() {
@@ -207,6 +178,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Arms the thread's timer for the earliest of its pending deadlines and that of its `cap_enter` (0 = none).
+    #[inline(never)]
     pub(crate) fn update_timer(&mut self, thread: Id<Thread>, enter_deadline: u64) {
         let entry = &mut self.threads[thread];
         entry.enter_deadline = enter_deadline;
@@ -219,13 +191,22 @@ impl<P: Platform> Kernel<P> {
     }
 }
 
-/// The completion of an entry that is done at once.
+/// Completes an entry that is over; false if it has to go on in the next stay.
 #[inline]
-fn completion_of(submission: &Submission, completed: Result<Done, Refusal>) -> Completion {
-    let Submission { user_data, tag, .. } = *submission;
+fn conclude(ring: &mut Ring, platform: &mut impl Platform, entry: &Submission, result: Result<Step, Refusal>) -> bool {
+    let &Submission { user_data, tag, .. } = entry;
     let completion = Completion { user_data, tag, kind: kind::DONE, ..Completion::default() };
-    match completed {
-        Ok(Done { bytes, caps, value }) => Completion { bytes, caps, value, ..completion },
-        Err(Refusal { status, value }) => Completion { status, value, ..completion },
+    match result {
+        Ok(Step::Pending) => {}
+        Ok(Step::Again) => {
+            ring.positions.put_back_submission();
+            return false;
+        }
+        Ok(Step::Done(_)) if entry.flags & flag::QUIET != 0 => ring.positions.unreserve(1),
+        Ok(Step::Done(Done { bytes, caps, value })) => {
+            ring.post(platform, &Completion { bytes, caps, value, ..completion });
+        }
+        Err(Refusal { status, value }) => ring.post(platform, &Completion { status, value, ..completion }),
     }
+    true
 }

@@ -24,7 +24,8 @@ pub struct SlotRef {
 
 /// One slot.
 pub struct Slot {
-    generation: u32,
+    /// The handle of what it holds, or of what it will hold next.
+    handle: Handle,
     next_free: u32,
     capability: Option<Capability>,
     /// Position in the grant tree.
@@ -38,6 +39,14 @@ pub struct Slot {
 }
 
 const NONE: u32 = u32::MAX;
+
+/// What the first generation adds to an index.
+const FIRST_GENERATION: Handle = 1 << INDEX_BITS;
+
+/// The first handle of a slot. No generation is 0, so no handle is.
+fn first_handle(index: u32) -> Handle {
+    FIRST_GENERATION | Handle::from(index)
+}
 
 /// The handle table of a process.
 pub struct HandleTable {
@@ -109,7 +118,7 @@ impl HandleTable {
     pub fn remove(&mut self, index: u32) -> Option<Capability> {
         let slot = self.slot_mut(index)?;
         let capability = slot.capability.take()?;
-        slot.generation = slot.generation.wrapping_add(1).max(1);
+        slot.handle = slot.handle.checked_add(FIRST_GENERATION).unwrap_or(first_handle(index));
         self.used -= 1;
         self.append_free(index);
         Some(capability)
@@ -118,7 +127,7 @@ impl HandleTable {
     /// Index of the slot that a handle names, on its way elsewhere or not.
     pub fn any_index_of(&self, handle: Handle) -> Option<u32> {
         let slot = self.slots.get(handle as u32 as usize)?;
-        (slot.capability.is_some() && u64::from(slot.generation) == handle >> INDEX_BITS).then_some(handle as u32)
+        (slot.capability.is_some() && slot.handle == handle).then_some(handle as u32)
     }
 
     /// Index of the slot that a usable handle names.
@@ -126,23 +135,23 @@ impl HandleTable {
         self.any_index_of(handle).filter(|&i| self.slot(i).is_some_and(|s| !s.locked))
     }
 
-    /// Index and capability of the slot that a usable handle names.
+    /// The slot that a usable handle names, and the capability in it.
     #[inline]
-    pub fn find(&self, handle: Handle) -> Option<(u32, &Capability)> {
-        self.get(handle).map(|capability| (handle as u32, capability))
+    pub fn find(&self, handle: Handle) -> Option<(&Slot, &Capability)> {
+        let slot = self.slots.get(handle as u32 as usize)?;
+        let usable = slot.handle == handle && !slot.locked;
+        slot.capability.as_ref().filter(|_| usable).map(|capability| (slot, capability))
     }
 
     /// The capability that a usable handle names.
     #[inline]
     pub fn get(&self, handle: Handle) -> Option<&Capability> {
-        let slot = self.slots.get(handle as u32 as usize)?;
-        let usable = u64::from(slot.generation) == handle >> INDEX_BITS && !slot.locked;
-        slot.capability.as_ref().filter(|_| usable)
+        self.find(handle).map(|(_, capability)| capability)
     }
 
     /// The handle of a slot in use.
     pub fn handle_of(&self, index: u32) -> Handle {
-        self.slots.get(index as usize).map_or(0, |s| u64::from(s.generation) << INDEX_BITS | u64::from(index))
+        self.slots.get(index as usize).map_or(0, |slot| slot.handle)
     }
 
     /// The slot at this index.
@@ -163,7 +172,7 @@ impl HandleTable {
     fn add_free_slot(&mut self) {
         let index = self.slots.len() as u32;
         self.slots.push(Slot {
-            generation: 1,
+            handle: first_handle(index),
             next_free: NONE,
             capability: None,
             links: Links::ROOT,

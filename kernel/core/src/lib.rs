@@ -42,6 +42,7 @@ mod object;
 mod operation;
 pub mod package;
 pub mod platform;
+mod positions;
 mod process;
 mod range;
 mod reclaim;

@@ -74,6 +74,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// The current thread's process may have been ended or suspended from another processor: stop the thread now.
+    #[cold]
     pub(crate) fn stop_if_ending(&mut self, processor: usize) {
         let Some(thread) = self.current(processor) else { return };
         let Some(entry) = self.threads.get(thread) else { return };
@@ -190,12 +191,18 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
+    #[inline]
     pub(crate) fn release_endpoint(&mut self, id: Id<Endpoint>) {
-        self.endpoints[id].references -= 1;
-        if self.endpoints[id].references == 0
-            && let Some(endpoint) = self.endpoints.remove(id)
-            && let Some(ledger) = endpoint.ledger
-        {
+        let endpoint = &mut self.endpoints[id];
+        endpoint.references -= 1;
+        if endpoint.references == 0 {
+            self.remove_endpoint(id);
+        }
+    }
+
+    #[cold]
+    fn remove_endpoint(&mut self, id: Id<Endpoint>) {
+        if let Some(ledger) = self.endpoints.remove(id).and_then(|endpoint| endpoint.ledger) {
             self.refund_object(ledger);
         }
     }

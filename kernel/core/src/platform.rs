@@ -155,8 +155,8 @@ pub trait Platform {
     fn read_arena(&self, area: RingArea, offset: u32, words: &mut [u64]);
     /// Writes words to arena offset `offset` (a multiple of 8).
     fn write_arena(&mut self, area: RingArea, offset: u32, words: &[u64]);
-    /// Writes one word to arena offset `offset` (a multiple of 8).
-    fn write_arena_word(&mut self, area: RingArea, offset: u32, word: u64);
+    /// Writes a fixed number of words to arena offset `offset` (a multiple of 8).
+    fn write_arena_words<const WORDS: usize>(&mut self, area: RingArea, offset: u32, words: [u64; WORDS]);
     /// Copies `bytes` (a multiple of 8) from one arena to another.
     fn copy_arena(&mut self, from: RingArea, from_offset: u32, to: RingArea, to_offset: u32, bytes: u32);
 

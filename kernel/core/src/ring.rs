@@ -1,19 +1,19 @@
 //! A ring as the kernel sees it: its own positions, reservations and pending records. The memory lies behind [`Platform`].
+use crate::operation::Refusal;
 use crate::platform::{Platform, RingArea};
-use crate::record::{Record, SentCaps};
+use crate::positions::Positions;
+use crate::record::{CallRecord, Record, SentCaps};
+use crate::slab::OutOfHeap;
 use alloc::vec::Vec;
-use capos_abi::ring::{COMPLETION_ENTRIES, Completion, PENDING_RECORDS, SUBMISSION_ENTRIES};
+use capos_abi::ring::{Completion, PENDING_RECORDS, Submission, kind, op};
+use capos_abi::status;
 
 /// The kernel's side of a ring.
 pub struct Ring {
     /// The shared memory.
     pub area: RingArea,
-    /// Next submission to start.
-    pub submission_head: u32,
-    /// Next place for a completion.
-    pub completion_tail: u32,
-    completion_head: u32,
-    reserved: u32,
+    /// Where it stands.
+    pub positions: Positions,
     records: Vec<Record>,
     /// The capabilities that pending calls carry, by tag; as long as the highest tag that ever carried one.
     sent: Vec<SentCaps>,
@@ -23,95 +23,51 @@ pub struct Ring {
 impl Ring {
     /// A fresh ring.
     pub fn new(area: RingArea) -> Self {
-        Self {
-            area,
-            submission_head: 0,
-            completion_tail: 0,
-            completion_head: 0,
-            reserved: 0,
-            records: Vec::new(),
-            sent: Vec::new(),
-            with_deadline: 0,
-        }
+        Self { area, positions: Positions::default(), records: Vec::new(), sent: Vec::new(), with_deadline: 0 }
     }
 
-    /// Takes the next submission off the queue and sets a place for its completion aside; `None` if there is neither.
+    /// Starts the next submission before `tail` that is more than a NOP; NOPs before it are completed. `None` if there is none,
+    /// or no place for its completion.
     #[inline]
-    pub fn take_submission(&mut self, tail: u32) -> Option<u32> {
-        let position = self.submission_head;
-        if position == tail || !self.reserve(1) {
-            return None;
-        }
-        self.submission_head = position.wrapping_add(1);
-        Some(position)
+    pub fn next_submission(&mut self, platform: &mut impl Platform, tail: u32) -> Option<Submission> {
+        // The machine's writes may go anywhere, as far as the compiler knows: what stays the same or is its own stands here.
+        let (area, mut positions) = (self.area, self.positions);
+        let next = loop {
+            let Some(position) = positions.take_submission(tail) else { break None };
+            let head = platform.submission_head(area, position);
+            if head.op != op::NOP || head.flags != 0 {
+                break Some(platform.submission(area, position, head));
+            }
+            let user_data = platform.submission_user_data(area, position);
+            let completion = Completion { user_data, tag: head.tag, kind: kind::DONE, ..Completion::default() };
+            platform.post(area, positions.take_completion(), &completion);
+        };
+        self.positions = positions;
+        next
     }
 
-    /// The submission taken last goes back: it is not done.
-    pub fn put_back_submission(&mut self) {
-        self.submission_head = self.submission_head.wrapping_sub(1);
-        self.unreserve(1);
-    }
-
-    /// Where the submissions end, given the tail that the user shows. A tail too far ahead counts as none.
-    pub fn see_submission_tail(&self, tail: u32) -> u32 {
-        let pending = tail.wrapping_sub(self.submission_head);
-        if pending > SUBMISSION_ENTRIES { self.submission_head } else { tail }
-    }
-
-    /// Takes note of the completion head that the user shows. One that makes no sense counts as a full queue.
-    #[inline]
-    pub fn see_completion_head(&mut self, head: u32) {
-        let unread = self.completion_tail.wrapping_sub(head);
-        self.completion_head =
-            if unread > COMPLETION_ENTRIES { self.completion_tail.wrapping_sub(COMPLETION_ENTRIES) } else { head };
-    }
-
-    /// Completions that the user has not read, as far as the kernel knows.
-    #[inline]
-    pub fn unread(&self) -> u32 {
-        self.completion_tail.wrapping_sub(self.completion_head)
-    }
-
-    /// Places for completions that are neither unread nor reserved.
-    #[inline]
-    pub fn free_completions(&self) -> u32 {
-        COMPLETION_ENTRIES.saturating_sub(self.unread() + self.reserved)
-    }
-
-    /// Sets places aside for completions to come.
-    #[must_use]
-    #[inline]
-    pub fn reserve(&mut self, count: u32) -> bool {
-        let fits = self.free_completions() >= count;
-        if fits {
-            self.reserved += count;
-        }
-        fits
-    }
-
-    /// Gives a place back that will not be used.
-    pub fn unreserve(&mut self, count: u32) {
-        self.reserved -= count;
-    }
-
-    /// Posts a completion into a reserved place.
+    /// Writes a completion into a reserved place. The program sees it with the next [`Self::publish`].
     #[inline]
     pub fn post(&mut self, platform: &mut impl Platform, completion: &Completion) {
-        self.reserved -= 1;
-        platform.post(self.area, self.completion_tail, completion);
-        self.completion_tail = self.completion_tail.wrapping_add(1);
-        platform.publish_completion_tail(self.area, self.completion_tail);
+        platform.post(self.area, self.positions.take_completion(), completion);
     }
 
-    /// Shows the program which submissions have started.
+    /// Shows the program which submissions have started, and the completions.
     #[inline]
-    pub fn publish_submissions(&self, platform: &mut impl Platform) {
-        platform.publish_submission_head(self.area, self.submission_head);
+    pub fn publish(&self, platform: &mut impl Platform) {
+        platform.publish_submission_head(self.area, self.positions.submission_head);
+        self.publish_completions(platform);
+    }
+
+    /// Shows the program the completions.
+    #[inline]
+    pub fn publish_completions(&self, platform: &mut impl Platform) {
+        platform.publish_completion_tail(self.area, self.positions.completion_tail);
     }
 
     /// Whether this tag exists and is free.
     pub fn is_free(&self, tag: u16) -> bool {
-        usize::from(tag) < PENDING_RECORDS && matches!(self.records.get(usize::from(tag)), None | Some(Record::Free))
+        usize::from(tag) < PENDING_RECORDS && matches!(self.record(tag), Record::Free)
     }
 
     /// The record under this tag.
@@ -126,15 +82,26 @@ impl Ring {
         self.records.get_mut(usize::from(tag))
     }
 
-    /// Makes sure that [`Self::start`] with this tag will not need the heap.
-    #[must_use]
-    pub fn prepare(&mut self, tag: u16) -> bool {
-        let missing = (usize::from(tag) + 1).saturating_sub(self.records.len());
-        if self.records.try_reserve(missing).is_err() {
-            return false;
+    /// Checks that this tag is free, and makes sure that [`Self::start`] with it will not need the heap.
+    #[inline]
+    pub fn check_tag(&mut self, tag: u16) -> Result<(), Refusal> {
+        match self.records.get(usize::from(tag)) {
+            Some(Record::Free) => Ok(()),
+            Some(_) => Err(status::BAD_TAG.into()),
+            None => self.grow(tag),
         }
+    }
+
+    /// Makes room for the record of a tag that was never used.
+    #[cold]
+    fn grow(&mut self, tag: u16) -> Result<(), Refusal> {
+        if usize::from(tag) >= PENDING_RECORDS {
+            return Err(status::BAD_TAG.into());
+        }
+        let missing = (usize::from(tag) + 1).saturating_sub(self.records.len());
+        self.records.try_reserve(missing).map_err(|_| OutOfHeap)?;
         (0..missing).for_each(|_| self.records.push(Record::Free));
-        true
+        Ok(())
     }
 
     /// Makes sure that [`Self::carry`] with this tag will not need the heap.
@@ -160,7 +127,8 @@ impl Ring {
         self.sent.get(usize::from(tag)).copied()
     }
 
-    /// Stores a record under a tag that was prepared.
+    /// Stores a record under a tag that was checked.
+    #[inline]
     pub fn start(&mut self, tag: u16, record: Record) {
         self.with_deadline += u32::from(record.deadline() != 0);
         if let Some(place) = self.records.get_mut(usize::from(tag)) {
@@ -168,13 +136,16 @@ impl Ring {
         }
     }
 
-    /// Drops the record; the tag is free again.
+    /// Takes the record of a call out; the tag is free again.
     #[inline]
-    pub fn free(&mut self, tag: u16) {
-        if let Some(record) = self.records.get_mut(usize::from(tag)) {
-            self.with_deadline -= u32::from(record.deadline() != 0);
-            *record = Record::Free;
+    pub fn end_call(&mut self, tag: u16) -> Option<CallRecord> {
+        let place = self.records.get_mut(usize::from(tag))?;
+        if !matches!(place, Record::Call(_)) {
+            return None;
         }
+        let Record::Call(call) = core::mem::replace(place, Record::Free) else { return None };
+        self.with_deadline -= u32::from(call.deadline != 0);
+        Some(call)
     }
 
     /// Takes the record out; the tag is free again.
@@ -191,6 +162,7 @@ impl Ring {
     }
 
     /// Whether a pending operation has a deadline.
+    #[inline]
     pub fn has_deadlines(&self) -> bool {
         self.with_deadline > 0
     }

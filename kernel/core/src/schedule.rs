@@ -40,6 +40,8 @@ struct Processor {
     since: u64,
     /// When the payer's slice or budget ends.
     slice_end: u64,
+    /// Whether the payer has a budget: then that end counts even if nobody waits.
+    limited: bool,
     /// Somebody more urgent than `current` waits here, or it must not run here any more.
     must_yield: bool,
     /// What it does while `current` stays the same.
@@ -55,6 +57,7 @@ impl Processor {
             payer: None,
             since: 0,
             slice_end: 0,
+            limited: false,
             must_yield: false,
             next: Next::Idle,
             queue: RunQueue::new(),
@@ -122,6 +125,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// The decision at the end of every stay in the kernel: whether the current thread goes on or another one.
+    #[inline]
     pub(crate) fn settle(&mut self, processor: usize) -> Next {
         if !self.chores.is_empty() {
             self.do_chores();
@@ -142,12 +146,13 @@ impl<P: Platform> Kernel<P> {
 
     /// A thread that was just woken goes on with the account of the one that has blocked, so that two threads which hand over to
     /// each other keep nobody else from running.
+    #[inline]
     fn take_over(&mut self, processor: usize, woken: Id<Thread>) {
         let payer = self.scheduler.of(processor).payer;
         let account = &self.threads[woken].account;
         let fits = account.numbers.allows(processor) && !account.has_budget();
-        let lends = payer.is_some_and(|payer| self.threads.get(payer).is_some());
-        if payer.is_some_and(|payer| payer == woken) || fits && lends {
+        let lends = fits && payer.is_some_and(|payer| self.threads.get(payer).is_some());
+        if lends || payer == Some(woken) {
             self.switch(processor, woken);
         } else if fits && self.scheduler.of(processor).queue.len() == 0 {
             self.arrive(processor, woken);
@@ -160,6 +165,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// The first in line runs, or one from another processor's line.
+    #[inline(never)]
     fn pick(&mut self, processor: usize) {
         self.stop_paying(processor);
         let next = self.scheduler.of(processor).queue.pop().or_else(|| self.steal(processor));
@@ -173,24 +179,27 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// From now on this thread's account pays for what the processor runs.
+    #[inline(never)]
     fn start_paying(&mut self, processor: usize, thread: Id<Thread>) {
         let now = self.platform.now();
         let account = &mut self.threads[thread].account;
         // A thread without budget is not in line: this only begins its period.
         account.exhausted_until(now);
-        let (place, allowance) = (account.place(), account.allowance());
+        let (place, allowance, limited) = (account.place(), account.allowance(), account.has_budget());
         let state = self.scheduler.of(processor);
         state.queue.advance(place);
         state.payer = Some(thread);
         state.since = now;
         state.slice_end = now.saturating_add(allowance);
+        state.limited = limited;
     }
 
     /// Charges the account that has paid so far; whether its slice is over.
     fn stop_paying(&mut self, processor: usize) -> bool {
-        let Some(payer) = self.scheduler.of(processor).payer.take() else { return true };
+        let state = self.scheduler.of(processor);
+        state.limited = false;
+        let (Some(payer), since) = (state.payer.take(), state.since) else { return true };
         let now = self.platform.now();
-        let since = self.scheduler.of(processor).since;
         self.threads.get_mut(payer).is_none_or(|thread| thread.account.run(now.saturating_sub(since)))
     }
 
@@ -217,6 +226,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Puts the current thread in line and lets the first one run.
+    #[inline(never)]
     fn yield_current(&mut self, processor: usize) {
         self.scheduler.of(processor).must_yield = false;
         let Some(current) = self.scheduler.of(processor).current.take() else { return };
@@ -260,7 +270,7 @@ impl<P: Platform> Kernel<P> {
                 self.scheduler.of(processor).must_yield = true;
                 self.platform.interrupt_processor(processor);
             }
-            _ => {}
+            _ => self.take_account_back(thread),
         }
     }
 
@@ -276,6 +286,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Puts a ready thread in line, on an idle processor if there is one.
+    #[inline(never)]
     fn enqueue(&mut self, thread: Id<Thread>, here: Option<usize>) {
         self.take_account_back(thread);
         let account = &mut self.threads[thread].account;
@@ -353,6 +364,7 @@ impl<P: Platform> Kernel<P> {
         Some(stolen)
     }
 
+    #[inline]
     fn switch(&mut self, processor: usize, thread: Id<Thread>) {
         let entry = &mut self.threads[thread];
         entry.state = State::Running(processor);
@@ -373,23 +385,23 @@ impl<P: Platform> Kernel<P> {
     fn arm_timer(&mut self, processor: usize) {
         let mut earliest = self.timers.earliest().min(self.scheduler.exhausted.earliest());
         if !self.chores.is_empty() {
-            let interval = if self.current(processor).is_some() { CHORE_INTERVAL_NANOSECONDS } else { 0 };
-            earliest = earliest.min(self.platform.now() + interval);
+            earliest = earliest.min(self.next_chore(processor));
         }
-        let limited = self.is_limited(processor);
         let state = self.scheduler.of(processor);
-        let deadline = if limited || state.queue.len() > 0 { earliest.min(state.slice_end) } else { earliest };
-        if state.armed != deadline {
-            state.armed = deadline;
-            self.platform.set_timer(processor, deadline);
+        if state.limited || state.queue.len() > 0 {
+            earliest = earliest.min(state.slice_end);
+        }
+        if state.armed != earliest {
+            state.armed = earliest;
+            self.platform.set_timer(processor, earliest);
         }
     }
 
-    /// Whether the current thread runs on a budget.
-    fn is_limited(&self, processor: usize) -> bool {
-        let state = &self.scheduler.processors[processor % MAX_PROCESSORS];
-        let payer = state.payer.filter(|_| state.current.is_some()).and_then(|payer| self.threads.get(payer));
-        payer.is_some_and(|payer| payer.account.has_budget())
+    /// When this processor looks after what has ended.
+    #[cold]
+    fn next_chore(&self, processor: usize) -> u64 {
+        let interval = if self.current(processor).is_some() { CHORE_INTERVAL_NANOSECONDS } else { 0 };
+        self.platform.now() + interval
     }
 
     /// This processor's timer has fired and is not armed any more.

@@ -5,13 +5,12 @@
 //! through a slot and kept there.
 use crate::Kernel;
 use crate::endpoint::Endpoint;
-use crate::handle::SlotRef;
 use crate::ledger::Ledger;
-use crate::operation::Refusal;
 use crate::platform::Platform;
 use crate::process::Process;
 use crate::record::{Record, SentCaps, Waiter};
 use crate::slab::{Id, OutOfHeap, Slab};
+use capos_abi::handle::Handle;
 use capos_abi::interface::session::{principal, strength};
 use capos_abi::message::attribute;
 use capos_abi::status;
@@ -152,36 +151,21 @@ impl Attributes {
 }
 
 impl<P: Platform> Kernel<P> {
-    /// What a call through this slot tells about its caller, who is willing to disclose the attributes `asked`.
-    #[inline]
-    pub(crate) fn identity(
-        &mut self,
-        slot: SlotRef,
-        disclosable: u8,
-        endpoint: Id<Endpoint>,
-        asked: u64,
-    ) -> Result<Identity, Refusal> {
-        let process = &self.processes[slot.process];
-        if process.session_ended {
-            return Err(status::SESSION_ENDED.into());
-        }
-        let mut session = process.handles.slot(slot.index).map_or(NO_REFERENCE, |s| s.session);
-        if session == NO_REFERENCE {
-            session = self.make_reference(slot, endpoint);
-        }
-        let mask = asked as u8 & disclosable;
-        let disclosed = if mask == 0 { 0 } else { self.session_of(slot.process).attributes.disclose(mask) };
-        Ok(Identity { session, disclosed })
-    }
-
+    /// The reference of a process's session for the endpoint of the served object behind a handle; its slot keeps it.
     #[cold]
-    fn make_reference(&mut self, slot: SlotRef, endpoint: Id<Endpoint>) -> Reference {
-        let session = self.processes[slot.process].session;
-        let reference = self.sessions.reference(session, self.endpoints[endpoint].scope);
-        if let Some(slot) = self.processes[slot.process].handles.slot_mut(slot.index) {
+    pub(crate) fn make_reference(&mut self, process: Id<Process>, handle: Handle, endpoint: Id<Endpoint>) -> Reference {
+        let process = &mut self.processes[process];
+        let reference = self.sessions.reference(process.session, self.endpoints[endpoint].scope);
+        if let Some(slot) = process.handles.slot_mut(handle as u32) {
             slot.session = reference;
         }
         reference
+    }
+
+    /// The attributes of a process's session that are in `mask`, as a delivery carries them.
+    #[cold]
+    pub(crate) fn disclose(&self, process: Id<Process>, mask: u8) -> u32 {
+        self.session_of(process).attributes.disclose(mask)
     }
 
     fn session_of(&self, process: Id<Process>) -> &Session {

@@ -2,19 +2,33 @@
 use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
-use core::num::NonZeroU32;
+use core::num::NonZeroU64;
 
-/// Names an object in a [`Slab`]. An id of a removed object never names another one: generations do not come round in practice.
+/// Names an object in a [`Slab`]: its index in the low half of a word, and a generation, never 0, in the high half. An id of a
+/// removed object never names another one: generations do not come round in practice.
 pub struct Id<T> {
-    index: u32,
-    generation: NonZeroU32,
+    word: NonZeroU64,
     kind: PhantomData<fn() -> T>,
 }
 
+/// What the first generation adds to an index.
+const FIRST_GENERATION: NonZeroU64 = NonZeroU64::new(1 << u32::BITS).expect("not zero");
+
 impl<T> Id<T> {
+    /// The first id of a place.
+    fn first(index: u32) -> Self {
+        Self { word: FIRST_GENERATION | u64::from(index), kind: PhantomData }
+    }
+
+    /// The next id of the same place.
+    fn next(self) -> Self {
+        self.word.checked_add(FIRST_GENERATION.get()).map_or(Self::first(self.index()), |word| Self { word, ..self })
+    }
+
     /// Index in the slab.
+    #[inline]
     pub fn index(self) -> u32 {
-        self.index
+        self.word.get() as u32
     }
 }
 
@@ -26,20 +40,47 @@ impl<T> Clone for Id<T> {
 impl<T> Copy for Id<T> {}
 impl<T> PartialEq for Id<T> {
     fn eq(&self, other: &Self) -> bool {
-        self.index == other.index && self.generation == other.generation
+        self.word == other.word
     }
 }
 impl<T> Eq for Id<T> {}
 impl<T> fmt::Debug for Id<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.index, self.generation)
+        write!(f, "{}.{}", self.index(), self.word.get() >> u32::BITS)
     }
 }
 
 struct Entry<T> {
-    generation: NonZeroU32,
-    next_free: u32,
-    value: Option<T>,
+    /// The id of what it holds, or of what it will hold next.
+    id: Id<T>,
+    place: Place<T>,
+}
+
+/// A tag of its own is looked at faster than one in the object's spare values.
+#[repr(u32)]
+enum Place<T> {
+    /// Nothing; the next free place.
+    Free(u32),
+    /// An object.
+    Used(T),
+}
+
+impl<T> Entry<T> {
+    #[inline]
+    fn value(&self) -> Option<&T> {
+        match &self.place {
+            Place::Used(value) => Some(value),
+            Place::Free(_) => None,
+        }
+    }
+
+    #[inline]
+    fn value_mut(&mut self) -> Option<&mut T> {
+        match &mut self.place {
+            Place::Used(value) => Some(value),
+            Place::Free(_) => None,
+        }
+    }
 }
 
 const NONE: u32 = u32::MAX;
@@ -73,27 +114,29 @@ impl<T> Slab<T> {
 
     /// Stores an object.
     pub fn insert(&mut self, value: T) -> Result<Id<T>, OutOfHeap> {
+        if let Some(entry) = self.entries.get_mut(self.first_free as usize)
+            && let Place::Free(next) = entry.place
+        {
+            self.first_free = next;
+            entry.place = Place::Used(value);
+            self.len += 1;
+            return Ok(entry.id);
+        }
+        self.entries.try_reserve(1).map_err(|_| OutOfHeap)?;
+        let id = Id::first(self.entries.len() as u32);
+        self.entries.push(Entry { id, place: Place::Used(value) });
         self.len += 1;
-        if let Some(entry) = self.entries.get_mut(self.first_free as usize) {
-            let index = core::mem::replace(&mut self.first_free, entry.next_free);
-            entry.value = Some(value);
-            return Ok(Id { index, generation: entry.generation, kind: PhantomData });
-        }
-        if self.entries.try_reserve(1).is_err() {
-            self.len -= 1;
-            return Err(OutOfHeap);
-        }
-        let index = self.entries.len() as u32;
-        self.entries.push(Entry { generation: NonZeroU32::MIN, next_free: NONE, value: Some(value) });
-        Ok(Id { index, generation: NonZeroU32::MIN, kind: PhantomData })
+        Ok(id)
     }
 
     /// Removes an object; its id names nothing from now on.
     pub fn remove(&mut self, id: Id<T>) -> Option<T> {
-        let entry = self.entries.get_mut(id.index as usize).filter(|e| e.generation == id.generation)?;
-        let value = entry.value.take()?;
-        entry.generation = entry.generation.checked_add(1).unwrap_or(NonZeroU32::MIN);
-        entry.next_free = core::mem::replace(&mut self.first_free, id.index);
+        let entry = self.entries.get_mut(id.index() as usize).filter(|e| e.id == id && e.value().is_some())?;
+        let Place::Used(value) = core::mem::replace(&mut entry.place, Place::Free(self.first_free)) else {
+            return None;
+        };
+        entry.id = id.next();
+        self.first_free = id.index();
         self.len -= 1;
         Some(value)
     }
@@ -101,29 +144,19 @@ impl<T> Slab<T> {
     /// The object, if it still exists.
     #[inline]
     pub fn get(&self, id: Id<T>) -> Option<&T> {
-        self.entries.get(id.index as usize).filter(|e| e.generation == id.generation)?.value.as_ref()
+        self.entries.get(id.index() as usize).filter(|e| e.id == id)?.value()
     }
 
     /// The object, if it still exists.
     #[inline]
     pub fn get_mut(&mut self, id: Id<T>) -> Option<&mut T> {
-        self.entries.get_mut(id.index as usize).filter(|e| e.generation == id.generation)?.value.as_mut()
-    }
-
-    /// Two different objects, if both exist.
-    #[inline]
-    pub fn pair_mut(&mut self, a: Id<T>, b: Id<T>) -> Option<(&mut T, &mut T)> {
-        let [first, second] = self.entries.get_disjoint_mut([a.index as usize, b.index as usize]).ok()?;
-        if first.generation != a.generation || second.generation != b.generation {
-            return None;
-        }
-        Some((first.value.as_mut()?, second.value.as_mut()?))
+        self.entries.get_mut(id.index() as usize).filter(|e| e.id == id)?.value_mut()
     }
 
     /// The id of the object at this index, if there is one.
     pub fn id_at(&self, index: u32) -> Option<Id<T>> {
         let entry = self.entries.get(index as usize)?;
-        entry.value.is_some().then_some(Id { index, generation: entry.generation, kind: PhantomData })
+        entry.value().is_some().then_some(entry.id)
     }
 }
 

@@ -71,6 +71,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// A thread was stopped at the door of a system call that it has to make again when it goes on.
+    #[cold]
     pub(crate) fn enter_again_if_suspended(&mut self, thread: Option<Id<Thread>>) {
         if let Some(thread) = thread
             && let Some(entry) = self.threads.get_mut(thread)

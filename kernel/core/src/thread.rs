@@ -1,4 +1,5 @@
 //! Threads: a register context, a ring, a notification.
+use crate::endpoint::Endpoint;
 use crate::fault::OpenFault;
 use crate::ledger::Ledger;
 use crate::notification::Bits;
@@ -11,6 +12,7 @@ use crate::schedule::account::Account;
 use crate::slab::Id;
 use alloc::vec::Vec;
 use capos_abi::ring::Completion;
+use capos_abi::status;
 
 /// What a thread is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +90,8 @@ impl Thread {
     #[must_use]
     pub fn complete(&mut self, platform: &mut impl Platform, context: ContextIndex, completion: &Completion) -> bool {
         self.ring.post(platform, completion);
-        let unread = self.ring.unread();
+        self.ring.publish_completions(platform);
+        let unread = self.ring.positions.unread();
         let State::Blocked(wanted) = self.state else { return false };
         let wakes = unread >= wanted;
         if wakes {
@@ -98,4 +101,31 @@ impl Thread {
         }
         wakes
     }
+
+    /// Ends a call of this thread: frees its record and posts its completion. Nothing if there is none.
+    #[inline]
+    pub fn end_call(&mut self, platform: &mut impl Platform, call: Waiter, end: Completion) -> Option<EndedCall> {
+        let record = self.ring.end_call(call.tag)?;
+        let wakes = if record.quiet && end.status == status::OK {
+            self.ring.positions.unreserve(1);
+            false
+        } else {
+            let completion = Completion { user_data: record.user_data, tag: call.tag, ..end };
+            self.complete(platform, call.thread.index(), &completion)
+        };
+        let unused = record.accepted.saturating_sub(end.caps);
+        Some(EndedCall { wakes, endpoint: record.endpoint, unused, carried: record.caps })
+    }
+}
+
+/// What a call that has ended leaves.
+pub struct EndedCall {
+    /// The caller has waited for it, and is ready now.
+    pub wakes: bool,
+    /// Where it went.
+    pub endpoint: Id<Endpoint>,
+    /// Handles that were set aside for its result and not used.
+    pub unused: u8,
+    /// Capabilities that it carried.
+    pub carried: u8,
 }

@@ -75,6 +75,7 @@ fn submission_word(area: RingArea, position: u32, word: usize) -> u64 {
 }
 
 /// Stores a completion at a position.
+#[inline]
 pub fn post(area: RingArea, position: u32, completion: &Completion) {
     let offset = COMPLETION_OFFSET + position % COMPLETION_ENTRIES * size_of::<Completion>() as u32;
     let to = start(area, offset);
@@ -98,26 +99,34 @@ pub fn publish_completion_tail(area: RingArea, position: u32) {
 }
 
 /// Where `words` words of the arena begin.
+#[inline]
 pub fn arena(area: RingArea, offset: u32, words: usize) -> *mut u64 {
     let end = u64::from(offset) + words as u64 * 8;
     if !offset.is_multiple_of(8) || end > u64::from(area.bytes - ARENA_OFFSET) {
-        crate::panic::bug(format_args!(
-            "the core reaches for {offset:#x}..{end:#x} of an arena of {:#x} bytes",
-            area.bytes - ARENA_OFFSET
-        ));
+        outside(area, offset, end);
     }
     start(area, ARENA_OFFSET + offset)
 }
 
+#[cold]
+#[inline(never)]
+fn outside(area: RingArea, offset: u32, end: u64) -> ! {
+    let bytes = area.bytes - ARENA_OFFSET;
+    crate::panic::bug(format_args!("the core reaches for {offset:#x}..{end:#x} of an arena of {bytes:#x} bytes"))
+}
+
+#[inline]
 fn start(area: RingArea, offset: u32) -> *mut u64 {
     layout::direct(area.frame.address() + u64::from(offset)) as *mut u64
 }
 
+#[inline]
 fn read_header(area: RingArea, offset: usize) -> u32 {
     // SAFETY: the header lies in the area; as in `submission`.
     unsafe { ptr::read_volatile(start(area, offset as u32) as *const u32) }
 }
 
+#[inline]
 fn write_header(area: RingArea, offset: usize, value: u32) {
     // SAFETY: as in `read_header`.
     unsafe { ptr::write_volatile(start(area, offset as u32) as *mut u32, value) };

@@ -174,7 +174,7 @@ impl<P: Platform> Kernel<P> {
     /// Writes a result that has no fields. The room for it was checked.
     #[inline]
     pub(crate) fn answer_nothing(&mut self, call: &KernelCall<'_>) -> Result<Step, Refusal> {
-        self.platform.write_arena_word(call.caller.area, call.result.offset, 0);
+        self.platform.write_arena_words(call.caller.area, call.result.offset, [0]);
         Ok(Step::Done(Done { bytes: 8, caps: 0, value: 0 }))
     }
 

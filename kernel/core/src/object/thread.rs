@@ -36,11 +36,7 @@ impl<P: Platform> Kernel<P> {
 
     /// Checks that a method which answers later has a tag to wait under.
     pub(super) fn check_pending_method(&mut self, call: &KernelCall<'_>) -> Result<(), Refusal> {
-        let ring = &mut self.threads[call.thread()].ring;
-        if !ring.is_free(call.entry.tag) {
-            return Err(status::BAD_TAG.into());
-        }
-        if ring.prepare(call.entry.tag) { Ok(()) } else { Err(OutOfHeap.into()) }
+        self.threads[call.thread()].ring.check_tag(call.entry.tag)
     }
 
     /// Leaves a record of a method that answers later.

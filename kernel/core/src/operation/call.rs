@@ -1,15 +1,15 @@
 //! CALL: to a kernel object, done in place; to a served object, queued or delivered.
+use super::deliver::blocked_receiver;
 use super::{Refusal, Step};
 use crate::Kernel;
 use crate::capability::{Object, Served};
 use crate::endpoint::Endpoint;
 use crate::enter::Caller;
-use crate::handle::SlotRef;
 use crate::object::KernelCall;
 use crate::platform::{ArenaRange, Platform, RingArea};
 use crate::process::Process;
 use crate::record::{CallRecord, CallState, Record, SentCaps, Waiter};
-use crate::session::Identity;
+use crate::session::{Identity, NO_REFERENCE, Reference};
 use crate::slab::{Id, OutOfHeap};
 use crate::thread::Thread;
 use capos_abi::message::mode;
@@ -20,24 +20,19 @@ use capos_abi::status::{self, transfer};
 const DESCRIPTOR_BYTES: u32 = size_of::<capos_abi::message::CapDescriptor>() as u32;
 
 impl<P: Platform> Kernel<P> {
-    #[inline]
+    #[inline(never)]
     pub(super) fn call(&mut self, caller: &Caller, entry: &Submission) -> Result<Step, Refusal> {
         Self::check_flags(entry, flag::QUIET | flag::SPILLED)?;
         let segment = segment_of(message_range(caller.area, entry)?, entry.caps & 15);
         let result = caller.area.range(entry.result_offset, entry.result_bytes).ok_or(status::BAD_RANGE)?;
-        let (index, capability) = self.processes[caller.process].handles.find(entry.handle).ok_or(status::STALE)?;
+        let process = &self.processes[caller.process];
+        let (slot, capability) = process.handles.find(entry.handle).ok_or(status::STALE)?;
         if let Object::Served(served) = capability.object {
             let (granted, disclosable) = (capability.interface, capability.disclosable);
-            return self.call_served(&ServedCall {
-                caller,
-                index,
-                entry,
-                served,
-                granted,
-                disclosable,
-                segment,
-                result,
-            });
+            let (session, session_ended) = (slot.session, process.session_ended);
+            let call =
+                ServedCall { caller, entry, served, granted, disclosable, session, session_ended, segment, result };
+            return self.call_served(&call);
         }
         if entry.flags & flag::SPILLED != 0 {
             return Err(status::BAD_MESSAGE.into());
@@ -45,6 +40,7 @@ impl<P: Platform> Kernel<P> {
         if !capability.offers(entry.interface) {
             return Err(status::WRONG_INTERFACE.into());
         }
+        let index = entry.handle as u32;
         let call = KernelCall { caller, index, confined: capability.confined, entry, segment, result };
         match capability.object {
             Object::Null => self.null(&call),
@@ -97,11 +93,11 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
-    #[inline(never)]
+    #[inline]
     fn call_served(&mut self, call: &ServedCall<'_>) -> Result<Step, Refusal> {
-        let ServedCall { entry, served, .. } = *call;
-        let thread = call.caller.thread;
-        let endpoint = &self.endpoints[served.endpoint];
+        let ServedCall { entry, served, caller: &Caller { thread, .. }, .. } = *call;
+        let identity = self.identity(call);
+        let mut endpoint = &mut self.endpoints[served.endpoint];
         let minter_died = served.minter.is_some_and(|m| !self.processes.get(m).is_some_and(|p| p.is_alive()));
         if endpoint.owners == 0 || minter_died {
             return Err(status::STALE.into());
@@ -109,24 +105,38 @@ impl<P: Platform> Kernel<P> {
         if call.segment.bytes > endpoint.max_message_bytes {
             return Err(Refusal { status: status::TOO_BIG, value: endpoint.max_message_bytes.into() });
         }
-        let slot = SlotRef { process: call.caller.process, index: call.index };
-        let identity = self.identity(slot, call.disclosable, served.endpoint, entry.arg)?;
-        self.check_tag(thread, entry.tag)?;
+        if call.session_ended {
+            return Err(status::SESSION_ENDED.into());
+        }
+        let mut ring = &mut self.threads[thread].ring;
+        ring.check_tag(entry.tag)?;
         if entry.caps != 0 || entry.flags & flag::SPILLED != 0 {
             self.prepare_caps(call)?;
+            ring = &mut self.threads[thread].ring;
+            endpoint = &mut self.endpoints[served.endpoint];
         }
-        let endpoint = &mut self.endpoints[served.endpoint];
+        ring.start(entry.tag, Record::Call(call.record(identity)));
         endpoint.references += 1;
         // Calls are delivered in order: none overtakes the queue.
-        let has_queue = endpoint.first.is_some();
-        self.threads[thread].ring.start(entry.tag, Record::Call(call.record(identity)));
+        let receiver = if endpoint.first.is_none() { blocked_receiver(&self.threads, endpoint) } else { None };
         let waiter = Waiter { thread, tag: entry.tag };
-        let receiver = if has_queue { None } else { self.blocked_receiver(served.endpoint) };
         match receiver {
             Some((receiver, slot)) => self.deliver(waiter, receiver, slot),
             None => self.enqueue_call(served.endpoint, waiter),
         }
         Ok(Step::Pending)
+    }
+
+    /// What a call tells about its caller, who is willing to disclose the attributes that the entry asks for.
+    #[inline]
+    fn identity(&mut self, call: &ServedCall<'_>) -> Identity {
+        let process = call.caller.process;
+        let session = match call.session {
+            NO_REFERENCE => self.make_reference(process, call.entry.handle, call.served.endpoint),
+            reference => reference,
+        };
+        let mask = call.entry.arg as u8 & call.disclosable;
+        Identity { session, disclosed: if mask == 0 { 0 } else { self.disclose(process, mask) } }
     }
 
     /// Notes the capabilities that a call carries, and sets handles aside for those of its result.
@@ -148,6 +158,7 @@ impl<P: Platform> Kernel<P> {
         Ok(())
     }
 
+    #[inline(never)]
     fn enqueue_call(&mut self, endpoint: Id<Endpoint>, call: Waiter) {
         let last = self.endpoints[endpoint].last.replace(call);
         self.set_queue_links(call, |previous, _| *previous = last);
@@ -187,14 +198,15 @@ impl<P: Platform> Kernel<P> {
 /// A call to a served object.
 struct ServedCall<'a> {
     caller: &'a Caller,
-    /// Index of the slot that was called.
-    index: u32,
     entry: &'a Submission,
     served: Served,
     /// Interface granted.
     granted: u64,
     /// Attributes of the caller's session that calls through it may disclose.
     disclosable: u8,
+    /// The reference of that session, if there was a call through the slot before.
+    session: Reference,
+    session_ended: bool,
     segment: ArenaRange,
     result: ArenaRange,
 }

@@ -12,6 +12,7 @@ use capos_abi::ring::{Completion, Submission, flag, kind};
 use capos_abi::status::{self, Status};
 
 impl<P: Platform> Kernel<P> {
+    #[inline(never)]
     pub(super) fn cancel(&mut self, thread: Id<Thread>, entry: &Submission) -> Result<Step, Refusal> {
         Self::check_flags(entry, flag::QUIET)?;
         let tag = u16::try_from(entry.arg).map_err(|_| status::BAD_TAG)?;
@@ -80,7 +81,7 @@ impl<P: Platform> Kernel<P> {
         for slot in slots {
             if let PoolSlotState::Call(call) = slot.state {
                 self.stay.spend(cost::ABORT);
-                self.threads[at.thread].ring.unreserve(1);
+                self.threads[at.thread].ring.positions.unreserve(1);
                 self.end_call(call, status::SERVER_DIED, 0);
             }
         }

@@ -10,34 +10,21 @@ use crate::platform::{Platform, RingArea};
 use crate::process::Process;
 use crate::record::{CallRecord, CallState, Record, SentCaps, Waiter};
 use crate::ring::Ring;
-use crate::slab::Id;
+use crate::slab::{Id, Slab};
 use crate::stay::cost;
-use crate::thread::State;
+use crate::thread::{State, Thread};
 use capos_abi::message::{DeliveryHeader, MAX_CAPS, delivery_flag};
 use capos_abi::ring::{Completion, completion_flag, kind};
 use capos_abi::status::{self, transfer};
 
 /// Bytes of the header before a delivered message.
 pub(super) const HEADER_BYTES: u32 = size_of::<DeliveryHeader>() as u32;
+/// Bytes of a handle before a message.
+pub(super) const HANDLE_BYTES: u32 = size_of::<capos_abi::handle::Handle>() as u32;
 /// Completions of a delivery: itself, and the notice that its caller is gone.
 const DELIVERY_COMPLETIONS: u32 = 2;
 
 impl<P: Platform> Kernel<P> {
-    /// A receiver that is blocked in `cap_enter` and has a free slot; the next search starts behind it.
-    pub(super) fn blocked_receiver(&mut self, endpoint: Id<Endpoint>) -> Option<(Waiter, u16)> {
-        let receivers = &self.endpoints[endpoint].receivers;
-        let (at, receiver, slot) = receivers.iter().enumerate().find_map(|(at, receiver)| {
-            let server = &self.threads[receiver.thread];
-            let ready = matches!(server.state, State::Blocked(_));
-            let slot = if ready { free_slot(&server.ring, receiver.tag) } else { None };
-            slot.map(|slot| (at, *receiver, slot))
-        })?;
-        if receivers.len() > 1 {
-            self.endpoints[endpoint].receivers.rotate_left(at + 1);
-        }
-        Some((receiver, slot))
-    }
-
     /// Takes one queued call, or one notice of an unreferenced origin, into this RECV; false if there is none or no room.
     pub(crate) fn pull_one(&mut self, receiver: Waiter) -> bool {
         let ring = &self.threads[receiver.thread].ring;
@@ -61,27 +48,27 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Moves a call that is in no queue into a free slot, or refuses it if its capabilities cannot be transferred.
+    #[inline(never)]
     pub(super) fn deliver(&mut self, call: Waiter, receiver: Waiter, slot: u16) {
         let caller = &mut self.threads[call.thread];
-        let (source, from) = (caller.ring.area, caller.process);
+        let source = caller.ring.area;
         let Some(Record::Call(record)) = caller.ring.record_mut(call.tag) else { return };
         record.state = CallState::Delivered { receiver, slot };
         let (header, segment, carried) = (header_of(record), record.segment, record.caps);
         let server = &mut self.threads[receiver.thread];
-        let (target, to) = (server.ring.area, server.process);
+        let target = server.ring.area;
         let Some(Record::Receive(receive)) = server.ring.record_mut(receiver.tag) else { return };
-        let (user_data, accepted) = (receive.user_data, receive.accepted);
-        let start = receive.pool_offset + u32::from(slot) * receive.slot_bytes;
+        let (user_data, start) = (receive.user_data, receive.pool_offset + u32::from(slot) * receive.slot_bytes);
         let generation = receive.occupy(slot, call);
-        let reserved = server.ring.reserve(DELIVERY_COMPLETIONS);
+        let reserved = server.ring.positions.reserve(DELIVERY_COMPLETIONS);
         debug_assert!(reserved, "a free slot has room for its completions");
-        let message = start + HEADER_BYTES + u32::from(carried) * 8;
+        let prefix = HEADER_BYTES + u32::from(carried) * HANDLE_BYTES;
         self.stay.spend(cost::TRANSFER + segment.bytes / cost::BYTES_PER_INSTRUCTION);
-        self.platform.write_arena(target, start, &header);
-        self.platform.copy_arena(source, segment.offset, target, message, segment.bytes);
-        let mut completion = Completion {
+        self.platform.write_arena_words(target, start, header);
+        self.platform.copy_arena(source, segment.offset, target, start + prefix, segment.bytes);
+        let completion = Completion {
             user_data,
-            bytes: message - start + segment.bytes,
+            bytes: prefix + segment.bytes,
             kind: kind::DELIVERY,
             caps: carried,
             tag: receiver.tag,
@@ -89,19 +76,26 @@ impl<P: Platform> Kernel<P> {
             value: token(generation, receiver.tag, slot),
             ..Completion::default()
         };
-        if carried == 0 {
-            if server.complete(&mut self.platform, receiver.thread.index(), &completion) {
-                self.hand_over(receiver.thread);
-            }
-            return;
+        if carried > 0 {
+            self.deliver_caps(call, receiver, start + HEADER_BYTES, &completion);
+        } else if server.complete(&mut self.platform, receiver.thread.index(), &completion) {
+            self.hand_over(receiver.thread);
         }
-        match self.hand_caps(call, (from, to), accepted, (target, start + HEADER_BYTES)) {
+    }
+
+    /// Ends the delivery of a call that carries capabilities: their handles go to `place` in the server's arena, or the call is
+    /// refused.
+    #[inline(never)]
+    fn deliver_caps(&mut self, call: Waiter, receiver: Waiter, place: u32, completion: &Completion) {
+        let (from, server) = (self.threads[call.thread].process, &self.threads[receiver.thread]);
+        let Record::Receive(receive) = server.ring.record(receiver.tag) else { return };
+        let (to, accepted, target) = (server.process, receive.accepted, server.ring.area);
+        match self.hand_caps(call, (from, to), accepted, (target, place)) {
             Ok((caps, flags)) => {
-                completion.flags = flags;
-                self.complete(receiver.thread, &completion);
+                self.complete(receiver.thread, &Completion { flags, ..*completion });
                 self.end_moved(from, &caps, Some(call));
             }
-            Err(refusal) => self.refuse_delivery(call, receiver, slot, refusal),
+            Err(refusal) => self.refuse_delivery(call, receiver, completion.slot, refusal),
         }
     }
 
@@ -130,7 +124,7 @@ impl<P: Platform> Kernel<P> {
     /// Ends a call whose capabilities could not be handed over; its slot is free again.
     fn refuse_delivery(&mut self, call: Waiter, receiver: Waiter, slot: u16, refusal: Refusal) {
         let ring = &mut self.threads[receiver.thread].ring;
-        ring.unreserve(DELIVERY_COMPLETIONS);
+        ring.positions.unreserve(DELIVERY_COMPLETIONS);
         if let Some(Record::Receive(receive)) = ring.record_mut(receiver.tag) {
             receive.vacate(slot);
         }
@@ -227,11 +221,28 @@ impl Received {
     }
 }
 
+/// A receiver of this endpoint that is blocked in `cap_enter` and has a free slot; the next search starts behind it.
+#[inline]
+pub(super) fn blocked_receiver(threads: &Slab<Thread>, endpoint: &mut Endpoint) -> Option<(Waiter, u16)> {
+    for (at, &receiver) in endpoint.receivers.iter().enumerate() {
+        let server = &threads[receiver.thread];
+        if matches!(server.state, State::Blocked(_))
+            && let Some(slot) = free_slot(&server.ring, receiver.tag)
+        {
+            if endpoint.receivers.len() > 1 {
+                endpoint.rotate_receivers(at + 1);
+            }
+            return Some((receiver, slot));
+        }
+    }
+    None
+}
+
 /// A free slot of a RECV's pool, if its ring has room for the completions of a delivery.
 #[inline]
 fn free_slot(ring: &Ring, tag: u16) -> Option<u16> {
     match ring.record(tag) {
-        Record::Receive(receive) if ring.free_completions() >= DELIVERY_COMPLETIONS => receive.free_slot(),
+        Record::Receive(receive) if ring.positions.free_completions() >= DELIVERY_COMPLETIONS => receive.free_slot(),
         _ => None,
     }
 }

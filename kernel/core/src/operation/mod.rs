@@ -15,8 +15,7 @@ use crate::enter::Caller;
 use crate::frame::OutOfFrames;
 use crate::ledger::Exhausted;
 use crate::platform::Platform;
-use crate::slab::{Id, OutOfHeap};
-use crate::thread::Thread;
+use crate::slab::OutOfHeap;
 use capos_abi::ring::{Submission, op};
 use capos_abi::status::{self, Status, resource};
 
@@ -96,14 +95,5 @@ impl<P: Platform> Kernel<P> {
     /// Checks that an entry has no flags but these.
     fn check_flags(entry: &Submission, allowed: u16) -> Result<(), Refusal> {
         if entry.flags & !allowed != 0 { Err(status::BAD_FLAGS.into()) } else { Ok(()) }
-    }
-
-    /// Checks that an entry's tag is free, and makes sure that a record can be stored under it.
-    fn check_tag(&mut self, thread: Id<Thread>, tag: u16) -> Result<(), Refusal> {
-        let ring = &mut self.threads[thread].ring;
-        if !ring.is_free(tag) {
-            return Err(status::BAD_TAG.into());
-        }
-        if ring.prepare(tag) { Ok(()) } else { Err(OutOfHeap.into()) }
     }
 }

@@ -12,6 +12,7 @@ use capos_abi::ring::Submission;
 use capos_abi::status;
 
 impl<P: Platform> Kernel<P> {
+    #[inline(never)]
     pub(super) fn receive(&mut self, thread: Id<Thread>, entry: &Submission) -> Result<Step, Refusal> {
         Self::check_flags(entry, 0)?;
         let process = self.threads[thread].process;
@@ -32,7 +33,7 @@ impl<P: Platform> Kernel<P> {
         let ring = &self.threads[thread].ring;
         ring.area.range(entry.message_offset, entry.result_bytes).ok_or(status::BAD_RANGE)?;
         let pool = ring.area.range(entry.message_offset, pool_bytes).ok_or(status::BAD_RANGE)?;
-        self.check_tag(thread, entry.tag)?;
+        self.threads[thread].ring.check_tag(entry.tag)?;
         let mut slots = Vec::new();
         slots.try_reserve_exact(entry.arg as usize).map_err(|_| OutOfHeap)?;
         self.endpoints[endpoint].receivers.try_reserve(1).map_err(|_| OutOfHeap)?;

@@ -13,6 +13,7 @@ use capos_abi::ring::{Completion, RECEIVE_HEADROOM, Submission, flag, kind};
 use capos_abi::status;
 
 impl<P: Platform> Kernel<P> {
+    #[inline(never)]
     pub(super) fn release_handle(&mut self, thread: Id<Thread>, entry: &Submission) -> Result<Step, Refusal> {
         Self::check_flags(entry, flag::QUIET | flag::IF_UNREFERENCED)?;
         let process = self.threads[thread].process;
@@ -63,7 +64,7 @@ impl<P: Platform> Kernel<P> {
         let notices = &self.endpoints[endpoint].unreferenced;
         let Some(at) = notices.iter().position(|n| n.process == process) else { return false };
         let ring = &mut self.threads[receiver.thread].ring;
-        if ring.free_completions() <= RECEIVE_HEADROOM || !ring.reserve(1) {
+        if ring.positions.free_completions() <= RECEIVE_HEADROOM || !ring.positions.reserve(1) {
             return false;
         }
         let root = self.endpoints[endpoint].unreferenced.swap_remove(at);

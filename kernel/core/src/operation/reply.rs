@@ -1,15 +1,15 @@
 //! RETURN: answers a delivered call.
 use super::call::{message_range, segment_of};
-use super::deliver::parse_token;
+use super::deliver::{HANDLE_BYTES, parse_token};
 use super::{Done, Refusal, Step};
 use crate::Kernel;
 use crate::enter::Caller;
 use crate::platform::{ArenaRange, Platform};
-use crate::process::Process;
-use crate::record::{CallRecord, PoolSlotState, Record, SentCaps, Waiter};
+use crate::record::{PoolSlotState, Record, SentCaps, Waiter};
+use crate::ring::Ring;
 use crate::slab::Id;
 use crate::stay::cost;
-use crate::thread::Thread;
+use crate::thread::{EndedCall, Thread};
 use capos_abi::ring::{Completion, Submission, completion_flag, flag, kind};
 use capos_abi::status;
 
@@ -28,39 +28,53 @@ const OK: Completion = Completion {
 
 impl<P: Platform> Kernel<P> {
     #[inline(never)]
-    pub(super) fn reply(&mut self, caller: &Caller, entry: &Submission) -> Result<Step, Refusal> {
+    pub(super) fn reply(&mut self, server: &Caller, entry: &Submission) -> Result<Step, Refusal> {
         Self::check_flags(entry, flag::QUIET | flag::EXCEPTION | flag::SPILLED)?;
-        let server = caller.thread;
-        let segment = segment_of(message_range(caller.area, entry)?, entry.caps & 15);
-        let ring = &mut self.threads[server].ring;
-        let (generation, tag, slot) = parse_token(entry.arg);
-        let Some(Record::Receive(receive)) = ring.record_mut(tag) else { return Err(status::TOO_LATE.into()) };
-        let place = receive.slots.get(usize::from(slot)).filter(|place| place.generation == generation);
-        let call = match place.ok_or(status::TOO_LATE)?.state {
-            PoolSlotState::Free => return Err(status::TOO_LATE.into()),
-            PoolSlotState::Abandoned => {
-                receive.vacate(slot);
-                return Err(status::CALLER_GONE.into());
-            }
-            PoolSlotState::Call(call) => call,
-        };
+        let segment = segment_of(message_range(server.area, entry)?, entry.caps & 15);
+        let call = self.delivered_call(server.thread, entry.arg)?;
         let carried = if entry.flags & flag::EXCEPTION != 0 {
             self.return_exception(server, call, segment);
             None
         } else {
-            self.return_result(caller, call, segment, entry)?
+            self.return_result(server, call, segment, entry)?
         };
-        let ring = &mut self.threads[server].ring;
-        ring.unreserve(1);
-        if let Some(Record::Receive(receive)) = ring.record_mut(tag) {
-            receive.vacate(slot);
-        }
+        self.vacate_slot(server.thread, entry.arg);
         if let Some(caps) = carried {
-            self.end_moved(caller.process, &caps, None);
+            self.end_moved(server.process, &caps, None);
         }
         Ok(Step::Done(Done::default()))
     }
 
+    /// The call that a token names, which nobody has answered yet.
+    #[inline]
+    fn delivered_call(&mut self, server: Id<Thread>, token: u64) -> Result<Waiter, Refusal> {
+        let (generation, tag, slot) = parse_token(token);
+        let Some(Record::Receive(receive)) = self.threads[server].ring.record_mut(tag) else {
+            return Err(status::TOO_LATE.into());
+        };
+        let place = receive.slots.get(usize::from(slot)).filter(|place| place.generation == generation);
+        match place.ok_or(status::TOO_LATE)?.state {
+            PoolSlotState::Call(call) => Ok(call),
+            PoolSlotState::Free => Err(status::TOO_LATE.into()),
+            PoolSlotState::Abandoned => {
+                receive.vacate(slot);
+                Err(status::CALLER_GONE.into())
+            }
+        }
+    }
+
+    /// The call that a token names is over: its slot is free, and no notice can come any more.
+    #[inline]
+    fn vacate_slot(&mut self, server: Id<Thread>, token: u64) {
+        let (_, tag, slot) = parse_token(token);
+        let ring = &mut self.threads[server].ring;
+        ring.positions.unreserve(1);
+        if let Some(Record::Receive(receive)) = ring.record_mut(tag) {
+            receive.vacate(slot);
+        }
+    }
+
+    /// Ends a call with its result; the capabilities that go with it.
     #[inline]
     fn return_result(
         &mut self,
@@ -70,31 +84,26 @@ impl<P: Platform> Kernel<P> {
         entry: &Submission,
     ) -> Result<Option<SentCaps>, Refusal> {
         let (carried, spilled) = (entry.caps & 15, entry.flags & flag::SPILLED != 0);
-        let caller = &self.threads[call.thread];
-        let Record::Call(record) = caller.ring.record(call.tag) else { return Err(status::CALLER_GONE.into()) };
-        let (target, result) = (caller.ring.area, record.result);
-        let cap_bytes = u32::from(carried) * 8;
-        if carried > record.accepted {
-            return Err(Refusal { status: status::NOT_ACCEPTED, value: record.accepted.into() });
-        }
-        if cap_bytes + segment.bytes > result.bytes {
-            return Err(Refusal { status: status::TOO_BIG, value: u64::from(result.bytes) });
-        }
-        let mut flags = if spilled { completion_flag::SPILLED } else { 0 };
-        let mut caps = None;
+        let (mut caps, mut flags) = (None, 0);
         if carried > 0 || spilled {
-            let (sent, received) = self.return_caps(server, call, segment, entry)?;
-            caps = Some(sent);
-            flags |= received;
+            let (sent, said) = self.return_caps(server, call, segment, entry)?;
+            (caps, flags) = (Some(sent), said);
         }
+        let caller = &mut self.threads[call.thread];
+        let target = room_for(&caller.ring, call.tag, carried, segment)?;
+        let cap_bytes = u32::from(carried) * HANDLE_BYTES;
         self.stay.spend(cost::TRANSFER + segment.bytes / cost::BYTES_PER_INSTRUCTION);
-        self.platform.copy_arena(server.area, segment.offset, target, result.offset + cap_bytes, segment.bytes);
-        self.close_call(call, Completion { bytes: cap_bytes + segment.bytes, caps: carried, flags, ..OK });
+        let to = target.offset + cap_bytes;
+        self.platform.copy_arena(server.area, segment.offset, caller.ring.area, to, segment.bytes);
+        let end = Completion { bytes: cap_bytes + segment.bytes, caps: carried, flags, ..OK };
+        let ended = caller.end_call(&mut self.platform, call, end);
+        self.clean_up(call, ended);
         Ok(caps)
     }
 
     /// Hands the capabilities of a result to the caller: their handles stand before it. Also gives the flags of the completion
     /// that tells of them.
+    #[inline(never)]
     fn return_caps(
         &mut self,
         server: &Caller,
@@ -102,65 +111,77 @@ impl<P: Platform> Kernel<P> {
         segment: ArenaRange,
         entry: &Submission,
     ) -> Result<(SentCaps, u16), Refusal> {
-        let caps = self.sent_caps(server.thread, segment, entry.caps & 15)?;
         let caller = &self.threads[call.thread];
+        let result = room_for(&caller.ring, call.tag, entry.caps & 15, segment)?;
+        let caps = self.sent_caps(server.thread, segment, entry.caps & 15)?;
         let Record::Call(record) = caller.ring.record(call.tag) else { return Err(status::CALLER_GONE.into()) };
-        let (to, target, result) = (caller.process, caller.ring.area, record.result);
+        let (to, target) = (caller.process, caller.ring.area);
+        let mut flags = 0;
         if entry.flags & flag::SPILLED != 0 {
             self.check_large(server.process, &caps, record.endpoint)?;
+            flags = completion_flag::SPILLED;
         }
         let received = self.transfer(server.process, to, &caps)?;
         let handles = received.handles.get(..usize::from(caps.len())).unwrap_or_default();
         self.platform.write_arena(target, result.offset, handles);
-        Ok((caps, received.flags()))
+        Ok((caps, flags | received.flags()))
     }
 
     /// An exception that does not fit arrives without its message.
-    fn return_exception(&mut self, server: Id<Thread>, call: Waiter, segment: ArenaRange) {
-        let Record::Call(record) = self.threads[call.thread].ring.record(call.tag) else { return };
+    #[inline(never)]
+    fn return_exception(&mut self, server: &Caller, call: Waiter, segment: ArenaRange) {
+        let caller = &mut self.threads[call.thread];
+        let Record::Call(record) = caller.ring.record(call.tag) else { return };
         let result = record.result;
         let bytes = if segment.bytes <= result.bytes { segment.bytes } else { 0 };
-        let (source, target) = (self.threads[server].ring.area, self.threads[call.thread].ring.area);
         self.stay.spend(cost::TRANSFER + bytes / cost::BYTES_PER_INSTRUCTION);
-        self.platform.copy_arena(source, segment.offset, target, result.offset, bytes);
-        self.close_call(call, Completion { status: status::EXCEPTION, bytes, ..OK });
+        self.platform.copy_arena(server.area, segment.offset, caller.ring.area, result.offset, bytes);
+        let ended = caller.end_call(&mut self.platform, call, Completion { status: status::EXCEPTION, bytes, ..OK });
+        self.clean_up(call, ended);
     }
 
-    /// Completes a call that is in no queue and no slot any more; its accepted handles that were not used go back.
+    /// Ends a call that is in no queue and no slot any more, without a result.
+    pub(crate) fn end_call(&mut self, call: Waiter, status: i32, value: u64) {
+        let ended = self.threads[call.thread].end_call(&mut self.platform, call, Completion { status, value, ..OK });
+        self.clean_up(call, ended);
+    }
+
+    /// What a call that has ended leaves: perhaps a caller that can run, handles, its hold on the endpoint.
     #[inline]
-    fn close_call(&mut self, call: Waiter, end: Completion) {
-        let caller = &mut self.threads[call.thread];
-        let process = caller.process;
-        let Record::Call(record) = caller.ring.record(call.tag) else { return };
-        let CallRecord { endpoint, user_data, quiet, accepted, caps: carried, .. } = *record;
-        caller.ring.free(call.tag);
-        if end.status == status::OK && quiet {
-            caller.ring.unreserve(1);
-        } else {
-            let completion = Completion { user_data, tag: call.tag, ..end };
-            if caller.complete(&mut self.platform, call.thread.index(), &completion) {
-                self.hand_over(call.thread);
-            }
+    fn clean_up(&mut self, call: Waiter, ended: Option<EndedCall>) {
+        let Some(ended) = ended else { return };
+        if ended.wakes {
+            self.hand_over(call.thread);
         }
-        if accepted > end.caps || carried > 0 {
-            self.settle_caps(call, process, accepted - end.caps, carried);
+        if ended.unused > 0 || ended.carried > 0 {
+            self.settle_caps(call, ended.unused, ended.carried);
         }
-        self.release_endpoint(endpoint);
+        self.release_endpoint(ended.endpoint);
     }
 
     /// A call that is over needs no handles any more, and locks none of those that it carried.
     #[cold]
-    fn settle_caps(&mut self, call: Waiter, process: Id<Process>, unused: u8, carried: u8) {
+    fn settle_caps(&mut self, call: Waiter, unused: u8, carried: u8) {
+        let caller = &self.threads[call.thread];
+        let (process, caps) = (caller.process, caller.ring.carried(call.tag));
         self.unreserve_handles(process, u32::from(unused));
         if carried > 0
-            && let Some(caps) = self.threads[call.thread].ring.carried(call.tag)
+            && let Some(caps) = caps
         {
             self.lock_moved(process, &caps, false);
         }
     }
+}
 
-    /// Ends a call without a result.
-    pub(crate) fn end_call(&mut self, call: Waiter, status: i32, value: u64) {
-        self.close_call(call, Completion { status, value, ..OK });
+/// Where the result of a call goes, if it fits there.
+#[inline]
+fn room_for(ring: &Ring, tag: u16, carried: u8, segment: ArenaRange) -> Result<ArenaRange, Refusal> {
+    let Record::Call(call) = ring.record(tag) else { return Err(status::CALLER_GONE.into()) };
+    if carried > call.accepted {
+        return Err(Refusal { status: status::NOT_ACCEPTED, value: call.accepted.into() });
     }
+    if u32::from(carried) * HANDLE_BYTES + segment.bytes > call.result.bytes {
+        return Err(Refusal { status: status::TOO_BIG, value: u64::from(call.result.bytes) });
+    }
+    Ok(call.result)
 }

@@ -11,6 +11,7 @@ use capos_abi::ring::{Completion, Submission, flag, kind};
 use capos_abi::status;
 
 impl<P: Platform> Kernel<P> {
+    #[inline(never)]
     pub(super) fn signal(&mut self, thread: Id<Thread>, entry: &Submission) -> Result<Step, Refusal> {
         Self::check_flags(entry, flag::QUIET)?;
         let handles = &self.processes[self.threads[thread].process].handles;

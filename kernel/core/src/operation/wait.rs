@@ -11,13 +11,14 @@ use capos_abi::ring::Submission;
 use capos_abi::status;
 
 impl<P: Platform> Kernel<P> {
+    #[inline(never)]
     pub(super) fn wait(&mut self, thread: Id<Thread>, entry: &Submission) -> Result<Step, Refusal> {
         Self::check_flags(entry, 0)?;
         let notification = self.wait_target(thread, entry.handle)?;
         if entry.arg == 0 && entry.deadline == 0 {
             return Err(status::BAD_ARGUMENT.into());
         }
-        self.check_tag(thread, entry.tag)?;
+        self.threads[thread].ring.check_tag(entry.tag)?;
         let bits = self.bits_mut(thread, notification);
         let taken = bits.take(entry.arg);
         if taken != 0 {

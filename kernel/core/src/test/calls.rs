@@ -326,6 +326,10 @@ fn a_reply_may_move_the_endpoint_that_it_was_received_from() {
     for actor in [server, client] {
         world.enter(actor, 0);
         let ring = &world.kernel.threads[actor.thread].ring;
-        assert_eq!(ring.free_completions(), COMPLETION_ENTRIES, "every place that was set aside is free again");
+        assert_eq!(
+            ring.positions.free_completions(),
+            COMPLETION_ENTRIES,
+            "every place that was set aside is free again"
+        );
     }
 }

@@ -153,8 +153,8 @@ impl Platform for Machine {
     fn write_arena(&mut self, area: RingArea, offset: u32, words: &[u64]) {
         self.ring_mut(area).arena[offset as usize / 8..][..words.len()].copy_from_slice(words);
     }
-    fn write_arena_word(&mut self, area: RingArea, offset: u32, word: u64) {
-        self.write_arena(area, offset, &[word]);
+    fn write_arena_words<const WORDS: usize>(&mut self, area: RingArea, offset: u32, words: [u64; WORDS]) {
+        self.write_arena(area, offset, &words);
     }
     fn copy_arena(&mut self, from: RingArea, from_offset: u32, to: RingArea, to_offset: u32, bytes: u32) {
         let words = self.ring(from).arena[from_offset as usize / 8..][..bytes as usize / 8].to_vec();

@@ -128,21 +128,21 @@ proptest! {
         for (what, number) in steps {
             match what {
                 0 => {
-                    let (wanted, free) = (number % 8, ring.free_completions());
-                    prop_assert_eq!(ring.reserve(wanted), wanted <= free);
+                    let (wanted, free) = (number % 8, ring.positions.free_completions());
+                    prop_assert_eq!(ring.positions.reserve(wanted), wanted <= free);
                     reserved += if wanted <= free { wanted } else { 0 };
                 }
                 1 if reserved > 0 => {
                     ring.post(&mut world.kernel.platform, &Default::default());
                     reserved -= 1;
                 }
-                2 => ring.see_completion_head(number),
-                _ => ring.see_completion_head(ring.completion_tail.wrapping_sub(number % 8)),
+                2 => ring.positions.see_completion_head(number),
+                _ => ring.positions.see_completion_head(ring.positions.completion_tail.wrapping_sub(number % 8)),
             }
-            prop_assert!(ring.see_submission_tail(number).wrapping_sub(ring.submission_head) <= SUBMISSION_ENTRIES);
+            prop_assert!(ring.positions.see_submission_tail(number).wrapping_sub(ring.positions.submission_head) <= SUBMISSION_ENTRIES);
             // A head that goes back costs the program its own completions.
-            prop_assert!(reserved <= COMPLETION_ENTRIES && (what < 2 || ring.unread() <= COMPLETION_ENTRIES));
-            prop_assert_eq!(ring.free_completions(), COMPLETION_ENTRIES.saturating_sub(ring.unread() + reserved));
+            prop_assert!(reserved <= COMPLETION_ENTRIES && (what < 2 || ring.positions.unread() <= COMPLETION_ENTRIES));
+            prop_assert_eq!(ring.positions.free_completions(), COMPLETION_ENTRIES.saturating_sub(ring.positions.unread() + reserved));
         }
     }
 
