@@ -152,18 +152,21 @@ impl Ring {
     /// Reads the next completion.
     #[inline]
     pub fn next(&self) -> Option<Completion> {
-        let (mut head, tail) = (self.cq_head.get(), self.cq_tail());
-        let mut found = None;
-        while head != tail && found.is_none() {
+        let (first, tail) = (self.cq_head.get(), self.cq_tail());
+        let mut head = first;
+        while head != tail {
             // SAFETY: the kernel has published this completion and leaves it alone until the head has passed it.
             let completion = unsafe { ptr::read(self.completion(head)) };
             head = head.wrapping_add(1);
-            found = Some(completion).filter(Self::is_wanted);
+            if Self::is_wanted(&completion) {
+                self.set_head(head);
+                return Some(completion);
+            }
         }
-        if head != self.cq_head.get() {
+        if head != first {
             self.set_head(head);
         }
-        found
+        None
     }
 
     /// Whether somebody waits for a completion.

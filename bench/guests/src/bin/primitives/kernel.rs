@@ -16,11 +16,12 @@ const BATCH: u64 = SUBMISSION_ENTRIES as u64;
 pub fn rows(ring: &Ring) {
     let results = ring.arena.take_usual().expect("space");
     let call = null_call(results);
-    batch(ring, "ring.nop.batch64", Submission { op: op::NOP, ..Submission::default() });
+    batch(ring, "ring.nop.batch64", &Submission { op: op::NOP, ..Submission::default() });
     let tag = ring.take_tag().expect("no operation is pending");
-    measure("call.null.single", SAMPLES, 1, || single(ring, Submission { tag, ..call }));
+    let alone = &Submission { tag, user_data: 1, ..call };
+    measure("call.null.single", SAMPLES, 1, || single(ring, alone));
     ring.give_tag(tag);
-    batch(ring, "call.null.batch64", call);
+    batch(ring, "call.null.batch64", &call);
     ring.arena.give(results);
 }
 
@@ -38,10 +39,10 @@ fn null_call(results: Range) -> Submission {
 }
 
 /// Measures a batch of equal entries; every one of them has to succeed, once.
-fn batch(ring: &Ring, name: &str, entry: Submission) {
+fn batch(ring: &Ring, name: &str, entry: &Submission) {
     let tags: Vec<u16> = (0..BATCH).map(|_| ring.take_tag().expect("no operation is pending")).collect();
     measure(name, SAMPLES, BATCH, || {
-        tags.iter().for_each(|&tag| ring.push(Submission { tag, user_data: u64::from(tag) + 1, ..entry }));
+        tags.iter().for_each(|&tag| ring.push(Submission { tag, user_data: u64::from(tag) + 1, ..*entry }));
         ring.enter(BATCH as u32, 0);
         let (mut good, mut count, mut sum) = (true, 0, 0);
         while let Some(done) = ring.next() {
@@ -54,8 +55,8 @@ fn batch(ring: &Ring, name: &str, entry: Submission) {
 }
 
 /// Runs one entry; whether it succeeded.
-fn single(ring: &Ring, entry: Submission) -> bool {
-    ring.push(Submission { user_data: 1, ..entry });
+fn single(ring: &Ring, entry: &Submission) -> bool {
+    ring.push(*entry);
     ring.enter(1, 0);
     ring.next().is_some_and(|done| done.status == status::OK)
 }
