@@ -15,5 +15,6 @@ mod standard_library;
 mod start_page;
 #[cfg(stock_limine)]
 mod stock_limine;
+mod stress;
 mod supervision;
 mod trials;

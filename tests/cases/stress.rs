@@ -1,0 +1,24 @@
+//! Communication under stress: many callers, and all that can happen to them and their servers, at random moments.
+
+use std::time::Duration;
+use tests::Machine;
+
+/// How long a campaign of `make soak` may take.
+const SOAK: Duration = Duration::from_secs(12 * 3600);
+
+#[test]
+fn servers_and_callers_are_killed_under_load() {
+    on(1, "deaths", 200, 10_000);
+}
+
+#[test]
+fn servers_and_callers_are_killed_under_load_on_four_processors() {
+    on(4, "deaths", 200, 10_000);
+}
+
+fn on(cpus: u32, campaign: &str, quick: u32, soak: u32) {
+    let count = format!("count={}", tests::choose(quick, soak));
+    let patience = tests::choose(tests::machine::patience(), SOAK);
+    let machine = Machine::with_arguments("stress", &[campaign, &count, &tests::seed()]);
+    machine.cpus(cpus).patience(patience).boot().completes();
+}

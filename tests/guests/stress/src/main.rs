@@ -1,0 +1,59 @@
+//! Communication under stress: the first argument names the campaign, or the role in one for which a campaign starts this same
+//! program. `count=N` says how much, and `seed=N` gives the random numbers of an earlier run again.
+
+mod caller;
+mod deaths;
+mod lane;
+mod protocol;
+mod server;
+mod stage;
+mod wire;
+
+use campaign::argument;
+use capos_abi::status;
+use capos_service::{Context, Failure};
+use schema::system_control_capnp::system_control;
+use std::process::ExitCode;
+use verdict::complete;
+
+fn main() -> ExitCode {
+    let name = std::env::args().nth(1).unwrap_or_default();
+    match play(&name) {
+        None => capos_service::run(async |context| conduct(&context, &name).await),
+        Some(Ok(())) => ExitCode::SUCCESS,
+        Some(Err(failure)) => {
+            println!("{}", failure.text());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Plays a role in a campaign; `None` if this is none.
+fn play(role: &str) -> Option<Result<(), Failure>> {
+    Some(match role {
+        "server" => server::run(),
+        deaths::BEGINNER => caller::run(&[]),
+        deaths::SURVIVOR => caller::run(&[status::OK, status::CANCELLED, status::DEADLINE]),
+        deaths::MOURNER => caller::run(&[status::OK, status::CANCELLED, status::SERVER_DIED]),
+        "filler" => caller::fill_every_slot(),
+        _ => return None,
+    })
+}
+
+/// Runs a campaign, says how it went, and ends the machine: with code 1 if something did not hold.
+async fn conduct(context: &Context, campaign: &str) -> Result<(), Failure> {
+    let Err(failure) = run(context, campaign).await else { return complete(context).await };
+    println!("{}", failure.text());
+    let mut request = context.take::<system_control::Client>("system")?.shutdown_request();
+    request.get().set_code(1);
+    request.send().promise.await?;
+    Ok(())
+}
+
+async fn run(context: &Context, campaign: &str) -> Result<(), Failure> {
+    let count = argument("count")?.ok_or("how much?")?;
+    match campaign {
+        "deaths" => deaths::run(context, count).await,
+        _ => Err(format!("there is no campaign {campaign:?}").into()),
+    }
+}
