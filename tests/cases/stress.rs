@@ -16,6 +16,36 @@ fn servers_and_callers_are_killed_under_load_on_four_processors() {
     on(4, "deaths", 200, 10_000);
 }
 
+#[test]
+fn forged_calls_show_who_calls() {
+    on(1, "forgery", 10_000, 1_000_000);
+}
+
+#[test]
+fn forged_calls_show_who_calls_on_four_processors() {
+    on(4, "forgery", 10_000, 1_000_000);
+}
+
+#[test]
+fn thousands_of_calls_are_served_in_order_and_in_turn() {
+    on(1, "crowd", 1_000, 100_000);
+}
+
+#[test]
+fn thousands_of_calls_are_served_in_order_and_in_turn_on_four_processors() {
+    on(4, "crowd", 1_000, 100_000);
+}
+
+#[test]
+fn chains_and_cycles_of_calls_come_to_their_end() {
+    on(1, "chains", 20, 10_000);
+}
+
+#[test]
+fn chains_and_cycles_of_calls_come_to_their_end_on_four_processors() {
+    on(4, "chains", 20, 10_000);
+}
+
 fn on(cpus: u32, campaign: &str, quick: u32, soak: u32) {
     let count = format!("count={}", tests::choose(quick, soak));
     let patience = tests::choose(tests::machine::patience(), SOAK);

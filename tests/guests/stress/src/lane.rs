@@ -5,7 +5,7 @@
 //! origin: "derived: nothing" says that it is gone, wherever it went.
 
 use crate::protocol::method;
-use crate::wire;
+use crate::{capability, wire};
 use capos_abi::handle::{Handle, NULL};
 use capos_abi::interface::ledger;
 use capos_abi::message::mode;
@@ -81,7 +81,8 @@ impl Lane {
         let carries = carries.then(|| random.choice([mode::COPY, mode::MOVE]).unwrap_or(mode::COPY));
         self.revoked = false;
         if let Some(mode) = carries {
-            self.sent = wire::copy(self.origin).map_err(|failure| format!("no copy: status {}", failure.status))?;
+            self.sent =
+                capability::copy(self.origin).map_err(|failure| format!("no copy: status {}", failure.status))?;
             wire::write(self.range, 0, &[self.sent, mode]);
             wire::write(self.range, 2, &wire::ONE_CAPABILITY);
         } else {
@@ -126,11 +127,11 @@ impl Lane {
         if self.call.as_ref().is_none_or(|call| call.carries.is_none()) {
             return Ok(());
         }
-        wire::revoke(self.origin);
+        capability::revoke(self.origin);
         self.revoked = true;
         // What was signalled before.
         wire::take_bits(self.origin);
-        match wire::has_derived(self.origin) {
+        match capability::has_derived(self.origin) {
             Some(false) => Ok(()),
             _ => Err("something derived is left after its revocation".into()),
         }
@@ -225,7 +226,7 @@ impl Lane {
             return Err("a revoked capability has signalled".into());
         }
         let Some(since) = self.draining else { return Ok(true) };
-        if wire::has_derived(self.origin) == Some(false) {
+        if capability::has_derived(self.origin) == Some(false) {
             self.draining = None;
             return Ok(true);
         }

@@ -2,9 +2,15 @@
 //! program. `count=N` says how much, and `seed=N` gives the random numbers of an earlier run again.
 
 mod caller;
+mod capability;
+mod chains;
+mod crowd;
 mod deaths;
+mod forger;
+mod forgery;
 mod lane;
 mod protocol;
+mod reception;
 mod server;
 mod stage;
 mod wire;
@@ -35,6 +41,12 @@ fn play(role: &str) -> Option<Result<(), Failure>> {
         deaths::BEGINNER => caller::run(&[]),
         deaths::SURVIVOR => caller::run(&[status::OK, status::CANCELLED, status::DEADLINE]),
         deaths::MOURNER => caller::run(&[status::OK, status::CANCELLED, status::SERVER_DIED]),
+        "witness" => forgery::bear_witness(),
+        "forger" => forgery::forge(),
+        "customer" => crowd::call(),
+        "desk" => crowd::serve(),
+        "link" => chains::serve(),
+        "starter" => chains::start(),
         "filler" => caller::fill_every_slot(),
         _ => return None,
     })
@@ -51,9 +63,12 @@ async fn conduct(context: &Context, campaign: &str) -> Result<(), Failure> {
 }
 
 async fn run(context: &Context, campaign: &str) -> Result<(), Failure> {
-    let count = argument("count")?.ok_or("how much?")?;
+    let count: u32 = argument("count")?.ok_or("how much?")?;
     match campaign {
         "deaths" => deaths::run(context, count).await,
+        "crowd" => crowd::run(context, count.into()).await,
+        "chains" => chains::run(context, count).await,
+        "forgery" => forgery::run(context, count).await,
         _ => Err(format!("there is no campaign {campaign:?}").into()),
     }
 }

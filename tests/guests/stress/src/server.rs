@@ -1,37 +1,21 @@
 //! A server that answers when it likes and in any order, signals with what it was sent, and is killed at any moment.
 
-use crate::protocol::{ACCEPTED, INTERFACE, MESSAGE_BYTES, SLOTS, STOP, method};
+use crate::protocol::{INTERFACE, SLOTS, method};
+use crate::reception::{Delivery, Event, Reception, release_object};
 use crate::wire;
 use capos_abi::handle::{Handle, NULL};
 use capos_abi::interface::endpoint_server;
-use capos_abi::message::{CapDescriptor, DeliveryHeader, mode};
-use capos_abi::ring::{Completion, Submission, flag, kind, op};
+use capos_abi::message::{CapDescriptor, mode};
 use capos_abi::status;
-use capos_rt::arena::Range;
 use capos_rt::raw::{self, Message};
 use capos_service::Failure;
 use fastrand::Rng;
 
-/// Bytes of a slot of the pool.
-const SLOT_BYTES: u32 = size_of::<DeliveryHeader>() as u32 + ACCEPTED as u32 * 8 + MESSAGE_BYTES;
-/// Word of the delivery header that holds method and number of capabilities.
-const METHOD_WORD: usize = 3;
-/// Words of the delivery header.
-const HEADER_WORDS: usize = size_of::<DeliveryHeader>() / 8;
-/// Bytes of the range that answers are written to.
-const ANSWER_BYTES: u32 = 256;
 /// Nanoseconds that a call is held at least, as long as others don't come.
 const PAUSE: u64 = 100_000;
-/// `user_data` of the reception.
-const RECEPTION: u64 = 1;
-/// `user_data` of the wait for the order to stop.
-const STOPPING: u64 = 2;
-
 /// The server, and the calls that it holds.
 struct Server {
-    endpoint: Handle,
-    pool: Range,
-    answer: Range,
+    reception: Reception,
     held: Vec<Held>,
     notices: u64,
     callers_gone: u64,
@@ -68,24 +52,8 @@ pub fn run() -> Result<(), Failure> {
 
 impl Server {
     fn open() -> Result<Server, Failure> {
-        let endpoint = wire::given("endpoint");
-        let pool = wire::take(SLOT_BYTES * SLOTS as u32);
-        wire::start(Submission {
-            op: op::RECV,
-            caps: ACCEPTED << 4,
-            handle: endpoint,
-            user_data: RECEPTION,
-            message_offset: wire::offset(pool),
-            result_bytes: SLOT_BYTES,
-            arg: SLOTS as u64,
-            ..Submission::default()
-        });
-        let handle = wire::given("signals");
-        wire::start(Submission { op: op::WAIT, handle, arg: STOP, user_data: STOPPING, ..Submission::default() });
         Ok(Server {
-            endpoint,
-            pool,
-            answer: wire::take(ANSWER_BYTES),
+            reception: Reception::open(SLOTS).heed(),
             held: Vec::new(),
             notices: 0,
             callers_gone: 0,
@@ -101,24 +69,19 @@ impl Server {
     }
 
     fn listen(&mut self) -> Result<(), Failure> {
-        while let Some(completion) = wire::next() {
-            match (completion.user_data, completion.kind) {
-                (RECEPTION, kind::DELIVERY) => self.receive(&completion),
-                (RECEPTION, kind::CANCEL_NOTICE) => self.note(completion.value)?,
-                (RECEPTION, kind::UNREFERENCED) => release_object(completion.value),
-                (STOPPING, kind::DONE) => self.stopping = true,
-                _ => return Err(format!("an unexpected completion: {completion:?}").into()),
+        while let Some(event) = self.reception.next()? {
+            match event {
+                Event::Call(delivery) => self.receive(delivery),
+                Event::Gone(token) => self.note(token)?,
+                Event::Unreferenced(origin) => release_object(origin),
+                Event::Stop => self.stopping = true,
             }
         }
         Ok(())
     }
 
-    fn receive(&mut self, delivery: &Completion) {
-        let start = usize::from(delivery.slot) * (SLOT_BYTES as usize / 8);
-        let word = wire::read(self.pool, start + METHOD_WORD);
-        let (method, count) = ((word >> 32) as u16, usize::from((word >> 48) as u8));
-        let capabilities = (0..count).map(|at| wire::read(self.pool, start + HEADER_WORDS + at)).collect();
-        self.held.push(Held { token: delivery.value, method, capabilities, abandoned: false });
+    fn receive(&mut self, Delivery { token, header, capabilities, .. }: Delivery) {
+        self.held.push(Held { token, method: header.method, capabilities, abandoned: false });
         if self.held.iter().filter(|held| held.method == method::GATHER).count() == SLOTS {
             self.held.iter_mut().for_each(|held| held.method = method::ECHO);
         }
@@ -197,37 +160,16 @@ impl Server {
         }
     }
 
-    fn give_back(&mut self, token: u64, sent: &[CapDescriptor]) -> i32 {
-        let mut words: Vec<u64> = sent.iter().flat_map(|sent| [sent.handle, sent.mode]).collect();
-        words.extend(if sent.is_empty() { wire::EMPTY.to_vec() } else { wire::ONE_CAPABILITY.to_vec() });
-        wire::write(self.answer, 0, &words);
-        wire::run(Submission {
-            op: op::RETURN,
-            caps: sent.len() as u8,
-            message_offset: wire::offset(self.answer),
-            message_bytes: words.len() as u32 * 8,
-            arg: token,
-            ..Submission::default()
-        })
-        .status
+    fn give_back(&self, token: u64, sent: &[CapDescriptor]) -> i32 {
+        self.reception.answer(token, sent, if sent.is_empty() { &wire::EMPTY } else { &wire::ONE_CAPABILITY })
     }
 
     fn mint(&self) -> Result<Handle, Failure> {
         use endpoint_server::{ID, mint::*};
         let message = Message::new(params::SHAPE).set(params::INTERFACE_ID, INTERFACE).set(params::KEY, 1);
-        match raw::call(self.endpoint, ID, METHOD, &message, 1) {
+        match raw::call(wire::given("endpoint"), ID, METHOD, &message, 1) {
             Ok(reply) => Ok(reply.capability(results::OBJECT)),
             Err(failure) => Err(format!("minting fails with status {}", failure.status).into()),
         }
     }
-}
-
-/// Nobody holds this object any more, unless somebody got it meanwhile.
-fn release_object(origin: Handle) {
-    wire::start_quietly(Submission {
-        op: op::RELEASE,
-        flags: flag::IF_UNREFERENCED,
-        handle: origin,
-        ..Submission::default()
-    });
 }

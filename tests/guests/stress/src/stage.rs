@@ -12,6 +12,7 @@ use schema::ledger_capnp::ledger;
 use schema::memory_object_capnp::memory_reader;
 use schema::notification_capnp::notification;
 use schema::process_capnp::process::{self, Outcome};
+use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 /// The balance once everything has been used for the first time: the own heap has grown, but all that was made since `first` is
@@ -28,6 +29,14 @@ pub async fn settled(books: &Books, first: &Balance) -> Result<Balance, Failure>
 
 /// What each program may use.
 pub const QUOTA: Quota = Quota { frames: 1024, handles: 512, objects: 128, threads: 4 };
+
+/// Bytes of a thread's stack.
+const STACK_BYTES: usize = 128 << 10;
+
+/// Starts a thread with a small stack: there are many.
+pub fn thread<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> std::io::Result<JoinHandle<T>> {
+    Builder::new().stack_size(STACK_BYTES).spawn(run)
+}
 
 /// Time between two looks at the balance.
 const INTERVAL: Duration = Duration::from_millis(10);
@@ -65,7 +74,12 @@ impl Stage {
 
     /// Starts a server.
     pub async fn serve(&self, seed: u64) -> Result<Player, Failure> {
-        self.start("server", seed, |spawn| spawn.grant("endpoint", self.server.clone())).await
+        self.start("server", seed, |spawn| self.lend(spawn)).await
+    }
+
+    /// Lends a server the endpoint.
+    pub fn lend(&self, spawn: Spawn) -> Spawn {
+        spawn.grant("endpoint", self.server.clone())
     }
 
     /// Starts a caller of this kind.
@@ -73,19 +87,36 @@ impl Stage {
         self.start(kind, seed, |spawn| spawn.grant_as("object", INTERFACE, object.add_ref())).await
     }
 
-    async fn start(&self, role: &str, seed: u64, grants: impl FnOnce(Spawn) -> Spawn) -> Result<Player, Failure> {
+    /// Starts this same program in a role, with what it needs and what it is granted beside.
+    pub async fn start(&self, role: &str, seed: u64, grants: impl FnOnce(Spawn) -> Spawn) -> Result<Player, Failure> {
+        self.start_with(role, seed, QUOTA, grants).await
+    }
+
+    /// The same with another quota.
+    pub async fn start_with(
+        &self,
+        role: &str,
+        seed: u64,
+        quota: Quota,
+        grants: impl FnOnce(Spawn) -> Spawn,
+    ) -> Result<Player, Failure> {
         let own: ledger::Client = slot("ledger")?;
         let signals = own.create_notification_request().send().promise.await?.get()?.get_notification()?;
         let spawn = Spawn::new(&self.binary, role).argument(role).argument(&format!("seed={seed}"));
         let spawn = spawn.grant("signals", signals.clone());
         let spawn =
             spawn.grant("clock", slot::<clock::Client>("clock")?).grant("log", slot::<log_sink::Client>("log")?);
-        let spawn = grants(spawn).ledger(create_ledger(&own, QUOTA).await?);
+        let spawn = grants(spawn).ledger(create_ledger(&own, quota).await?);
         Ok(Player { process: spawn.start().await?, signals })
     }
 }
 
 impl Player {
+    /// What it signals, and is told to stop by.
+    pub fn signals(&self) -> &notification::Client {
+        &self.signals
+    }
+
     /// Kills it, wherever it stands.
     pub async fn kill(self) -> Result<(), Failure> {
         self.process.kill_request().send().promise.await?;

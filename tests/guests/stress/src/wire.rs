@@ -1,13 +1,10 @@
 //! A thread's ring, used by hand: entries as they are, completions as they come. Not for threads that run an executor.
 
 use capos_abi::handle::Handle;
-use capos_abi::interface::handle_manager;
-use capos_abi::interface::process::{self, grant};
 use capos_abi::ring::{Completion, Submission, flag, kind, op};
-use capos_abi::startup::slot;
-use capos_abi::status::{self, Status};
+use capos_abi::status::Status;
 use capos_rt::arena::Range;
-use capos_rt::raw::{self, Failure, Message};
+use capos_rt::raw;
 use capos_rt::ring::{self, Ring};
 use capos_rt::{objects, startup};
 
@@ -99,35 +96,4 @@ pub fn cancel(tag: u16) -> Status {
 /// The bits that are set of a notification, which are taken.
 pub fn take_bits(notification: Handle) -> u64 {
     raw::wait(notification, u64::MAX, PAST).unwrap_or_default()
-}
-
-/// A copy of a capability, derived from it, in this very process.
-pub fn copy(handle: Handle) -> Result<Handle, Failure> {
-    let message = Message::new(grant::params::SHAPE).set_capability(grant::params::CAPABILITY, handle);
-    let reply = raw::call(given(slot::PROCESS), process::ID, grant::METHOD, &message, 0)?;
-    Ok(reply.get(grant::results::HANDLE))
-}
-
-/// Whether anything is derived from a capability; `None`: there is no such capability.
-pub fn has_derived(handle: Handle) -> Option<bool> {
-    use handle_manager::{ID, derived, inspect::*};
-    let message = Message::new(params::SHAPE).set(params::HANDLE, handle);
-    match raw::call(given(slot::HANDLES), ID, METHOD, &message, 0) {
-        Ok(reply) => Some(reply.get(results::DERIVED) == u64::from(derived::SOMETHING)),
-        Err(Failure { status: status::STALE, .. }) => None,
-        Err(failure) => panic!("a handle is inspected with status {}", failure.status),
-    }
-}
-
-/// Takes everything back that is derived from a capability. Returns when nothing of it is left.
-pub fn revoke(handle: Handle) {
-    use handle_manager::{ID, progress, revoke::*};
-    let message = Message::new(params::SHAPE).set(params::HANDLE, handle);
-    loop {
-        match raw::call(given(slot::HANDLES), ID, METHOD, &message, 0) {
-            Ok(reply) if reply.get(results::PROGRESS) == u64::from(progress::DONE) => return,
-            Ok(_) => {}
-            Err(failure) => panic!("revoking ends with status {}", failure.status),
-        }
-    }
 }
