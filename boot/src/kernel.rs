@@ -3,19 +3,19 @@
 use crate::memory::{self, MODULE};
 use crate::refusal;
 use crate::refusal::Refusal;
+use crate::relocations;
 use alloc::vec::Vec;
 use capos_abi::PAGE_BYTES;
+use capos_abi::boot::KERNEL_ADDRESS;
 use capos_abi::limine::{
     BASE_REVISION, BASE_REVISION_ACCEPTED, BASE_REVISION_TAG, COMMON_MAGIC, END_MARKER, START_MARKER,
 };
 use core::slice;
 use elf::ElfBytes;
-use elf::abi::{EM_X86_64, ET_EXEC, PF_R, PF_W, PF_X, PT_LOAD};
+use elf::abi::{EM_X86_64, ET_DYN, PF_R, PF_W, PF_X, PT_DYNAMIC, PT_LOAD};
 use elf::endian::LittleEndian;
 use elf::segment::ProgramHeader;
 
-/// The protocol's kernels are linked at or above this address.
-const LOWEST_ADDRESS: u64 = 0xffff_ffff_8000_0000;
 /// Bytes of the loaded kernel at most.
 const MAX_BYTES: u64 = 256 << 20;
 /// Words of a request: magic, feature, revision, response.
@@ -35,6 +35,13 @@ pub struct Segment {
     pub executable: bool,
 }
 
+impl Segment {
+    fn slide(&mut self, slide: u64) {
+        self.start += slide;
+        self.end += slide;
+    }
+}
+
 /// The loaded kernel.
 pub struct Kernel {
     image: &'static mut [u8],
@@ -44,18 +51,21 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Checks everything, then loads.
-    pub fn load(file: Vec<u8>) -> Result<Kernel, Refusal> {
+    /// Checks everything, then loads. `choose_slide` is told the bytes of the image, and answers how far above its linked address it
+    /// is to lie.
+    pub fn load(file: Vec<u8>, choose_slide: impl FnOnce(u64) -> u64) -> Result<Kernel, Refusal> {
         let parsed = ElfBytes::<LittleEndian>::minimal_parse(&file)
             .map_err(|error| refusal!("the kernel is not an ELF file: {error}"))?;
         let header = parsed.ehdr;
-        if header.class != elf::file::Class::ELF64 || header.e_machine != EM_X86_64 || header.e_type != ET_EXEC {
-            return Err(refusal!("the kernel is not an executable for this processor"));
+        if header.class != elf::file::Class::ELF64 || header.e_machine != EM_X86_64 || header.e_type != ET_DYN {
+            return Err(refusal!("the kernel is not a position-independent executable for this processor"));
         }
         let headers = parsed.segments().ok_or_else(|| refusal!("the kernel has no segments"))?;
         let loaded: Vec<ProgramHeader> =
             headers.iter().filter(|header| header.p_type == PT_LOAD && header.p_memsz > 0).collect();
-        let segments = loaded.iter().map(segment).collect::<Result<Vec<_>, _>>()?;
+        let dynamic = headers.iter().find(|header| header.p_type == PT_DYNAMIC);
+        let dynamic = dynamic.ok_or_else(|| refusal!("the kernel does not say how it can be moved"))?;
+        let mut segments = loaded.iter().map(segment).collect::<Result<Vec<_>, _>>()?;
         let (start, end) = bounds(&segments)?;
         if !segments.iter().any(|part| part.executable && (part.start..part.end).contains(&header.e_entry)) {
             return Err(refusal!("the kernel's entry {:#x} lies outside of its code", header.e_entry));
@@ -64,7 +74,10 @@ impl Kernel {
         for header in &loaded {
             copy(header, &file, start, image)?;
         }
-        Ok(Kernel { image, start, entry: header.e_entry, segments })
+        let slide = choose_slide(end - start);
+        relocations::apply(&dynamic, start, slide, image)?;
+        segments.iter_mut().for_each(|part| part.slide(slide));
+        Ok(Kernel { image, start: start + slide, entry: header.e_entry + slide, segments })
     }
 
     /// Virtual address of the first byte.
@@ -133,7 +146,7 @@ fn segment(header: &ProgramHeader) -> Result<Segment, Refusal> {
         _ if header.p_flags & PF_R == 0 || header.p_filesz > header.p_memsz => {
             Err(refusal!("the kernel has a segment that makes no sense"))
         }
-        Some(end) if header.p_vaddr >= LOWEST_ADDRESS => {
+        Some(end) if header.p_vaddr >= KERNEL_ADDRESS => {
             Ok(Segment { start: header.p_vaddr & !(PAGE_BYTES - 1), end, writable, executable })
         }
         _ => Err(refusal!("the kernel has a segment at {:#x}, outside of the upper 2 GiB", header.p_vaddr)),

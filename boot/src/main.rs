@@ -8,7 +8,7 @@
 //! \capos\checksums      CRC-32 and name of each of the others (optional; `make image` writes it)
 //! ```
 //! Whatever is wrong with them ends in one sentence on the console and a refusal, before anything is left behind.
-//! Read [`files`], [`kernel`], [`answers`], [`tables`], [`memory`], [`handoff`], in the order of the boot.
+//! Read [`files`], [`random`], [`kernel`], [`relocations`], [`answers`], [`tables`], [`memory`], [`handoff`], in the order of the boot.
 #![no_std]
 #![no_main]
 
@@ -19,7 +19,9 @@ mod files;
 mod handoff;
 mod kernel;
 mod memory;
+mod random;
 mod refusal;
+mod relocations;
 mod screen;
 mod tables;
 
@@ -50,12 +52,12 @@ fn main() -> Status {
 fn prepare() -> Result<Handoff, Refusal> {
     println!("capOS loader {}", env!("CARGO_PKG_VERSION"));
     let mut files = Files::open()?;
-    let mut kernel = Kernel::load(files.read("kernel")?)?;
+    let command_line = files.command_line()?;
+    let mut kernel = Kernel::load(files.read("kernel")?, |bytes| random::slide(&command_line, bytes))?;
     let package = files.load("package")?;
     let mut arena = Arena::new()?;
     let screen = Screen::find();
     let map = Map::reserve(&mut arena, screen)?;
-    let command_line = files.command_line()?;
     let stack = arena.reserve(STACK_BYTES)? + STACK_BYTES;
     Answers { kernel: &mut kernel, arena: &mut arena, map: &map, package, command_line: &command_line, screen }
         .give()?;

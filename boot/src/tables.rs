@@ -1,4 +1,4 @@
-//! The page tables that the kernel is entered with: the kernel where it is linked, each part with its own permissions;
+//! The page tables that the kernel is entered with: the kernel at its address, each part with its own permissions;
 //! memory and screen in the direct map; the loader itself where it runs, for its last instructions.
 
 use crate::kernel::Kernel;

@@ -8,6 +8,18 @@ pub const MAX_MEMORY_REGIONS: usize = 128;
 /// Bytes of the kernel command line at most.
 pub const MAX_COMMAND_LINE_BYTES: usize = 1024;
 
+/// The kernel is linked at this virtual address, and lies there or above, within [`SLIDE_WINDOW`].
+pub const KERNEL_ADDRESS: u64 = 0xffff_ffff_8000_0000;
+
+/// Bytes of the window that the kernel may lie in.
+pub const SLIDE_WINDOW: u64 = 2 << 30;
+
+/// The loaders of this tree move the kernel by a multiple of so many bytes.
+pub const SLIDE_STEP: u64 = 2 << 20;
+
+/// Word of the command line that leaves the kernel at [`KERNEL_ADDRESS`].
+pub const KASLR_OFF: &str = "kaslr=off";
+
 /// A region of physical memory.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -41,6 +41,7 @@ use arch::cpu::Cpu;
 use arch::features::Features;
 use arch::reference::Reference;
 use arch::{apic, idt, machine_check, smp, stamps, user, vector_state};
+use boot::command_line;
 use capos_abi::PAGE_BYTES;
 use capos_abi::boot::{BootInfo, memory};
 use core::slice;
@@ -61,6 +62,7 @@ fn start(mut info: BootInfo, entry: u64) -> ! {
     stage::end("handover");
     console::init();
     log!("capOS {} is starting", env!("CARGO_PKG_VERSION"));
+    log!("boot: the kernel lies {}", if layout::slide() == 0 { "where it is linked" } else { "at a random address" });
     stage::end("console");
     let mut frames = BootFrames::new(&mut info);
     let features = Features::detect();
@@ -80,7 +82,7 @@ fn start(mut info: BootInfo, entry: u64) -> ! {
     violation::skew_stamps(&frames);
     machine.set_processors(smp::start_all(&firmware, &mut space, &mut frames, start_processor));
     log!("boot: {} of {} processors run", machine.processors(), firmware.processors.len().max(1));
-    if trace::is_wanted(&frames.info().command_line) {
+    if command_line::has(frames.info(), trace::OPTION) {
         trace::start(machine.processors(), &mut frames);
     }
     violation::on_request(&mut space, &mut frames);

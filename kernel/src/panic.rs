@@ -161,7 +161,9 @@ impl fmt::Display for Callers {
             .map(|address| unsafe { (address as *const u64).read_volatile() })
             .filter(|word| (start..end).contains(word))
             .take(SHOWN_ADDRESSES)
-            .try_for_each(|word| write!(f, " {word:x}"))
+            .try_for_each(|word| write!(f, " {word:x}"))?;
+        // Only here: whoever reads the log of a running kernel need not know where it lies.
+        write!(f, "\nslide {:#x}", layout::slide())
     }
 }
 

@@ -12,7 +12,7 @@ use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// Word of the command line that turns tracing on.
-const OPTION: &str = "trace";
+pub const OPTION: &str = "trace";
 
 const RING_BYTES: u64 = (size_of::<TraceCursor>() as u64) + RING_EVENTS * size_of::<TraceEvent>() as u64;
 
@@ -65,11 +65,6 @@ fn name(event: u32) -> &'static str {
         kind::FAULT => "fault",
         _ => "other",
     }
-}
-
-/// Whether the command line (zero behind its end) asks for it.
-pub fn is_wanted(command_line: &[u8]) -> bool {
-    command_line.split(|byte| byte.is_ascii_whitespace() || *byte == 0).any(|word| word == OPTION.as_bytes())
 }
 
 /// Sets memory aside and starts tracing.

@@ -3,13 +3,14 @@
 //! No program can reach this: whoever writes the command line also chooses the kernel.
 
 use crate::arch::stamps;
+use crate::boot::command_line;
 use crate::mm::boot_frames::BootFrames;
 use crate::mm::kernel_space::KernelSpace;
 use crate::mm::layout;
 use core::hint::black_box;
 
 /// What stands before the name on the command line.
-const OPTION: &[u8] = b"violate=";
+const OPTION: &str = "violate=";
 /// Where a page of a program is mapped to violate its privacy.
 const PROGRAM_PAGE: u64 = 0x1000_0000;
 /// The violation that is the machine's: time-stamp counters that differ, by so many ticks.
@@ -20,8 +21,8 @@ const RETURN: u8 = 0xc3;
 
 /// Does what the command line asks for, if anything.
 pub fn on_request(space: &mut KernelSpace, frames: &mut BootFrames) {
-    let line = frames.info().command_line;
-    let Some(name) = requested(&line) else { return };
+    let info = *frames.info();
+    let Some(name) = command_line::value(&info, OPTION) else { return };
     let page = frames.take();
     match name {
         // Done already, and the machine goes on.
@@ -52,16 +53,9 @@ pub fn on_request(space: &mut KernelSpace, frames: &mut BootFrames) {
 /// Before the other processors start: makes them answer as if their time-stamp counters were ahead, if that is asked for. QEMU has no
 /// processors whose counters differ.
 pub fn skew_stamps(frames: &BootFrames) {
-    if requested(&frames.info().command_line) == Some(SKEW) {
+    if command_line::value(frames.info(), OPTION) == Some(SKEW) {
         stamps::skew(SKEW_TICKS);
     }
-}
-
-/// The violation that the command line names.
-fn requested(line: &[u8]) -> Option<&str> {
-    let mut words = line.split(|byte| byte.is_ascii_whitespace() || *byte == 0);
-    let name = words.find_map(|word| word.strip_prefix(OPTION))?;
-    Some(str::from_utf8(name).unwrap_or_default())
 }
 
 fn write(address: u64) {

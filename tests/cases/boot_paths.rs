@@ -1,5 +1,7 @@
 //! The system boots from images by UEFI firmware as it does by PVH, and refuses what is damaged.
 
+use elf::ElfBytes;
+use elf::endian::LittleEndian;
 use std::path::PathBuf;
 use tests::{Exit, Machine, Running};
 use tools::artifacts;
@@ -54,6 +56,26 @@ fn a_truncated_kernel_is_refused() {
 fn a_kernel_of_noise_is_refused() {
     let noise = |kernel: &mut Vec<u8>| kernel.fill(b'?');
     refused("kernel-noise", &[(KERNEL, &noise), (CHECKSUMS, &Vec::clear)], "the kernel is not an ELF file");
+}
+
+#[test]
+fn a_kernel_with_a_foreign_relocation_is_refused() {
+    let foreign = |kernel: &mut Vec<u8>| {
+        let place = relocation_type(kernel);
+        kernel[place] = 1;
+    };
+    refused(
+        "kernel-relocation",
+        &[(KERNEL, &foreign), (CHECKSUMS, &Vec::clear)],
+        "the kernel has a relocation of type 1",
+    );
+}
+
+/// Where the file holds the type of its first relocation.
+fn relocation_type(kernel: &[u8]) -> usize {
+    let file = ElfBytes::<LittleEndian>::minimal_parse(kernel).expect("the kernel is an ELF file");
+    let relocations = file.section_header_by_name(".rela.dyn").expect("it has sections").expect("it can be moved");
+    relocations.sh_offset as usize + size_of::<u64>()
 }
 
 #[test]
@@ -121,8 +143,13 @@ fn refused(name: &str, damages: &[Damage], sentence: &str) {
 
 /// The system as `make image` packs it.
 pub fn contents() -> Contents {
+    contents_with("")
+}
+
+/// The system with a command line for the kernel.
+pub fn contents_with(command_line: &str) -> Contents {
     let package = artifact(artifacts::package(artifacts::SYSTEM));
-    Contents::new(artifact(artifacts::loader()), artifact(artifacts::kernel()), package, "")
+    Contents::new(artifact(artifacts::loader()), artifact(artifacts::kernel()), package, command_line)
 }
 
 pub fn artifact(path: PathBuf) -> Vec<u8> {

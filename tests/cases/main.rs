@@ -5,6 +5,7 @@ mod calls;
 mod console;
 mod firmware;
 mod hostile;
+mod kaslr;
 mod lifecycle;
 mod machines;
 mod package;

@@ -2,7 +2,9 @@
 //! names the folder of a release (`tests/build.rs`).
 
 use crate::boot_paths::{artifact, disk, iso};
-use tests::Machine;
+use crate::{kaslr, panic};
+use capos_abi::PAGE_BYTES;
+use tests::{Exit, Machine};
 use tools::artifacts;
 use tools::image::{Contents, Limine};
 use tools::qemu::Medium;
@@ -30,6 +32,17 @@ fn under_bios() {
     if limine.install_for_bios(&disk).expect("Limine's own tool works") {
         to_the_prompt(Machine::bios(disk, Medium::Disk).cpus(2));
     }
+}
+
+#[test]
+fn limine_too_chooses_the_kernels_address() {
+    let image = disk("limine-kaslr", &contents());
+    kaslr::varies(PAGE_BYTES, || {
+        let mut machine = Machine::firmware(&image, Medium::Disk).boot();
+        machine.expect("operator name: ");
+        panic::inject_nmi(&machine);
+        machine.ends_with(Exit::Panic)
+    });
 }
 
 fn to_the_prompt(machine: Machine) {

@@ -1,8 +1,8 @@
 //! What the addresses in the last words of a kernel or program mean: function, file and line, by the debug information of
 //! what was built.
 //!
-//! The kernel prints `rip` and `callers may be:` in a panic, and `NAME faulted: … instruction 0x…` for a program. If it was
-//! moved, a line with `slide 0x…` says how far.
+//! The kernel prints `rip`, `callers may be:` and `slide 0x…`, how far it was moved, in a panic, and
+//! `NAME faulted: … instruction 0x…` for a program.
 
 use crate::artifacts;
 use std::fmt::Write;
@@ -95,11 +95,11 @@ fn number(text: &str) -> u64 {
 mod test {
     use super::*;
 
-    const SAID: &str = "boot: the kernel's slide 0x1000
-std-check faulted: Read at 0x10, instruction 0x20f00d
+    const SAID: &str = "std-check faulted: Read at 0x10, instruction 0x20f00d
 kernel panic on processor 1: page fault
 rip ffffffff80012345 rsp ffffffff80020000
 callers may be: ffffffff80003000 ffffffff80004000
+slide 0x1000
 ";
 
     #[test]

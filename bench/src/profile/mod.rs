@@ -9,6 +9,7 @@ use crate::table::number;
 use crate::{line, machine};
 use anyhow::{Context, Result, ensure};
 use blocks::Block;
+use capos_abi::boot::KASLR_OFF;
 use programs::{Place, Programs};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,8 @@ pub fn run(row: &Row) -> Result<String> {
     let (plugin, out) = (build_plugin(&folder)?, folder.join("blocks"));
     let machine = guest.kind.machine().kernel(artifacts::require(artifacts::kernel())?);
     let machine = machine.package(artifacts::require(artifacts::package(guest.name))?);
+    // Blocks of instructions are told by their linked addresses.
+    let machine = machine.command_line(KASLR_OFF);
     let machine = machine.args(["-plugin", &format!("file={},out={}", plugin.display(), out.display())]);
     let figures = line::figures(&machine::run(guest.name, machine)?);
     let at = figures.iter().position(|figure| figure.name == row.name).context("the guest did not say the row")?;

@@ -1,8 +1,8 @@
-# PVH entry: from 32-bit protected mode without paging to `pvh_start` in 64-bit mode at the linked address.
+# PVH entry: from 32-bit protected mode without paging to `pvh_start` in 64-bit mode at the address that `pvh_move` chooses.
 #
 # In: ebx = physical address of the start info. Interrupts are off, segments are flat, esp is undefined.
 # Out: rdi = that address, rsi = time stamp of the entry.
-# The code is linked high and runs low: `low(symbol)` is the symbol's distance from the entry plus the load address.
+# The code is linked high and runs low: a symbol's low address is its distance from the entry plus the load address.
 # Maps the first 4 GiB at 0 and in the direct map, and the kernel image where it is linked. All of it is
 # replaced by the kernel's own tables.
 
@@ -47,6 +47,7 @@ pvh_entry:
     jnz     1b
     movl    $(boot_high - pvh_entry + {PHYSICAL}), %edi
     movl    $(boot_image - pvh_entry + {PHYSICAL} + 3), 510*8(%edi)
+    movl    $(boot_image - pvh_entry + {PHYSICAL} + 0x1003), 511*8(%edi)
 
     # The root: identity at 0, direct map at 256, kernel at 511.
     movl    $(boot_root - pvh_entry + {PHYSICAL}), %edi
@@ -83,11 +84,27 @@ pvh_long:
     movl    %esp, %eax
     shlq    $32, %rax
     orq     %rax, %rsi
-    movabsq $boot_stack_end, %rsp
-    xorl    %ebx, %ebx
-    movl    %ebp, %edi
+    movl    %ebp, %ebp
+
+    # Up to the linked address, rbx above this one: where is the kernel to lie?
+    movabsq ${DISTANCE}, %rbx
+    movq    %rsi, %r12
+    leaq    boot_stack_end(%rip), %rsp
+    addq    %rbx, %rsp
+    leaq    pvh_move(%rip), %rax
+    addq    %rbx, %rax
+    movq    %rbp, %rdi
+    call    *%rax
+
+    # rax above that, the same again.
+    addq    %rax, %rbx
+    leaq    boot_stack_end(%rip), %rsp
+    addq    %rbx, %rsp
+    leaq    pvh_start(%rip), %rax
+    addq    %rbx, %rax
+    movq    %rbp, %rdi
+    movq    %r12, %rsi
     xorl    %ebp, %ebp
-    movabsq $pvh_start, %rax
     pushq   $0
     jmp     *%rax
 
@@ -105,7 +122,8 @@ boot_root:          .skip 4096
     .global boot_low
 boot_low:           .skip 4096
 boot_high:          .skip 4096
-boot_image:         .skip 4096
+    .global boot_image
+boot_image:         .skip 2 * 4096  # All places that the kernel can have: the upper 2 GiB.
     .global boot_directories
 boot_directories:   .skip 4 * 4096
     .global boot_guard

@@ -1,7 +1,8 @@
 //! The PVH boot protocol (`qemu -kernel`, Firecracker, Cloud Hypervisor): its start info becomes a [`BootInfo`].
 
 use super::memory_map::MemoryMap;
-use crate::mm::layout::{self, KERNEL_LOAD_ADDRESS};
+use super::slide;
+use crate::mm::layout::{self, KERNEL, KERNEL_LOAD_ADDRESS};
 use capos_abi::boot::{BootInfo, EMPTY, memory};
 use core::arch::global_asm;
 
@@ -11,6 +12,7 @@ const BOOT_STACK_BYTES: usize = 32 << 10;
 global_asm!(
     include_str!("pvh.S"),
     PHYSICAL = const KERNEL_LOAD_ADDRESS,
+    DISTANCE = const KERNEL - KERNEL_LOAD_ADDRESS,
     STACK = const BOOT_STACK_BYTES,
     options(att_syntax)
 );
@@ -53,7 +55,23 @@ const MAGIC: u32 = 0x336e_c578;
 const E820_RAM: u32 = 1;
 const E820_ACPI: u32 = 3;
 
-/// First Rust code of the boot processor, on the boot page tables.
+/// First Rust code of the boot processor, on the boot page tables, at the linked address: chooses the slide, and moves the kernel.
+#[unsafe(no_mangle)]
+extern "C" fn pvh_move(start_info: u64) -> u64 {
+    // SAFETY: as in `pvh_start`.
+    let start: StartInfo = unsafe { read(start_info) };
+    if start.magic != MAGIC {
+        // `pvh_start` will say so.
+        return 0;
+    }
+    let mut info = EMPTY;
+    store_command_line(start.command_line, &mut info);
+    let slide = slide::choose(&info);
+    slide::move_kernel(slide);
+    slide
+}
+
+/// Goes on at the address that was chosen.
 #[unsafe(no_mangle)]
 extern "C" fn pvh_start(start_info: u64, entry: u64) -> ! {
     // SAFETY: the entry passes the address that the PVH protocol gave it.

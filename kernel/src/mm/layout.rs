@@ -1,6 +1,7 @@
 //! The map of virtual addresses, and the bounds of the kernel image.
 
 use capos_abi::PAGE_BYTES;
+use capos_abi::boot::KERNEL_ADDRESS;
 
 /// First address behind user space. The last page of the lower half stays unmapped, so that `rcx` is canonical at every
 /// `sysretq`.
@@ -15,8 +16,8 @@ pub const DEVICES: u64 = 0xffff_c000_0000_0000;
 /// Kernel stacks, each between unmapped guard pages.
 pub const STACKS: u64 = 0xffff_e000_0000_0000;
 
-/// The kernel image.
-pub const KERNEL: u64 = 0xffff_ffff_8000_0000;
+/// The kernel image, somewhere from here on.
+pub const KERNEL: u64 = KERNEL_ADDRESS;
 
 /// Where PVH loads the kernel image; `link.ld` says the same.
 pub const KERNEL_LOAD_ADDRESS: u64 = 0x20_0000;
@@ -49,11 +50,16 @@ pub fn boot_guard_page() -> u64 {
     &raw const boot_guard as u64
 }
 
-/// Where the parts of the image are linked.
+/// Where the parts of the image lie.
 pub fn image() -> Image {
     let (text, rodata) = (&raw const kernel_start as u64, &raw const rodata_start as u64);
     let (data, end) = (&raw const data_start as u64, &raw const kernel_end as u64);
     Image { text: (text, rodata), rodata: (rodata, data), data: (data, end) }
+}
+
+/// How far above its linked address the image lies.
+pub fn slide() -> u64 {
+    image().text.0 - KERNEL
 }
 
 /// Bytes of the kernel image in memory.

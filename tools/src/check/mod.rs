@@ -5,6 +5,7 @@
 
 pub mod abi;
 pub mod edges;
+mod movable;
 pub mod panics;
 pub mod schema;
 mod source;
@@ -37,5 +38,6 @@ pub const CHECKS: &[Check] = &[
         rule: "no interface or ring layout changes incompatibly without a declaration",
         run: schema::check,
     },
+    Check { name: "movable", rule: "the kernel's file can lie at any address", run: |_, _| movable::check() },
     Check { name: "panics", rule: "every panic site in the kernel is listed with its reason", run: panics::check },
 ];

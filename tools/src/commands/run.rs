@@ -4,6 +4,7 @@
 //! what they said are explained.
 
 use anyhow::{Context, Result};
+use capos_abi::boot::KASLR_OFF;
 use clap::Args;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -61,7 +62,8 @@ impl Run {
             let script = artifacts::build().join("debug.gdb");
             std::fs::write(&script, gdb::script(&self.symbols)).with_context(|| script.display().to_string())?;
             eprintln!("gdb -x {} -ex 'target remote {}'", script.display(), gdb::ADDRESS);
-            qemu = qemu.args(["-s", "-S"]);
+            // gdb knows the addresses that the kernel is linked at.
+            qemu = qemu.command_line(KASLR_OFF).args(["-s", "-S"]);
         }
         if self.verbose {
             eprintln!("{qemu}");

@@ -1,0 +1,55 @@
+//! Random bytes: the firmware's, else the processor's.
+
+use capos_abi::boot::{KASLR_OFF, SLIDE_STEP, SLIDE_WINDOW};
+use core::arch::asm;
+use core::arch::x86_64::{__cpuid, __cpuid_count};
+use uefi::boot;
+use uefi::println;
+use uefi::proto::rng::Rng;
+
+/// Attempts before an instruction that gives nothing is given up; the manual advises 10.
+const ATTEMPTS: u32 = 100;
+
+/// How far above its linked address a kernel of so many bytes is to lie; 0 where the command line asks for that or there is no source.
+pub fn slide(command_line: &str, image_bytes: u64) -> u64 {
+    if command_line.split_ascii_whitespace().any(|word| word == KASLR_OFF) {
+        return 0;
+    }
+    let Some(random) = firmware().map(u64::from_le_bytes).or_else(processor) else {
+        println!("no source of random numbers: the kernel lies where it is linked");
+        return 0;
+    };
+    let places = SLIDE_WINDOW.saturating_sub(image_bytes.next_multiple_of(SLIDE_STEP)) / SLIDE_STEP;
+    random.checked_rem(places).unwrap_or(0) * SLIDE_STEP
+}
+
+/// From the firmware's source, if it has one that works.
+fn firmware<const BYTES: usize>() -> Option<[u8; BYTES]> {
+    let handle = boot::get_handle_for_protocol::<Rng>().ok()?;
+    let mut source = boot::open_protocol_exclusive::<Rng>(handle).ok()?;
+    let mut bytes = [0; BYTES];
+    source.get_rng(None, &mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// From the processor, if it has such an instruction.
+fn processor() -> Option<u64> {
+    let has_seed = __cpuid(0).eax >= 7 && __cpuid_count(7, 0).ebx >> 18 & 1 == 1;
+    let has_random = __cpuid(1).ecx >> 30 & 1 == 1;
+    let source = if has_seed { rdseed } else { rdrand };
+    (0..ATTEMPTS).filter(|_| has_seed || has_random).find_map(|_| source())
+}
+
+fn rdseed() -> Option<u64> {
+    let (word, valid): (u64, u8);
+    // SAFETY: only called where CPUID announces the instruction.
+    unsafe { asm!("rdseed {}", "setc {}", out(reg) word, out(reg_byte) valid, options(nomem, nostack)) };
+    (valid != 0).then_some(word)
+}
+
+fn rdrand() -> Option<u64> {
+    let (word, valid): (u64, u8);
+    // SAFETY: only called where CPUID announces the instruction.
+    unsafe { asm!("rdrand {}", "setc {}", out(reg) word, out(reg_byte) valid, options(nomem, nostack)) };
+    (valid != 0).then_some(word)
+}
