@@ -35,6 +35,7 @@ fn schema_folders(root: &Path) -> Vec<PathBuf> {
         ["kernel", "boot", "device", "session", "ops", "demo"].iter().map(|f| root.join(f)).collect();
     folders.retain(|f| f.is_dir());
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=annotations.capnp");
     for folder in &folders {
         println!("cargo:rerun-if-changed={}", folder.display());
     }

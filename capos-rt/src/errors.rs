@@ -1,35 +1,69 @@
 //! Ring statuses and capnp exceptions as `capnp::Error`, and back.
+//!
+//! An error says in its first word which side failed; [`CallFailure`] reads it.
+//!
+//! [`CallFailure`]: crate::call_failure::CallFailure
 use alloc::format;
 use alloc::string::String;
 use capnp::{Error, ErrorKind, any_pointer};
 use capos_abi::status::{self, Status, resource, transfer};
+use core::fmt::Display;
 use schema::exception_capnp::exception;
+
+/// How the text of an error begins that the kernel reported.
+pub const KERNEL: &str = "kernel: ";
+/// How the text of an error begins that the server answered with. Its own words follow, so it cannot pass for the kernel.
+pub const SERVER: &str = "server: ";
+/// How an error of kind `Failed` goes on if an argument was at fault.
+pub const INVALID_ARGUMENT: &str = "invalid argument: ";
+
+/// What the kernel's statuses mean: kind and sentence, which figures may follow. No sentence begins like another one.
+pub const SENTENCES: &[(Status, ErrorKind, &str)] = &[
+    (status::BAD_OPCODE, ErrorKind::Failed, "invalid entry: unknown operation"),
+    (status::BAD_FLAGS, ErrorKind::Failed, "invalid entry: unknown flag"),
+    (status::BAD_RANGE, ErrorKind::Failed, "invalid entry: a range lies outside of the arena"),
+    (status::BAD_TAG, ErrorKind::Failed, "invalid entry: the tag is in use"),
+    (status::BAD_MESSAGE, ErrorKind::Failed, "invalid argument: the method does not accept this message"),
+    (status::BAD_ARGUMENT, ErrorKind::Failed, "invalid argument: a value lies outside of what the method allows"),
+    (status::BAD_CAPABILITY, ErrorKind::Failed, "a capability of the message cannot be sent"),
+    (status::BAD_STATE, ErrorKind::Failed, "the object is in a state that does not allow this"),
+    (status::UNAVAILABLE, ErrorKind::Failed, "this machine has no source for what was asked"),
+    (status::CANCELLED, ErrorKind::Failed, "cancelled"),
+    (status::TOO_LATE, ErrorKind::Failed, "too late to cancel"),
+    (status::EXHAUSTED, ErrorKind::Overloaded, "a resource ran out"),
+    (status::TOO_BIG, ErrorKind::Overloaded, "the message is larger than the receiver accepts"),
+    (status::NOT_ACCEPTED, ErrorKind::Overloaded, "the receiver accepts fewer capabilities than the message carries"),
+    (status::DEADLINE, ErrorKind::Overloaded, "the deadline passed"),
+    (status::STALE, ErrorKind::Disconnected, "the capability is stale: its object is gone"),
+    (status::SERVER_DIED, ErrorKind::Disconnected, "the server died; the call may have been executed"),
+    (status::CALLER_GONE, ErrorKind::Disconnected, "the caller is gone"),
+    (status::SESSION_ENDED, ErrorKind::Disconnected, "the session has ended"),
+    (status::WRONG_INTERFACE, ErrorKind::Unimplemented, "the capability does not have this interface"),
+    (status::UNIMPLEMENTED, ErrorKind::Unimplemented, "the interface has no such method"),
+];
 
 /// The error for a completion that ended with `status`; `value` as in the completion.
 pub fn from_status(status: Status, value: u64) -> Error {
-    let text = describe(status);
-    match status {
-        status::SERVER_DIED | status::STALE | status::CALLER_GONE | status::SESSION_ENDED => {
-            Error::disconnected(text.into())
-        }
-        status::EXHAUSTED => Error::overloaded(exhausted(value)),
-        status::TOO_BIG if value > 0 => {
-            Error::overloaded(format!("the message is {text}: it takes at most {value} bytes"))
-        }
-        status::NOT_ACCEPTED => Error::overloaded(format!("{text}: it takes {value}")),
-        status::BAD_CAPABILITY => Error::failed(refused(value)),
-        status::TOO_BIG | status::DEADLINE => Error::overloaded(text.into()),
-        status::WRONG_INTERFACE | status::UNIMPLEMENTED => Error::unimplemented(text.into()),
-        _ if text.is_empty() => Error::failed(format!("the kernel answered with status {status}")),
-        _ => Error::failed(text.into()),
+    let figures = match status {
+        status::EXHAUSTED => exhausted(value),
+        status::TOO_BIG if value > 0 => format!(": it takes at most {value} bytes"),
+        status::NOT_ACCEPTED => format!(": it takes {value}"),
+        status::BAD_CAPABILITY => refused(value),
+        _ => String::new(),
+    };
+    with_figures(status, &figures)
+}
+
+fn with_figures(status: Status, figures: &str) -> Error {
+    match SENTENCES.iter().find(|(known, ..)| *known == status) {
+        Some((_, kind, sentence)) => Error { kind: *kind, extra: format!("{KERNEL}{sentence}{figures}") },
+        None => Error::failed(format!("{KERNEL}unknown status {status}")),
     }
 }
 
 /// The error of a message of `bytes` where at most `limit` go.
 pub fn too_big(bytes: u32, limit: u64) -> Error {
-    Error::overloaded(format!(
-        "the message has {bytes} bytes, more than the receiver accepts: it takes at most {limit} bytes"
-    ))
+    with_figures(status::TOO_BIG, &format!(": it has {bytes} bytes, and at most {limit} bytes are accepted"))
 }
 
 /// The error of a failed blocking operation.
@@ -37,29 +71,9 @@ pub fn from_failure(failure: crate::raw::Failure) -> Error {
     from_status(failure.status, failure.value)
 }
 
-fn describe(status: Status) -> &'static str {
-    match status {
-        status::BAD_OPCODE => "invalid entry: unknown operation",
-        status::BAD_FLAGS => "invalid entry: unknown flag",
-        status::BAD_RANGE => "invalid entry: a range lies outside of the arena",
-        status::BAD_TAG => "invalid entry: the tag is in use",
-        status::BAD_MESSAGE => "invalid argument: the method does not accept this message",
-        status::BAD_ARGUMENT => "invalid argument: a value lies outside of what the method allows",
-        status::STALE => "the capability is stale: its object is gone",
-        status::WRONG_INTERFACE => "the capability does not have this interface",
-        status::UNIMPLEMENTED => "the interface has no such method",
-        status::NOT_ACCEPTED => "the receiver accepts fewer capabilities than the message carries",
-        status::TOO_BIG => "larger than the receiver accepts",
-        status::BAD_STATE => "the object is in a state that does not allow this",
-        status::UNAVAILABLE => "this machine has no source for what was asked",
-        status::CANCELLED => "cancelled",
-        status::DEADLINE => "the deadline passed",
-        status::SERVER_DIED => "the server died; the call may have been executed",
-        status::CALLER_GONE => "the caller is gone",
-        status::SESSION_ENDED => "the session has ended",
-        status::TOO_LATE => "too late to cancel",
-        _ => "",
-    }
+/// The error of a method whose caller has given it something it cannot use.
+pub fn invalid_argument(what: impl Display) -> Error {
+    Error::failed(format!("{INVALID_ARGUMENT}{what}"))
 }
 
 /// Which capability of a message cannot be sent, and why.
@@ -69,9 +83,9 @@ fn refused(value: u64) -> String {
         transfer::STALE => "is stale",
         transfer::MOVED_TWICE => "is moved and sent once more",
         transfer::CONFINED => "may not leave its session",
-        _ => "cannot be sent",
+        _ => "is sent in an unknown way",
     };
-    format!("capability {place} of the message {why}")
+    format!(": capability {place} {why}")
 }
 
 fn exhausted(value: u64) -> String {
@@ -81,33 +95,35 @@ fn exhausted(value: u64) -> String {
         resource::HANDLES => "handles",
         resource::OBJECTS => "kernel objects",
         resource::THREADS => "threads",
-        resource::MACHINE_FRAMES => return format!("out of memory: the machine has {left} page frames left"),
-        _ => return "a resource ran out".into(),
+        resource::MACHINE_FRAMES => return format!(": the machine has {left} page frames left"),
+        _ => return String::new(),
     };
-    format!("out of {name}: the ledger has {left} left")
+    format!(": {name}, of which the ledger has {left} left")
 }
 
 /// The error that a server's exception stands for.
 pub fn from_exception(root: any_pointer::Reader<'_>) -> Error {
+    const SILENT: &str = "it failed without saying why";
     let Ok(exception) = root.get_as::<exception::Reader<'_>>() else {
-        return Error::failed("the server failed without saying why".into());
+        return Error::failed(format!("{SERVER}{SILENT}"));
     };
-    let text = exception.get_message().ok().and_then(|text| text.to_string().ok()).filter(|text| !text.is_empty());
-    let text = text.unwrap_or_else(|| "the server failed without saying why".into());
-    match exception.get_kind() {
-        Ok(exception::Kind::Overloaded) => Error::overloaded(text),
-        Ok(exception::Kind::Disconnected) => Error::disconnected(text),
-        Ok(exception::Kind::Unimplemented) => Error::unimplemented(text),
-        Ok(exception::Kind::InvalidArgument) => Error::failed(format!("invalid argument: {text}")),
-        Ok(exception::Kind::Failed) | Err(_) => Error::failed(text),
-    }
+    let text = exception.get_message().ok().and_then(|text| text.to_str().ok()).filter(|text| !text.is_empty());
+    let text = text.unwrap_or(SILENT);
+    let (kind, reason) = match exception.get_kind() {
+        Ok(exception::Kind::Overloaded) => (ErrorKind::Overloaded, ""),
+        Ok(exception::Kind::Disconnected) => (ErrorKind::Disconnected, ""),
+        Ok(exception::Kind::Unimplemented) => (ErrorKind::Unimplemented, ""),
+        Ok(exception::Kind::InvalidArgument) => (ErrorKind::Failed, INVALID_ARGUMENT),
+        Ok(exception::Kind::Failed) | Err(_) => (ErrorKind::Failed, ""),
+    };
+    Error { kind, extra: format!("{SERVER}{reason}{text}") }
 }
 
 /// Writes an error as the exception that a caller gets; the text is cut at `text_bytes`.
 pub fn to_exception(error: &Error, root: any_pointer::Builder<'_>, text_bytes: usize) {
     let mut exception = root.init_as::<exception::Builder<'_>>();
     let text = if error.extra.is_empty() { format!("{:?}", error.kind) } else { error.extra.clone() };
-    let (kind, text) = match (error.kind, text.strip_prefix("invalid argument: ")) {
+    let (kind, text) = match (error.kind, text.strip_prefix(INVALID_ARGUMENT)) {
         (ErrorKind::Failed, Some(rest)) => (exception::Kind::InvalidArgument, rest),
         (ErrorKind::Overloaded, _) => (exception::Kind::Overloaded, &*text),
         (ErrorKind::Disconnected, _) => (exception::Kind::Disconnected, &*text),

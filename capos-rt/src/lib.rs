@@ -11,6 +11,7 @@ extern crate alloc;
 
 pub mod arena;
 pub mod call;
+pub mod call_failure;
 pub mod errors;
 pub mod executor;
 pub mod handles;

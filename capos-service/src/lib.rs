@@ -14,12 +14,16 @@ mod context;
 mod failure;
 pub mod mapping;
 pub mod queue;
+pub mod retry;
 mod service;
 mod slot;
 pub mod spawn;
 pub mod time;
 
 pub use capos_abi::message::attribute;
+pub use capos_abi::status;
+pub use capos_rt::call_failure::{CallFailure, Kind, Side};
+pub use capos_rt::errors::invalid_argument;
 pub use capos_rt::executor::{block_on, spawn_local};
 pub use capos_rt::hooks::blocking::RingCall;
 pub use capos_rt::hooks::local::new_client;

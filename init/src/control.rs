@@ -3,6 +3,7 @@
 use crate::system::System;
 use crate::unit::{State, Unit};
 use capnp::Error;
+use capos_service::invalid_argument;
 use schema::supervisor_capnp::supervisor::{self, service};
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -37,7 +38,7 @@ impl supervisor::Server for Control {
     async fn kill(self: Rc<Self>, params: supervisor::KillParams, _: supervisor::KillResults) -> Result<(), Error> {
         let name = params.get()?.get_name()?.to_string()?;
         let unit = self.units().iter().find(|unit| unit.program.name == name);
-        let unit = unit.ok_or_else(|| Error::failed(format!("invalid argument: there is no program \"{name}\"")))?;
+        let unit = unit.ok_or_else(|| invalid_argument(format!("there is no program \"{name}\"")))?;
         let process = unit.process().ok_or_else(|| Error::failed(format!("\"{name}\" does not run")))?;
         process.kill_request().send().promise.await?;
         Ok(())

@@ -4,28 +4,30 @@
 using MemoryObject = import "../kernel/memory_object.capnp".MemoryObject;
 using Notification = import "../kernel/notification.capnp".Notification;
 
+using import "../annotations.capnp".idempotent;
+
 interface Workshop @0xb0f4a6e0d91c4c02 {
   # For tests of communication: objects in both directions, waiting, failing, dying.
 
   open @0 (start :UInt64) -> (counter :Counter);
   # A new counter. It ends with its last capability.
 
-  counters @1 () -> (alive :UInt32);
+  counters @1 () -> (alive :UInt32) $idempotent;
   # How many counters exist.
 
   use @2 (counter :Counter, times :UInt32) -> (value :UInt64);
   # Adds 1 to the caller's counter so many times.
 
-  wait @3 () -> ();
+  wait @3 () -> () $idempotent;
   # Never answers.
 
-  waiting @4 () -> (calls :UInt32);
+  waiting @4 () -> (calls :UInt32) $idempotent;
   # Calls of `wait` that are not cancelled.
 
   fail @5 (message :Text) -> ();
   # Fails with this message.
 
-  repeat @6 (text :Text, times :UInt32) -> (text :Text);
+  repeat @6 (text :Text, times :UInt32) -> (text :Text) $idempotent;
   # The text, so many times.
 
   crash @7 () -> ();
@@ -34,7 +36,7 @@ interface Workshop @0xb0f4a6e0d91c4c02 {
   consume @8 (memory :MemoryObject, bell :Notification, entries :UInt32, count :UInt64) -> (sum :UInt64);
   # Takes so many entries of one word out of a queue, and adds them up.
 
-  caller @9 () -> (first :UInt64, second :UInt64, disclosed :UInt32);
+  caller @9 () -> (first :UInt64, second :UInt64, disclosed :UInt32) $idempotent;
   # What the kernel says of the caller's session.
 
   same @10 (counter :Counter) -> (counter :Counter, own :Bool);

@@ -1,10 +1,12 @@
 @0xd2a1f07c5e8b3406;
 # The service graph as it runs.
 
+using import "../annotations.capnp".idempotent;
+
 interface Supervisor @0xb0f4a6e0d91c4b06 {
   # Control of the services that `init` started. Holding it means to be trusted with all of them.
 
-  list @0 () -> (services :List(Service));
+  list @0 () -> (services :List(Service)) $idempotent;
   # Every service of the manifest.
 
   kill @1 (name :Text);

@@ -1,10 +1,12 @@
 @0xd2a1f07c5e8b3404;
 # Who may log in.
 
+using import "../annotations.capnp".idempotent;
+
 interface Credentials @0xb0f4a6e0d91c4b04 {
   # Keeps the operator's account as a salted argon2id hash. No answer and no log ever contains a password.
 
-  state @0 () -> (setUp :Bool, durable :Bool, minPasswordBytes :UInt32);
+  state @0 () -> (setUp :Bool, durable :Bool, minPasswordBytes :UInt32) $idempotent;
   # Whether the operator exists, and whether the account survives a restart.
 
   setUp @1 (name :Text, password :Text) -> (outcome :SetUp);

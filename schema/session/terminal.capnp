@@ -3,6 +3,8 @@
 
 using TerminalOutput = import "terminal_output.capnp".TerminalOutput;
 
+using import "../annotations.capnp".idempotent;
+
 interface Terminal @0xb0f4a6e0d91c4b03 extends(TerminalOutput) {
   # Reads lines and keys and shows text. What is typed while nobody reads waits for the next reader.
 
@@ -20,7 +22,7 @@ interface Terminal @0xb0f4a6e0d91c4b03 extends(TerminalOutput) {
   interrupted @2 ();
   # Answers when ^C is typed while nobody reads.
 
-  output @3 () -> (output :TerminalOutput);
+  output @3 () -> (output :TerminalOutput) $idempotent;
   # The writing half.
 
   enum Ending {

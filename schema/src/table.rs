@@ -25,6 +25,8 @@ pub struct Method {
     pub name: &'static str,
     /// Doc comment.
     pub doc: &'static str,
+    /// Annotated `$idempotent`: calling twice does what calling once does.
+    pub idempotent: bool,
     /// Type of the parameter struct.
     pub params: fn() -> Type,
     /// Type of the result struct.
@@ -41,6 +43,12 @@ pub fn by_id(id: u64) -> Option<&'static Interface> {
 /// The interface with this name.
 pub fn by_name(name: &str) -> Option<&'static Interface> {
     INTERFACES.iter().find(|i| i.name == name)
+}
+
+/// Whether a method of an interface may be called twice; unknown ones may not.
+pub fn is_idempotent(interface: u64, method: u16) -> bool {
+    let methods = by_id(interface).map_or(&[][..], |interface| interface.methods);
+    methods.iter().any(|m| m.ordinal == method && m.idempotent)
 }
 
 impl Interface {

@@ -15,7 +15,9 @@ fn calls_between_processes_on_four_cpus() {
 #[test]
 fn a_program_that_faults_comes_back() {
     let mut machine = Machine::with("ping-pong").boot();
-    machine.expect("ball 5 is lost: the server died");
-    machine.expect("12 balls, 2 falls");
+    machine.expect("pong: faulted");
+    machine.expect("ball 4 comes back");
+    machine.expect("the point of ball 6 is lost: kernel: the server died");
+    machine.expect("12 balls came back, 2 points were lost");
     machine.completes();
 }

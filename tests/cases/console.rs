@@ -53,7 +53,7 @@ fn a_service_killed_in_the_middle_of_a_call_comes_back() {
     machine.enter();
     machine.shell("call @info.observe seconds=3600 &", &["[1] started"]);
     machine.send("call @supervisor.kill name=sysinfo\n");
-    machine.expect("error: the server is gone: ");
+    machine.expect("error: the server is gone, says the kernel: the server died");
     machine.send("call @info.describe\n");
     machine.expect("processors = 2\n");
     machine.expect(PROMPT);

@@ -52,7 +52,7 @@ async def main():
         await shop.fail(message="on purpose")
         sys.exit("a failing call did not fail")
     except capnp.KjException as failure:
-        equal("a failure's text", "on purpose" in failure.description, True)
+        equal("a failure's text and side", "server: on purpose" in failure.description, True)
     print("complete")
 
 

@@ -1,7 +1,8 @@
 //! What stock requests can do besides `send()`: block, start without boxes, and say what they accept.
-use super::RING_BRAND;
+use super::repeat::RepeatRequest;
 use super::request::{self, Answer};
 use super::tag::forget;
+use super::{REPEAT_BRAND, RING_BRAND};
 use crate::arena::UNIT_BYTES;
 use crate::call::{self, State};
 use crate::executor::block_on;
@@ -48,29 +49,56 @@ impl<P, R> RingCall for Request<P, R> {
     }
 
     fn with_deadline(self, nanoseconds: u64) -> Self {
-        on_ring(&*self.hook, |call| call.deadline.set(nanoseconds));
+        wish(&*self.hook, Wish::Deadline(nanoseconds));
         self
     }
 
     fn with_result_bytes(self, bytes: u32) -> Self {
-        on_ring(&*self.hook, |call| call.result_bytes.set(bytes.min(MAX_MESSAGE_BYTES).next_multiple_of(UNIT_BYTES)));
+        wish(&*self.hook, Wish::ResultBytes(bytes));
         self
     }
 
     fn accepting(self, capabilities: u8) -> Self {
-        on_ring(&*self.hook, |call| call.accepted.set(capabilities.min(MAX_CAPS as u8)));
+        wish(&*self.hook, Wish::Accepting(capabilities));
         self
     }
 
     fn disclosing(self, attributes: u32) -> Self {
-        on_ring(&*self.hook, |call| call.disclosing.set(attributes));
+        wish(&*self.hook, Wish::Disclosing(attributes));
         self
     }
 }
 
-fn on_ring(hook: &dyn RequestHook, change: impl FnOnce(&call::Call)) {
-    if hook.get_brand() == RING_BRAND {
-        change(call::get(core::ptr::from_ref(hook).cast::<()>().addr() as u32 - 1));
+/// What a request may be asked for besides its message: see the methods of [`RingCall`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// End at this time.
+    Deadline(u64),
+    /// Room for a result.
+    ResultBytes(u32),
+    /// Capabilities accepted in the result.
+    Accepting(u8),
+    /// Attributes of the own session.
+    Disclosing(u32),
+}
+
+/// Asks a request for something; one of a local object has nothing to give.
+pub fn wish(hook: &dyn RequestHook, wanted: Wish) {
+    match hook.get_brand() {
+        RING_BRAND => fulfil(call::get(core::ptr::from_ref(hook).cast::<()>().addr() as u32 - 1), wanted),
+        // SAFETY: only a `RepeatRequest` has this brand.
+        REPEAT_BRAND => unsafe { &*core::ptr::from_ref(hook).cast::<RepeatRequest>() }.note(wanted),
+        _ => {}
+    }
+}
+
+#[inline]
+fn fulfil(call: &call::Call, wanted: Wish) {
+    match wanted {
+        Wish::Deadline(nanoseconds) => call.deadline.set(nanoseconds),
+        Wish::ResultBytes(bytes) => call.result_bytes.set(bytes.min(MAX_MESSAGE_BYTES).next_multiple_of(UNIT_BYTES)),
+        Wish::Accepting(capabilities) => call.accepted.set(capabilities.min(MAX_CAPS as u8)),
+        Wish::Disclosing(attributes) => call.disclosing.set(attributes),
     }
 }
 

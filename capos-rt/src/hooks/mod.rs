@@ -16,6 +16,7 @@ pub mod params;
 pub mod pipeline;
 pub mod reach;
 pub mod reader;
+pub mod repeat;
 pub mod request;
 pub mod response;
 pub mod results;
@@ -30,3 +31,5 @@ pub const MOVING_BRAND: usize = usize::from_be_bytes(*b"caposmov");
 pub const LOCAL_BRAND: usize = usize::from_be_bytes(*b"caposloc");
 /// Brand of capabilities that will be in the answer of a call.
 pub const PROMISE_BRAND: usize = usize::from_be_bytes(*b"caposprm");
+/// Brand of requests that may be made more than once.
+pub const REPEAT_BRAND: usize = usize::from_be_bytes(*b"caposrep");

@@ -7,7 +7,6 @@ use crate::call::{self, Call, State, add_reference, drop_reference, is_done};
 use crate::executor::spawn_local;
 use crate::runtime::RUNTIME;
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::vec::Vec;
 use capnp::capability::{Promise, Request};
 use capnp::private::capability::{ClientHook, ParamsHook, PipelineHook, PipelineOp, ResultsHook};
@@ -93,10 +92,8 @@ pub fn submit_promised(index: u32) {
             call::get(promised.call).waiters.borrow_mut().push(index);
             call.promised.set(Some(promised));
         }
-        Some(Err(error)) => {
-            let text = format!("the call that was to give the capability failed: {}", error.extra);
-            call::fail(index, Error { kind: error.kind, extra: text });
-        }
+        // Why the call failed that was to give the capability.
+        Some(Err(error)) => call::fail(index, error),
         Some(Ok(hook)) => match capability::handle(&*hook) {
             Some(handle) => {
                 RUNTIME.handles.add(handle);

@@ -205,10 +205,10 @@ fn calls_are_answered() {
 fn errors_keep_kind_and_text() {
     world(64 << 10, |echo, terminal, _| {
         let of = |text| say(&echo, text).map(|_| ()).unwrap_err();
-        assert_eq!((of("fail").kind, &*of("fail").extra), (ErrorKind::Failed, "as you wish"));
-        assert_eq!((of("overload").kind, &*of("overload").extra), (ErrorKind::Overloaded, "too much"));
-        assert_eq!((of("disconnect").kind, &*of("disconnect").extra), (ErrorKind::Disconnected, "gone"));
-        assert_eq!(of("invalid").extra, "invalid argument: text");
+        assert_eq!((of("fail").kind, &*of("fail").extra), (ErrorKind::Failed, "server: as you wish"));
+        assert_eq!((of("overload").kind, &*of("overload").extra), (ErrorKind::Overloaded, "server: too much"));
+        assert_eq!((of("disconnect").kind, &*of("disconnect").extra), (ErrorKind::Disconnected, "server: gone"));
+        assert_eq!(of("invalid").extra, "server: invalid argument: text");
         let unimplemented = block_on(terminal.interrupted_request().send().promise).map(|_| ()).unwrap_err();
         assert_eq!(unimplemented.kind, ErrorKind::Unimplemented);
     });
@@ -257,7 +257,7 @@ fn a_message_beyond_the_endpoints_limit_is_an_error_that_names_both_sizes() {
         assert_eq!(error.kind, ErrorKind::Overloaded);
         assert_eq!(
             error.extra,
-            "the message has 3145752 bytes, more than the receiver accepts: it takes at most 2097152 bytes"
+            "kernel: the message is larger than the receiver accepts: it has 3145752 bytes, and at most 2097152 bytes are accepted"
         );
         say_bytes(&echo, 10).unwrap();
     });

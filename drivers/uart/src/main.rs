@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use capnp::{Error, Result};
-use capos_service::{Context, Failure, spawn_local, wait};
+use capos_service::{Context, Failure, invalid_argument, spawn_local, wait};
 use schema::interrupt_capnp::interrupt;
 use schema::io_ports_capnp::io_ports;
 use schema::ledger_capnp::ledger;
@@ -56,7 +56,7 @@ impl serial_port::Server for Port {
     async fn write(self: Rc<Self>, params: serial_port::WriteParams, _: serial_port::WriteResults) -> Result<()> {
         let data = params.get()?.get_data()?;
         if data.len() > MAX_WRITE_BYTES {
-            return Err(Error::failed(format!("invalid argument: at most {MAX_WRITE_BYTES} bytes a call")));
+            return Err(invalid_argument(format!("at most {MAX_WRITE_BYTES} bytes a call")));
         }
         self.0.write(data).await
     }

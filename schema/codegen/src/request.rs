@@ -1,6 +1,6 @@
 //! The compiled schema: the stock compiler's `CodeGeneratorRequest`, indexed.
 use capnp::message::{Reader, ReaderOptions};
-use capnp::schema_capnp::{code_generator_request, node};
+use capnp::schema_capnp::{code_generator_request, method, node};
 use capnp::serialize::OwnedSegments;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -86,6 +86,11 @@ impl Request {
             }
         }
         all
+    }
+
+    /// Whether a method carries an annotation.
+    pub fn has_annotation(method: &method::Reader<'_>, annotation: u64) -> bool {
+        method.get_annotations().expect("annotations").iter().any(|a| a.get_id() == annotation)
     }
 
     fn nodes(&self) -> impl Iterator<Item = node::Reader<'_>> {

@@ -4,6 +4,9 @@ use crate::request::{Request, short_name};
 use capnp::schema_capnp::node;
 use std::fmt::Write;
 
+/// The annotation `idempotent` of `schema/annotations.capnp`.
+const IDEMPOTENT: u64 = 0xb0f4a6e0d91c4d01;
+
 /// Rust source of the constant `INTERFACES` in `schema::table`.
 pub fn interfaces(request: &Request) -> String {
     let mut out =
@@ -22,7 +25,8 @@ pub fn interfaces(request: &Request) -> String {
             let message = |id: u64, part: &str| message_type(request, id, &module, method_name, part);
             let params = message(method.get_param_struct_type(), "params");
             let results = message(method.get_result_struct_type(), "results");
-            writeln!(out, "Method {{ ordinal: {ordinal}, name: {method_name:?}, doc: {doc:?}, params: {params}, results: {results} }},")
+            let idempotent = Request::has_annotation(&method, IDEMPOTENT);
+            writeln!(out, "Method {{ ordinal: {ordinal}, name: {method_name:?}, doc: {doc:?}, idempotent: {idempotent}, params: {params}, results: {results} }},")
                 .expect("string");
         }
         out.push_str("] },\n");

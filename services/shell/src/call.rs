@@ -6,6 +6,7 @@ use capnp::schema::StructSchema;
 use capnp::schema_capnp::node;
 use capnp::traits::FromPointerBuilder;
 use capnp::{ErrorKind, Word, any_pointer, dynamic_struct};
+use capos_service::{CallFailure, Kind, Side};
 use schema::table::Method;
 
 use crate::arguments;
@@ -119,12 +120,19 @@ fn size(schema: StructSchema) -> capnp::Result<StructSize> {
 
 /// Why a call failed, and what to do about it.
 pub fn failure(error: &capnp::Error) -> String {
-    let (what, advice) = match error.kind {
-        ErrorKind::Disconnected => ("the server is gone", " If it restarts, call again."),
-        ErrorKind::Overloaded => ("refused for now", " Try again later."),
-        ErrorKind::Unimplemented => ("not implemented", ""),
-        _ => ("the call failed", ""),
+    let failure = CallFailure::of(error);
+    let (what, advice) = match failure.kind {
+        Kind::Disconnected => ("the server is gone", " If it restarts, call again."),
+        Kind::Overloaded => ("refused for now", " Try again later."),
+        Kind::Unimplemented => ("not implemented", ""),
+        Kind::InvalidArgument => ("an argument is wrong", ""),
+        Kind::Failed => ("the call failed", ""),
     };
-    let detail = if error.extra.is_empty() { error.to_string() } else { error.extra.clone() };
-    format!("{what}: {}.{advice}", detail.trim_end_matches('.'))
+    let side = match failure.side {
+        Side::Caller => "here",
+        Side::Kernel => "says the kernel",
+        Side::Server => "says the server",
+    };
+    let detail = if error.extra.is_empty() { &error.to_string() } else { failure.message };
+    format!("{what}, {side}: {}.{advice}", detail.trim_end_matches('.'))
 }

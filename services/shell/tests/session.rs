@@ -87,7 +87,7 @@ impl system_info::Server for Info {
         mut results: system_info::ObserveResults,
     ) -> capnp::Result<()> {
         match params.get()?.get_seconds() {
-            0 => Err(capnp::Error::disconnected("it died".to_owned())),
+            0 => Err(capnp::Error::disconnected("kernel: the server died".to_owned())),
             seconds => {
                 results.get().set_samples(seconds);
                 Ok(())
@@ -225,7 +225,10 @@ fn caps_lists_names_interfaces_and_what_they_are() {
 #[test]
 fn a_dead_server_is_an_error_and_the_session_goes_on() {
     let seen = typed(&["call @info.observe seconds=0", "call @info.observe seconds=1"]);
-    assert!(seen.contains("error: the server is gone: it died. If it restarts, call again."), "{seen}");
+    assert!(
+        seen.contains("error: the server is gone, says the kernel: the server died. If it restarts, call again."),
+        "{seen}"
+    );
     assert!(seen.contains("samples = 1\n"), "{seen}");
 }
 

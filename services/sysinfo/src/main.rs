@@ -3,8 +3,8 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 
-use capnp::{Error, Result};
-use capos_service::{Context, Failure, sleep};
+use capnp::Result;
+use capos_service::{Context, Failure, invalid_argument, sleep};
 use schema::system_control_capnp::system_status;
 use schema::system_info_capnp::system_info;
 use sysinfo::facts::{Extremes, FRAME_BYTES, MAX_OBSERVATION_SECONDS, Names};
@@ -50,7 +50,7 @@ impl system_info::Server for Info {
     ) -> Result<()> {
         let seconds = params.get()?.get_seconds();
         if seconds > MAX_OBSERVATION_SECONDS {
-            return Err(Error::failed(format!("invalid argument: at most {MAX_OBSERVATION_SECONDS} seconds")));
+            return Err(invalid_argument(format!("at most {MAX_OBSERVATION_SECONDS} seconds")));
         }
         let mut extremes = Extremes::default();
         for _ in 0..seconds {

@@ -1,23 +1,38 @@
-//! Gives every ball back, but runs out of stack at each fifth: the fault ends this process, and `init` starts it again.
-use schema::echo_capnp::echo;
+//! Gives every ball back and counts points, but runs out of stack at each fifth call: the fault ends this process, and `init` starts it again.
+use schema::pong_capnp::pong;
 use std::cell::Cell;
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::rc::Rc;
 
-/// Balls that one life lasts for.
+/// Calls that one life lasts for.
 const STAMINA: u32 = 4;
 
+#[derive(Default)]
 struct Pong {
-    hits: Cell<u32>,
+    calls: Cell<u32>,
+    total: Cell<u32>,
 }
 
-impl echo::Server for Pong {
-    async fn words(self: Rc<Self>, params: echo::WordsParams, mut results: echo::WordsResults) -> capnp::Result<()> {
-        if self.hits.replace(self.hits.get() + 1) == STAMINA {
+impl Pong {
+    fn move_about(&self) {
+        if self.calls.replace(self.calls.get() + 1) == STAMINA {
             fall(0);
         }
-        results.get().set_a(params.get()?.get_a());
+    }
+}
+
+impl pong::Server for Pong {
+    async fn play(self: Rc<Self>, params: pong::PlayParams, mut results: pong::PlayResults) -> capnp::Result<()> {
+        self.move_about();
+        results.get().set_ball(params.get()?.get_ball());
+        Ok(())
+    }
+
+    async fn score(self: Rc<Self>, params: pong::ScoreParams, mut results: pong::ScoreResults) -> capnp::Result<()> {
+        self.move_about();
+        self.total.set(self.total.get().saturating_add(params.get()?.get_points()));
+        results.get().set_total(self.total.get());
         Ok(())
     }
 }
@@ -30,7 +45,7 @@ fn fall(depth: u64) -> u64 {
 
 fn main() -> ExitCode {
     capos_service::run(async |context| {
-        context.offer::<echo::Client, _>(Pong { hits: Cell::new(0) })?;
+        context.offer::<pong::Client, _>(Pong::default())?;
         context.serve().await
     })
 }

@@ -1,5 +1,7 @@
 //! Calls the service `workshop` in another process in every way, and says what held.
 
+mod retry;
+
 use capnp::capability::RemotePromise;
 use capnp::{Error, ErrorKind};
 use capos_service::queue::Exchange;
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         queues(&workshop).await?;
         sessions(&workshop).await?;
         death(&workshop).await?;
+        retry::outlives(&workshop).await?;
         complete(&context).await
     })
 }
@@ -178,7 +181,7 @@ async fn errors(workshop: &workshop::Client) -> Result<(), Failure> {
     let mut request = workshop.fail_request();
     request.get().set_message("as asked");
     let error = request.send().promise.await.map(drop).unwrap_err();
-    check("an error keeps kind and text", error.kind == ErrorKind::Failed && error.extra == "as asked")?;
+    check("an error keeps kind and text", error.kind == ErrorKind::Failed && error.extra == "server: as asked")?;
     let counter = open(workshop, 1).await?;
     let wide: workshop::Client = capnp::capability::FromClientHook::cast_to(counter);
     let error = wide.counters_request().send().promise.await.map(drop).unwrap_err();

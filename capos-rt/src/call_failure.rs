@@ -1,0 +1,156 @@
+//! Why a call failed, read from its `capnp::Error`: which side, what kind, which status, which words.
+use crate::errors::{INVALID_ARGUMENT, KERNEL, SENTENCES, SERVER};
+use capnp::{Error, ErrorKind};
+use capos_abi::status::Status;
+
+/// How capnp-rpc begins the text of an error that the far side answered with.
+const REMOTE: &str = "remote exception: ";
+
+/// Who says that a call failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The caller's own runtime: the call did not leave this process, or its answer could not be read.
+    Caller,
+    /// The kernel, which carries calls and serves its own objects.
+    Kernel,
+    /// The server, or the framework in it.
+    Server,
+}
+
+/// What kind of failure it is: those of `Exception` (`schema/kernel/exception.capnp`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Calling again will fail again.
+    Failed,
+    /// It may work later, or with less.
+    Overloaded,
+    /// The object or its session is gone.
+    Disconnected,
+    /// This object does not offer the method.
+    Unimplemented,
+    /// An argument was at fault.
+    InvalidArgument,
+}
+
+/// A failed call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallFailure<'a> {
+    /// Who says so.
+    pub side: Side,
+    /// What kind.
+    pub kind: Kind,
+    /// The kernel's status, if it was the kernel that refused: one of `capos_abi::status`.
+    pub status: Option<Status>,
+    /// The sentence, without what the other fields say.
+    pub message: &'a str,
+}
+
+impl<'a> CallFailure<'a> {
+    /// What an error of a call says.
+    pub fn of(error: &'a Error) -> Self {
+        let (side, text) = side_of(&error.extra);
+        let status = if side == Side::Kernel { status_of(text) } else { None };
+        let (kind, message) = match (error.kind, text.strip_prefix(INVALID_ARGUMENT)) {
+            (ErrorKind::Failed, Some(rest)) => (Kind::InvalidArgument, rest),
+            (ErrorKind::Overloaded, _) => (Kind::Overloaded, text),
+            (ErrorKind::Disconnected, _) => (Kind::Disconnected, text),
+            (ErrorKind::Unimplemented, _) => (Kind::Unimplemented, text),
+            _ => (Kind::Failed, text),
+        };
+        Self { side, kind, status, message }
+    }
+}
+
+fn side_of(text: &str) -> (Side, &str) {
+    for (beginning, side) in [(KERNEL, Side::Kernel), (SERVER, Side::Server), (REMOTE, Side::Server)] {
+        if let Some(rest) = text.strip_prefix(beginning) {
+            return (side, rest);
+        }
+    }
+    (Side::Caller, text)
+}
+
+fn status_of(text: &str) -> Option<Status> {
+    SENTENCES.iter().find(|(.., sentence)| text.starts_with(sentence)).map(|(status, ..)| *status)
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+    use crate::errors::{from_exception, from_status, to_exception, too_big};
+    use alloc::string::ToString;
+    use capnp::message::{Builder, HeapAllocator};
+    use capos_abi::status;
+
+    /// An error after its way from a server to a caller.
+    fn over_the_ring(error: &Error) -> Error {
+        let mut message = Builder::new(HeapAllocator::new());
+        to_exception(error, message.init_root(), 600);
+        from_exception(message.get_root_as_reader().expect("a root"))
+    }
+
+    #[test]
+    fn every_status_is_told_with_its_kind_and_side() {
+        for &(status, kind, sentence) in SENTENCES {
+            let error = from_status(status, 3);
+            let failure = CallFailure::of(&error);
+            assert_eq!((failure.side, failure.status, error.kind), (Side::Kernel, Some(status), kind), "{sentence}");
+            let invalid = matches!(status, status::BAD_MESSAGE | status::BAD_ARGUMENT);
+            assert_eq!(failure.kind == Kind::InvalidArgument, invalid, "{sentence}");
+        }
+        let unknown = from_status(-99, 0);
+        let failure = CallFailure::of(&unknown);
+        assert_eq!((failure.side, failure.status, failure.message), (Side::Kernel, None, "unknown status -99"));
+    }
+
+    #[test]
+    fn no_sentence_begins_like_another() {
+        for (index, (.., one)) in SENTENCES.iter().enumerate() {
+            assert!(
+                SENTENCES.iter().skip(index + 1).all(|(.., other)| !one.starts_with(other) && !other.starts_with(one))
+            );
+        }
+    }
+
+    #[test]
+    fn figures_are_named() {
+        let left = u64::from(status::resource::FRAMES) << status::REMAINDER_BITS | 12;
+        assert!(from_status(status::EXHAUSTED, left).extra.ends_with("page frames, of which the ledger has 12 left"));
+        assert!(too_big(5000, 4096).extra.ends_with("it has 5000 bytes, and at most 4096 bytes are accepted"));
+        assert_eq!(CallFailure::of(&too_big(5000, 4096)).status, Some(status::TOO_BIG));
+        let stale = u64::from(status::transfer::STALE) << status::transfer::WHY_SHIFT | 2;
+        assert!(from_status(status::BAD_CAPABILITY, stale).extra.ends_with("capability 3 is stale"));
+    }
+
+    #[test]
+    fn what_a_server_says_keeps_kind_and_text_and_is_its_own_word() {
+        let said = |error: Error, kind| {
+            let (error, text) = (over_the_ring(&error), error.extra.replace(INVALID_ARGUMENT, ""));
+            let failure = CallFailure::of(&error);
+            assert_eq!((failure.side, failure.kind, failure.message), (Side::Server, kind, &*text));
+        };
+        said(Error::failed("broken".to_string()), Kind::Failed);
+        said(Error::failed("invalid argument: 7".to_string()), Kind::InvalidArgument);
+        said(Error::overloaded("busy".to_string()), Kind::Overloaded);
+        said(Error::disconnected("gone".to_string()), Kind::Disconnected);
+        said(Error::unimplemented("what?".to_string()), Kind::Unimplemented);
+    }
+
+    #[test]
+    fn a_server_cannot_pass_for_the_kernel() {
+        let forged = from_status(status::SERVER_DIED, 0);
+        let error = over_the_ring(&forged);
+        let failure = CallFailure::of(&error);
+        assert_eq!((failure.side, failure.status), (Side::Server, None));
+        assert_eq!(failure.message, forged.extra, "the error of a call that the server made, as it tells it");
+    }
+
+    #[test]
+    fn errors_of_the_own_side_and_of_a_remote_one() {
+        let own = Error::failed("the message carries more than 15 capabilities".to_string());
+        assert_eq!(CallFailure::of(&own).side, Side::Caller);
+        let remote = Error::overloaded("remote exception: kernel: the deadline passed".to_string());
+        let failure = CallFailure::of(&remote);
+        assert_eq!((failure.side, failure.kind, failure.status), (Side::Server, Kind::Overloaded, None));
+    }
+}
