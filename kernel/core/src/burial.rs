@@ -18,7 +18,7 @@ use crate::thread::{State, Thread};
 use capos_abi::status;
 
 /// Pages unmapped between two flushes of stale translations.
-const UNMAP_BATCH: usize = 64;
+const UNMAP_BATCH: usize = 32;
 /// Page tables freed in one step.
 const TABLES_PER_STEP: u32 = 64;
 /// Nanoseconds after which a processor that has something else to do goes on with a chore.
@@ -254,17 +254,18 @@ impl<P: Platform> Kernel<P> {
     /// Unmaps up to [`UNMAP_BATCH`] mapped pages; frees their frames if they are private, and the reservations of those that were never
     /// touched.
     fn unmap_batch(&mut self, space: Space, start: u64, end: u64, is_private: bool) -> u64 {
-        let mut batch = [None::<Frame>; UNMAP_BATCH];
+        let (mut batch, mut touched) = ([Frame(0); UNMAP_BATCH], 0);
         let (mut at, mut first, mut last) = (start, end, start);
-        for place in &mut batch {
+        while let Some(place) = batch.get_mut(touched) {
             let (reached, frame) = self.platform.unmap_next(space, at, end);
             let looked_at = ((reached - at) / FRAME_BYTES).min(capos_abi::PAGE_BYTES / 8) as u32;
             self.stay.spend(cost::PAGE + looked_at * cost::TABLE_ENTRY);
-            if frame.is_some() {
-                (first, last) = (first.min(reached - FRAME_BYTES), reached);
-            }
-            *place = frame;
             at = reached;
+            if let Some(frame) = frame {
+                (first, last) = (first.min(reached - FRAME_BYTES), reached);
+                *place = frame;
+                touched += 1;
+            }
             if at >= end || self.stay.is_over() {
                 break;
             }
@@ -274,7 +275,7 @@ impl<P: Platform> Kernel<P> {
             self.platform.flush(space, first, (last - first) / FRAME_BYTES);
         }
         if is_private {
-            let touched = batch.into_iter().flatten().inspect(|frame| self.frames.free(*frame)).count();
+            batch.into_iter().take(touched).for_each(|frame| self.frames.free(frame));
             self.frames.unreserve((at - start) / FRAME_BYTES - touched as u64);
         }
         at

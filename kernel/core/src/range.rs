@@ -41,6 +41,15 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether neighbours of these kinds are one range.
+    fn joins(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Reserved, Self::Reserved) => true,
+            (Self::Committed(one), Self::Committed(other)) => one == other,
+            _ => false,
+        }
+    }
+
     /// The same memory with another access.
     pub fn with_access(self, access: Access) -> Self {
         match self {
@@ -186,32 +195,42 @@ impl RangeMap {
         self.ranges.push(range);
     }
 
-    fn replace(&mut self, start: u64, end: u64, with: Option<Range>) {
-        let first = self.ranges.partition_point(|r| r.end <= start);
-        let behind = self.ranges.partition_point(|r| r.start < end);
-        let head = self.ranges.get(first).filter(|r| r.start < start).map(|r| r.clip(r.start, start));
-        let tail =
-            behind.checked_sub(1).and_then(|i| self.ranges.get(i)).filter(|r| r.end > end).map(|r| r.clip(end, r.end));
-        self.ranges.splice(first..behind.max(first), [head, with, tail].into_iter().flatten());
-        self.merge_around(first);
+    /// Puts `with` in the place of `start..end`; what it equals at its borders becomes one with it, so that the map stays as
+    /// short as it can be.
+    fn replace(&mut self, start: u64, end: u64, mut with: Option<Range>) {
+        let mut first = self.ranges.partition_point(|r| r.end <= start);
+        let mut behind =
+            first + self.ranges.get(first..).map_or(0, |rest| rest.iter().take_while(|r| r.start < end).count());
+        let mut head = self.ranges.get(first).filter(|r| r.start < start).map(|r| r.clip(r.start, start));
+        let last = behind.checked_sub(1).and_then(|last| self.ranges.get(last));
+        let mut tail = last.filter(|r| r.end > end && r.start < end).map(|r| r.clip(end, r.end));
+        if let Some(with) = &mut with {
+            let before = head.or_else(|| first.checked_sub(1).and_then(|i| self.ranges.get(i)).copied());
+            if let Some(before) = before.filter(|r| r.end == start && r.kind.joins(&with.kind)) {
+                first -= usize::from(head.take().is_none());
+                with.start = before.start;
+            }
+            let next = tail.or_else(|| self.ranges.get(behind).copied());
+            if let Some(next) = next.filter(|r| r.start == end && r.kind.joins(&with.kind)) {
+                behind += usize::from(tail.take().is_none());
+                with.end = next.end;
+            }
+        }
+        self.put(first, behind, [head, with, tail]);
     }
 
-    /// Joins equal neighbours near `at`, so that the map stays as short as it can be.
-    fn merge_around(&mut self, at: usize) {
-        for i in (at.saturating_sub(1)..at + 3).rev() {
-            let (Some(a), Some(b)) = (self.ranges.get(i), self.ranges.get(i + 1)) else { continue };
-            let same = match (a.kind, b.kind) {
-                (Kind::Reserved, Kind::Reserved) => true,
-                (Kind::Committed(x), Kind::Committed(y)) => x == y,
-                _ => false,
-            };
-            if same && a.end == b.start {
-                let end = b.end;
-                self.ranges.remove(i + 1);
-                if let Some(a) = self.ranges.get_mut(i) {
-                    a.end = end;
-                }
+    /// Puts `new` in the place of the ranges `first..behind`.
+    fn put(&mut self, first: usize, behind: usize, new: [Option<Range>; 3]) {
+        let mut at = first;
+        for range in new.into_iter().flatten() {
+            match self.ranges.get_mut(at) {
+                Some(place) if at < behind => *place = range,
+                _ => self.ranges.insert(at, range),
             }
+            at += 1;
+        }
+        if at < behind {
+            self.ranges.drain(at..behind);
         }
     }
 }

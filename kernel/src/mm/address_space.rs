@@ -137,13 +137,15 @@ pub fn zero(frame: Frame) {
 /// Frees the tables that the first `entries` entries lead to, and those below, which are `levels` levels, until `left` is used up;
 /// whether all are free.
 fn free_below(table: Table, entries: u64, levels: u32, left: &mut u32, frames: &mut FrameAllocator) -> bool {
-    for index in 0..entries {
-        let Some(below) = table.next(index) else { continue };
+    let mut index = 0;
+    while let Some(used) = table.first_used(index, entries) {
+        index = used + 1;
+        let Some(below) = table.next(used) else { continue };
         if levels > 1 && !free_below(below, ENTRIES, levels - 1, left, frames) || *left == 0 {
             return false;
         }
         *left -= 1;
-        table.set(index, Entry::EMPTY);
+        table.set(used, Entry::EMPTY);
         frames.free(Frame::containing(below.physical()));
     }
     true
