@@ -134,6 +134,14 @@ impl Default for Call {
     }
 }
 
+impl Call {
+    /// Whether the answer is a reply that came over the ring.
+    #[inline]
+    fn has_reply(&self) -> bool {
+        self.status.get() == status::OK && self.error.borrow().is_none()
+    }
+}
+
 /// The call with this number.
 #[inline]
 pub fn get(index: u32) -> &'static Call {
@@ -474,6 +482,13 @@ pub fn is_done(index: u32) -> bool {
     get(index).state.get() == State::Done
 }
 
+/// Whether the call succeeded, or why it did not. The answer is there.
+#[inline]
+pub fn outcome(index: u32) -> Result<()> {
+    let call = get(index);
+    if call.has_reply() { Ok(()) } else { without_reply(call).map(drop) }
+}
+
 /// The answer's root pointer, or why there is none.
 ///
 /// # Safety
@@ -481,7 +496,7 @@ pub fn is_done(index: u32) -> bool {
 #[inline]
 pub unsafe fn answer<'a>(index: u32) -> Result<any_pointer::Reader<'a>> {
     let call = get(index);
-    if call.status.get() != status::OK || call.error.borrow().is_some() {
+    if !call.has_reply() {
         return without_reply(call);
     }
     let mut root = call.reply.root()?;

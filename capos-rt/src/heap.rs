@@ -1,4 +1,6 @@
-//! The heap: `dlmalloc` over one range of addresses, committed as it grows and given back as it shrinks.
+//! The heap: `dlmalloc` over one range of addresses, committed as it grows and given back as it shrinks. Before it stand
+//! the small [`Blocks`] that each thread keeps.
+use crate::blocks::{Blocks, Size};
 use crate::lock::Mutex;
 use crate::{objects, thread};
 use capos_abi::PAGE_BYTES;
@@ -12,9 +14,20 @@ const ADDRESS_BYTES: usize = 64 << 30;
 
 static HEAP: Mutex<Dlmalloc<Pages>> = Mutex::new(Dlmalloc::new_with_allocator(Pages::new()));
 
+/// The calling thread's blocks.
+#[thread_local]
+static BLOCKS: Blocks = Blocks::new();
+
 /// Memory for a value, or null.
 #[inline]
 pub fn allocate(layout: Layout) -> *mut u8 {
+    let block = Size::of(layout).map_or(ptr::null_mut(), |size| BLOCKS.take(size));
+    if block.is_null() { allocate_anew(layout) } else { block }
+}
+
+#[cold]
+fn allocate_anew(layout: Layout) -> *mut u8 {
+    let layout = whole(layout);
     // SAFETY: any size and alignment may be asked for.
     unsafe { HEAP.lock().malloc(layout.size(), layout.align()) }
 }
@@ -25,18 +38,47 @@ pub fn allocate(layout: Layout) -> *mut u8 {
 /// `memory` is from [`allocate`] or [`reallocate`] with this layout and is used no more.
 #[inline]
 pub unsafe fn free(memory: *mut u8, layout: Layout) {
+    // SAFETY: promised by the caller; memory of such a layout is a block of its size.
+    if Size::of(layout).is_none_or(|size| unsafe { !BLOCKS.keep(memory, size) }) {
+        // SAFETY: promised by the caller.
+        unsafe { give_back(memory, whole(layout)) }
+    }
+}
+
+/// Gives back what the calling thread keeps for itself.
+pub(crate) fn flush() {
+    // SAFETY: blocks came from the heap with this layout.
+    BLOCKS.give_up(|block, size| unsafe { give_back(block, size.layout()) });
+}
+
+/// # Safety
+/// `memory` came from the heap with this layout and is used no more.
+#[cold]
+unsafe fn give_back(memory: *mut u8, layout: Layout) {
     // SAFETY: promised by the caller.
     unsafe { HEAP.lock().free(memory, layout.size(), layout.align()) }
+}
+
+/// What the heap is asked for in place of a layout.
+#[inline]
+fn whole(layout: Layout) -> Layout {
+    Size::of(layout).map_or(layout, Size::layout)
 }
 
 /// Memory of another size with the same content, or null; then the old memory remains.
 ///
 /// # Safety
-/// `memory` is from [`allocate`] or [`reallocate`] with this layout.
+/// `memory` is from [`allocate`] or [`reallocate`] with this layout, and `bytes` are a valid size for its alignment.
 #[inline]
 pub unsafe fn reallocate(memory: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
+    // SAFETY: `GlobalAlloc::realloc` lets its callers only ask for sizes that are valid with the alignment.
+    let wanted = unsafe { Layout::from_size_align_unchecked(bytes, layout.align()) };
+    let (old, new) = (whole(layout), whole(wanted));
+    if old == new {
+        return memory;
+    }
     // SAFETY: promised by the caller.
-    unsafe { HEAP.lock().realloc(memory, layout.size(), layout.align(), bytes) }
+    unsafe { HEAP.lock().realloc(memory, old.size(), old.align(), new.size()) }
 }
 
 /// The committed part of the heap's addresses: from `start` to `end`.

@@ -10,6 +10,7 @@
 extern crate alloc;
 
 pub mod arena;
+pub mod blocks;
 pub mod call;
 pub mod call_failure;
 pub mod errors;

@@ -73,6 +73,7 @@ fn arguments() -> *const *const c_char {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn main(argc: i32, argv: *const *const c_char) -> i32 {
     if hermit::entropy::forget_starting_key() {
+        heap::flush();
         // SAFETY: std has made nothing with a destructor yet, and this function's callers use no thread-local value.
         unsafe { tls::Layout::own().rewind() };
         attach_again();

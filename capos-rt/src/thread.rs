@@ -12,7 +12,7 @@ use crate::lock::SpinLock;
 use crate::objects::{self, Start};
 use crate::raw::Failure;
 use crate::runtime::RUNTIME;
-use crate::{futex, raw, ring, tls};
+use crate::{futex, heap, raw, ring, tls};
 use capos_abi::PAGE_BYTES;
 use capos_abi::handle::{Handle, NULL};
 use capos_abi::status;
@@ -222,6 +222,7 @@ unsafe fn retire(record: *mut Thread) {
     let (memory, life, handle) =
         unsafe { ((*record).memory, (*record).life.as_ptr(), (*record).handle.load(Ordering::Relaxed)) };
     let may_be_kept = !IS_LENT.get() && ring::with(|ring| ring.is_idle()) && RUNTIME.is_unused();
+    heap::flush();
     let retired = RECORDS.lock().retire(record, may_be_kept);
     if retired.is_joined {
         futex::wake_at_next_entry(life as usize);

@@ -66,8 +66,7 @@ impl Answer {
     /// The answer that is there, without waiting.
     #[inline]
     pub fn take(self) -> Result<Response<any_pointer::Owned>> {
-        // SAFETY: this answer holds a reference, and the reader is dropped at once.
-        unsafe { call::answer(self.call) }?;
+        call::outcome(self.call)?;
         let response = Response::new(tag::<RingResponse>(self.call.into()));
         core::mem::forget(self);
         Ok(response)
