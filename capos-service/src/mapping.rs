@@ -1,11 +1,12 @@
-//! Memory objects mapped into the own address space for a while.
+//! Memory objects mapped into the own address space for a while. The kernel answers these calls at once: nobody waits.
 
+use crate::RingCall;
 use capnp::Error;
 use capos_abi::PAGE_BYTES;
 use schema::memory_object_capnp::memory_reader;
 use schema::virtual_memory_capnp::virtual_memory::{self, Access};
 
-/// A mapping. It stays until [`Mapping::unmap`].
+/// A mapping. It stays until it is dropped.
 pub struct Mapping {
     memory: virtual_memory::Client,
     address: u64,
@@ -14,14 +15,14 @@ pub struct Mapping {
 
 impl Mapping {
     /// Maps the first `bytes` of an object somewhere.
-    pub async fn new(
+    pub fn new(
         memory: &virtual_memory::Client,
         object: memory_reader::Client,
         bytes: u64,
         access: Access,
     ) -> Result<Mapping, Error> {
         let bytes = bytes.next_multiple_of(PAGE_BYTES);
-        let address = map(memory, object, Part { offset: 0, bytes, address: 0, access }).await?;
+        let address = map(memory, object, Part { offset: 0, bytes, address: 0, access })?;
         Ok(Mapping { memory: memory.clone(), address, bytes })
     }
 
@@ -44,17 +45,19 @@ impl Mapping {
         unsafe { std::slice::from_raw_parts_mut(self.pointer().cast_mut(), self.bytes as usize) }
     }
 
-    /// Gives the addresses back.
-    pub async fn unmap(self) -> Result<(), Error> {
-        let mut request = self.memory.unmap_request();
-        request.get().set_address(self.address);
-        request.get().set_bytes(self.bytes);
-        request.send().promise.await?;
-        Ok(())
-    }
-
     fn pointer(&self) -> *const u8 {
         std::ptr::with_exposed_provenance(self.address as usize)
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        let mut request = self.memory.unmap_request();
+        let mut parameters = request.get();
+        parameters.set_address(self.address);
+        parameters.set_bytes(self.bytes);
+        // It is mapped, so that it can be unmapped.
+        let _ = request.call();
     }
 }
 
@@ -71,7 +74,7 @@ pub struct Part {
 }
 
 /// Maps a part of an object into an address space; returns where.
-pub async fn map(memory: &virtual_memory::Client, object: memory_reader::Client, part: Part) -> Result<u64, Error> {
+pub fn map(memory: &virtual_memory::Client, object: memory_reader::Client, part: Part) -> Result<u64, Error> {
     let mut request = memory.map_request();
     let mut parameters = request.get();
     parameters.set_object(object);
@@ -79,20 +82,22 @@ pub async fn map(memory: &virtual_memory::Client, object: memory_reader::Client,
     parameters.set_bytes(part.bytes);
     parameters.set_address(part.address);
     parameters.set_access(part.access);
-    Ok(request.send().promise.await?.get()?.get_address())
+    Ok(request.call()?.get()?.get_address())
 }
 
 /// Backs addresses with zeroed memory, at `address` or, if that is 0, anywhere, behind `guard_bytes` that cannot be
 /// accessed; returns where the memory starts.
-pub async fn zeroed(memory: &virtual_memory::Client, address: u64, guard_bytes: u64, bytes: u64) -> Result<u64, Error> {
+pub fn zeroed(memory: &virtual_memory::Client, address: u64, guard_bytes: u64, bytes: u64) -> Result<u64, Error> {
     let mut request = memory.reserve_request();
-    request.get().set_address(address);
-    request.get().set_bytes(guard_bytes + bytes);
-    let start = request.send().promise.await?.get()?.get_address() + guard_bytes;
+    let mut parameters = request.get();
+    parameters.set_address(address);
+    parameters.set_bytes(guard_bytes + bytes);
+    let start = request.call()?.get()?.get_address() + guard_bytes;
     let mut request = memory.commit_request();
-    request.get().set_address(start);
-    request.get().set_bytes(bytes);
-    request.get().set_access(Access::ReadWrite);
-    request.send().promise.await?;
+    let mut parameters = request.get();
+    parameters.set_address(start);
+    parameters.set_bytes(bytes);
+    parameters.set_access(Access::ReadWrite);
+    request.call()?;
     Ok(start)
 }

@@ -44,14 +44,14 @@ impl<const WORDS: usize> Exchange<WORDS> {
 
     /// The end into which entries go. Only one process may open it.
     pub async fn sender(self) -> Result<Sender<WORDS>> {
-        let mapped = Mapped::new::<WORDS>(&self.memory, self.entries).await?;
+        let mapped = Mapped::new::<WORDS>(&self.memory, self.entries)?;
         let producer = Producer::new(mapped.words, self.entries).map_err(|bad| Error::failed(bad.to_string()))?;
         Ok(Sender { producer, bell: self.bell, _mapped: mapped })
     }
 
     /// The end out of which entries come. Only one process may open it.
     pub async fn receiver(self) -> Result<Receiver<WORDS>> {
-        let mapped = Mapped::new::<WORDS>(&self.memory, self.entries).await?;
+        let mapped = Mapped::new::<WORDS>(&self.memory, self.entries)?;
         let consumer = Consumer::new(mapped.words, self.entries).map_err(|bad| Error::failed(bad.to_string()))?;
         let batch = u64::from(self.entries / 2).max(1);
         Ok(Receiver { consumer, held: 0, batch, bell: self.bell, _mapped: mapped })
@@ -141,12 +141,12 @@ struct Mapped {
 }
 
 impl Mapped {
-    async fn new<const WORDS: usize>(object: &memory_object::Client, entries: u32) -> Result<Self> {
+    fn new<const WORDS: usize>(object: &memory_object::Client, entries: u32) -> Result<Self> {
         let count = words::<WORDS>(entries);
         let bytes = (count as u64 * 8).next_multiple_of(PAGE_BYTES);
         let memory: virtual_memory::Client = slot(own::MEMORY)?;
         let part = Part { offset: 0, bytes, address: 0, access: Access::ReadWrite };
-        let address = map(&memory, object.clone().cast_to(), part).await?;
+        let address = map(&memory, object.clone().cast_to(), part)?;
         let first = std::ptr::with_exposed_provenance(address as usize);
         // SAFETY: so many words were just mapped, readable and writable, and stay so until this is dropped, after the queue's end
         // that uses them. Atomic words may be changed by anybody at any time.

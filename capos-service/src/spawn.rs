@@ -1,24 +1,27 @@
 //! Starting a program: what a kernel elsewhere calls `exec`, done by the spawner with ordinary capabilities.
 //!
-//! [`plan`] reads the program file, [`image`] fills what the new process writes, [`Spawn`] does it in this order: a
+//! [`plan`] reads the program file, [`Executable`] keeps it read, [`image`] fills what the new process writes, [`Spawn`] does it in this order: a
 //! ledger and a process; the file mapped, shared by all instances; memory of its own; a stack behind a guard page; a
 //! thread; the grants, and the startup block that names them. Then the process starts. It holds exactly what was granted
-//! and, of its own, `process`, `ledger`, `memory`, `thread` and `handles`.
+//! and, of its own, `process`, `ledger`, `memory`, `thread` and `handles`. All that is asked for here the kernel does at once, so
+//! the calls block.
 //!
 //! ```ignore
 //! let process = Spawn::new(&binary, "hello").argument("world").grant("log", log).start().await?;
 //! ```
 
 mod error;
+mod executable;
 pub mod image;
 pub mod plan;
 #[cfg(test)]
 mod test;
 
 pub use error::{SpawnError, Unfit};
+pub use executable::Executable;
 
 use crate::mapping::{Mapping, Part, map, zeroed};
-use crate::slot;
+use crate::{RingCall, slot};
 use capnp::Error;
 use capnp::capability::FromClientHook;
 use capnp::private::capability::ClientHook;
@@ -27,7 +30,7 @@ use capos_abi::PAGE_BYTES;
 use capos_abi::ring::DEFAULT_AREA_BYTES;
 use capos_abi::startup::slot as own;
 use image::{Layout, Startup};
-use plan::{HEAD_BYTES, Plan};
+use plan::Plan;
 use schema::handle_manager_capnp::handle_manager;
 use schema::ledger_capnp::ledger;
 use schema::memory_object_capnp::{memory_object, memory_reader};
@@ -35,6 +38,7 @@ use schema::process_capnp::process;
 use schema::session_capnp::session;
 use schema::thread_capnp::thread;
 use schema::virtual_memory_capnp::virtual_memory::{self, Access};
+use std::rc::Rc;
 
 /// Bytes of a main thread's stack unless something else was asked for.
 const STACK_BYTES: u64 = 256 << 10;
@@ -73,9 +77,15 @@ struct Grant {
     capability: Box<dyn ClientHook>,
 }
 
+/// The program of a new process.
+enum Program {
+    File(memory_reader::Client),
+    Executable(Rc<Executable>),
+}
+
 /// A program about to be started.
 pub struct Spawn {
-    binary: memory_reader::Client,
+    program: Program,
     name: String,
     arguments: Vec<String>,
     grants: Vec<Grant>,
@@ -88,8 +98,17 @@ pub struct Spawn {
 impl Spawn {
     /// The program in the file `binary`, as a process called `name`, which is its first argument, too.
     pub fn new(binary: &memory_reader::Client, name: &str) -> Spawn {
+        Spawn::with(Program::File(binary.clone()), name)
+    }
+
+    /// The same for a program that was read before.
+    pub fn of(executable: &Rc<Executable>, name: &str) -> Spawn {
+        Spawn::with(Program::Executable(executable.clone()), name)
+    }
+
+    fn with(program: Program, name: &str) -> Spawn {
         Spawn {
-            binary: binary.clone(),
+            program,
             name: name.into(),
             arguments: vec![name.into()],
             grants: Vec::new(),
@@ -149,30 +168,16 @@ impl Spawn {
 
     /// Starts it.
     pub async fn start(self) -> Result<process::Client, SpawnError> {
-        let bytes = self.binary.size_request().send().promise.await?.get()?.get_bytes();
-        let own_memory = slot::<virtual_memory::Client>(own::MEMORY)?;
-        let file = Mapping::new(&own_memory, self.binary.clone(), bytes, Access::Read).await?;
-        let started = self.load(&own_memory, &file, bytes).await;
-        file.unmap().await?;
-        started
-    }
-
-    async fn load(
-        self,
-        own_memory: &virtual_memory::Client,
-        file: &Mapping,
-        file_bytes: u64,
-    ) -> Result<process::Client, SpawnError> {
-        let mut head = vec![0; file_bytes.min(HEAD_BYTES) as usize];
-        file.copy(0, &mut head);
-        let plan = Plan::read(&head, file_bytes)?;
-        let ledger = self.payer.ledger().await?;
-        let child = Child::new(ledger, &self.name).await?;
-        match child.build(self, &plan, own_memory, file).await {
+        let executable = match &self.program {
+            Program::File(binary) => Rc::new(Executable::open(binary)?),
+            Program::Executable(executable) => executable.clone(),
+        };
+        let child = Child::new(self.payer.ledger().await?, &self.name)?;
+        match child.build(self, &executable) {
             Ok(()) => Ok(child.process),
             Err(error) => {
                 // What stops a process that has not started from staying is worth less than why it did not.
-                let _ = child.process.kill_request().send().promise.await;
+                let _ = child.process.kill_request().call();
                 Err(error)
             }
         }
@@ -196,7 +201,7 @@ pub async fn create_ledger(from: &ledger::Client, quota: Quota) -> Result<ledger
     limits.set_handles(quota.handles);
     limits.set_objects(quota.objects);
     limits.set_threads(quota.threads);
-    request.send().promise.await?.get()?.get_ledger()
+    request.call()?.get()?.get_ledger()
 }
 
 /// Ends everything that a ledger and those below it pay for. The ledger is empty then and can be used again.
@@ -214,32 +219,27 @@ struct Child {
 }
 
 impl Child {
-    async fn new(ledger: ledger::Client, name: &str) -> Result<Child, Error> {
+    fn new(ledger: ledger::Client, name: &str) -> Result<Child, Error> {
         let mut request = ledger.create_process_request();
         request.get().set_name(name);
-        let reply = request.send().promise.await?;
+        let reply = request.call()?;
         let made = reply.get()?;
         Ok(Child { ledger, process: made.get_process()?, memory: made.get_memory()?, handles: made.get_handles()? })
     }
 
-    async fn build(
-        &self,
-        spawn: Spawn,
-        plan: &Plan,
-        own_memory: &virtual_memory::Client,
-        file: &Mapping,
-    ) -> Result<(), SpawnError> {
+    fn build(&self, spawn: Spawn, executable: &Executable) -> Result<(), SpawnError> {
+        let plan = &executable.plan;
         if let Some(session) = spawn.session {
             let mut request = self.process.set_session_request();
             request.get().set_session(session);
-            request.send().promise.await?;
+            request.call()?;
         }
         let startup_bytes = image::startup_bytes(spawn.grants.len() + OWN_GRANTS, &spawn.arguments)?;
         let layout = Layout::new(plan, startup_bytes);
-        self.share(plan, &spawn.binary).await?;
-        let object = self.create_memory(layout.bytes()).await?;
-        let (storage, startup) = self.map_own(plan, &layout, &object).await?;
-        let stack = zeroed(&self.memory, 0, PAGE_BYTES, spawn.stack_bytes).await?;
+        self.share(plan, &executable.binary)?;
+        let object = self.create_memory(layout.bytes())?;
+        let (storage, startup) = self.map_own(plan, &layout, &object)?;
+        let stack = zeroed(&self.memory, 0, PAGE_BYTES, spawn.stack_bytes)?;
         let stack = stack..stack + spawn.stack_bytes;
         let entry = Entry {
             address: plan.entry,
@@ -248,55 +248,56 @@ impl Child {
             argument: startup,
             ring_bytes: spawn.ring_bytes,
         };
-        let thread = self.create_thread(entry).await?;
-        let capabilities = self.grant_all(thread, spawn.grants).await?;
+        let thread = self.create_thread(entry)?;
+        let capabilities = self.grant_all(thread, spawn.grants)?;
         let block = Startup { arguments: &spawn.arguments, capabilities: &capabilities, stack }.encode(plan)?;
 
-        let mut mapping = Mapping::new(own_memory, object.cast_to(), layout.bytes(), Access::ReadWrite).await?;
+        let own_memory = slot::<virtual_memory::Client>(own::MEMORY)?;
+        let mut mapping = Mapping::new(&own_memory, object.cast_to(), layout.bytes(), Access::ReadWrite)?;
         // SAFETY: mapped writable; the only other mapping is that of a process that does not run.
         let image = unsafe { mapping.bytes_mut() };
-        image::fill(image, &layout, plan, |offset, to| file.copy(offset, to), storage);
+        image::fill(image, &layout, plan, |offset, to| executable.file.copy(offset, to), storage);
         image::put(image, layout.startup.start, &block);
-        mapping.unmap().await?;
-        self.process.start_request().send().promise.await?;
+        drop(mapping);
+        self.process.start_request().call()?;
         Ok(())
     }
 
     /// Maps what all instances share.
-    async fn share(&self, plan: &Plan, binary: &memory_reader::Client) -> Result<(), Error> {
+    fn share(&self, plan: &Plan, binary: &memory_reader::Client) -> Result<(), Error> {
         for part in &plan.shared {
             let access = if part.executable { Access::ReadExecute } else { Access::Read };
             let place = Part { offset: part.offset, bytes: part.bytes, address: part.address, access };
-            map(&self.memory, binary.clone(), place).await?;
+            map(&self.memory, binary.clone(), place)?;
         }
         Ok(())
     }
 
     /// Maps the instance's own memory; returns where its thread-local storage and its startup block are.
-    async fn map_own(&self, plan: &Plan, layout: &Layout, object: &memory_object::Client) -> Result<(u64, u64), Error> {
+    fn map_own(&self, plan: &Plan, layout: &Layout, object: &memory_object::Client) -> Result<(u64, u64), Error> {
         let place = |range: &std::ops::Range<u64>, address, access| {
             let part = Part { offset: range.start, bytes: range.end - range.start, address, access };
             map(&self.memory, object.clone().cast_to(), part)
         };
         for (part, range) in plan.private.iter().zip(&layout.data) {
             if part.filled_bytes > 0 {
-                place(range, part.address, Access::ReadWrite).await?;
+                place(range, part.address, Access::ReadWrite)?;
             }
             if part.zero_bytes > 0 {
-                zeroed(&self.memory, part.address + part.filled_bytes, 0, part.zero_bytes).await?;
+                zeroed(&self.memory, part.address + part.filled_bytes, 0, part.zero_bytes)?;
             }
         }
-        let storage = place(&layout.storage, 0, Access::ReadWrite).await?;
-        Ok((storage, place(&layout.startup, 0, Access::Read).await?))
+        let storage = place(&layout.storage, 0, Access::ReadWrite)?;
+        Ok((storage, place(&layout.startup, 0, Access::Read)?))
     }
 
-    async fn create_memory(&self, bytes: u64) -> Result<memory_object::Client, Error> {
+    fn create_memory(&self, bytes: u64) -> Result<memory_object::Client, Error> {
         let mut request = self.ledger.create_memory_object_request();
         request.get().set_bytes(bytes);
-        request.send().promise.await?.get()?.get_memory()
+        request.call()?.get()?.get_memory()
     }
 
-    async fn create_thread(&self, entry: Entry) -> Result<thread::Client, Error> {
+    fn create_thread(&self, entry: Entry) -> Result<thread::Client, Error> {
         let mut request = self.ledger.create_thread_request();
         let mut parameters = request.get();
         parameters.set_process(self.process.clone());
@@ -305,15 +306,11 @@ impl Child {
         parameters.set_thread_pointer(entry.thread_pointer);
         parameters.set_argument(entry.argument);
         parameters.set_ring_bytes(entry.ring_bytes);
-        request.send().promise.await?.get()?.get_thread()
+        request.call()?.get()?.get_thread()
     }
 
     /// Gives the process what it holds; returns name, interface and the process's handle of each.
-    async fn grant_all(
-        &self,
-        thread: thread::Client,
-        grants: Vec<Grant>,
-    ) -> Result<Vec<(String, u64, u64)>, SpawnError> {
+    fn grant_all(&self, thread: thread::Client, grants: Vec<Grant>) -> Result<Vec<(String, u64, u64)>, SpawnError> {
         let own: [Grant; OWN_GRANTS] = [
             Grant::new(own::PROCESS, self.process.clone()),
             Grant::new(own::LEDGER, self.ledger.clone()),
@@ -326,16 +323,16 @@ impl Child {
             if granted.iter().any(|(slot, ..)| *slot == grant.slot) {
                 return Err(SpawnError::BadSlotName(grant.slot));
             }
-            let handle = self.grant(grant.capability).await?;
+            let handle = self.grant(grant.capability)?;
             granted.push((grant.slot, grant.interface, handle));
         }
         Ok(granted)
     }
 
-    async fn grant(&self, capability: Box<dyn ClientHook>) -> Result<u64, Error> {
+    fn grant(&self, capability: Box<dyn ClientHook>) -> Result<u64, Error> {
         let mut request = self.process.grant_request();
         request.get().init_capability().set_as_capability(capability);
-        Ok(request.send().promise.await?.get()?.get_handle())
+        Ok(request.call()?.get()?.get_handle())
     }
 }
 

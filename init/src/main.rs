@@ -54,11 +54,10 @@ async fn run() -> Result<(), Failure> {
 async fn read_manifest() -> Result<Vec<Program>, Failure> {
     let entry = given::boot_entry(MANIFEST)?;
     let bytes = entry.size_request().send().promise.await?.get()?.get_bytes();
-    let mapping = Mapping::new(&slot("memory")?, entry, bytes, Access::Read).await?;
+    let mapping = Mapping::new(&slot("memory")?, entry, bytes, Access::Read)?;
     let mut message = Word::allocate_zeroed_vec(bytes.div_ceil(size_of::<Word>() as u64) as usize);
     let all = Word::words_to_bytes_mut(&mut message);
     let content = all.split_at_mut(bytes as usize).0;
     mapping.copy(0, content);
-    mapping.unmap().await?;
     Ok(manifest::read(&message)?)
 }
