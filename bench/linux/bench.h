@@ -43,6 +43,9 @@ void say(const char *row, double value, const char *unit, bool verified);
 /* Runs `operation` many times and says the middle cost, of one in a batch of `batch`. It answers whether its result was right. */
 void measure(const char *row, int samples, int batch, bool (*operation)(void));
 
+/* The same in another unit: ticks are no instructions where processors run at the same time. */
+void measure_in(const char *row, int samples, int batch, bool (*operation)(void), const char *unit);
+
 /* Nanoseconds on the wall. */
 uint64_t now(void);
 

@@ -57,10 +57,15 @@ static uint64_t middle(int samples, bool (*operation)(void), bool *verified)
 
 void measure(const char *row, int samples, int batch, bool (*operation)(void))
 {
+    measure_in(row, samples, batch, operation, "instructions");
+}
+
+void measure_in(const char *row, int samples, int batch, bool (*operation)(void), const char *unit)
+{
     bool verified = true;
     uint64_t empty = middle(samples, nothing, &verified);
     uint64_t cost = middle(samples, operation, &verified);
-    say(row, (double)(cost - empty) / batch, "instructions", verified);
+    say(row, (double)(cost - empty) / batch, unit, verified);
 }
 
 uint64_t now(void)

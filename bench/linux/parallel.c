@@ -1,4 +1,5 @@
-/* What two processors do at the same time: the same work by one and by two, as threads and as processes. */
+/* What two processors do at the same time: the same work by one and by two, as threads and as processes; and messages from one
+   to the other. */
 #include "bench.h"
 
 /* As in bench/guests/src/work.rs. */
@@ -6,6 +7,9 @@
 #define STEPS 4000
 /* Runs of which the fastest counts: the host does other things, too. */
 #define REPEATS 7
+/* As in bench/guests/src/bin/parallel.rs. */
+#define CALLS 1000
+#define BYTES 64
 
 /* Computes, and calls the kernel after every so many steps; whether every call did what it should. */
 static bool work(void)
@@ -73,8 +77,46 @@ static void scale(const char *row, bool (*run)(int))
     say(row, 2.0 * (double)one / (double)two, "times", good);
 }
 
+static int there[2], back[2];
+static char message[BYTES];
+static char round_number;
+
+static bool exchange(void)
+{
+    message[0] = message[BYTES - 1] = ++round_number;
+    if (write(there[1], message, BYTES) != BYTES)
+        return false;
+    message[0] = message[BYTES - 1] = 0;
+    return read(back[0], message, BYTES) == BYTES && message[0] == round_number && message[BYTES - 1] == round_number;
+}
+
+/* Gives back what comes, on the other processor, until the other side is gone. */
+static void echo(void)
+{
+    pin(1);
+    close(there[1]);
+    while (read(there[0], message, BYTES) == BYTES)
+        if (write(back[1], message, BYTES) != BYTES)
+            break;
+    _exit(0);
+}
+
+static void across(void)
+{
+    if (pipe(there) || pipe(back))
+        refuse("pipe");
+    pid_t peer = fork();
+    if (peer == 0)
+        echo();
+    pin(0);
+    measure_in("ipc.cross.64", CALLS, 1, exchange, "ticks");
+    close(there[1]);
+    waitpid(peer, 0, 0);
+}
+
 void parallel_rows(void)
 {
     scale("scale.process.2", processes);
     scale("scale.thread.2", threads);
+    across();
 }

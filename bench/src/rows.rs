@@ -97,6 +97,13 @@ pub const ROWS: &[Row] = &[
         goal: Some(3_500.0),
     },
     Row {
+        name: "queue.message",
+        guest: "primitives",
+        what: "a message of 64 bytes to another process through a queue in shared memory, in a batch of 512 that it adds up",
+        linux: "",
+        goal: Some(60.0),
+    },
+    Row {
         name: "notification.rtt",
         guest: "threads",
         what: "two threads that signal each other and wait",
@@ -153,6 +160,13 @@ pub const ROWS: &[Row] = &[
         goal: None,
     },
     Row {
+        name: "wake.busy50.urgent",
+        guest: "busy",
+        what: "the same for a thread on a `SchedulingContext` with a slice of 0.1 ms",
+        linux: "the same for a thread with a real-time policy",
+        goal: None,
+    },
+    Row {
         name: "fairness.50",
         guest: "busy",
         what: "what the luckiest of 50 busy threads got done in 1.5 s, in times of the unluckiest",
@@ -171,6 +185,13 @@ pub const ROWS: &[Row] = &[
         guest: "parallel",
         what: "the same with two threads of one process",
         linux: "the same",
+        goal: None,
+    },
+    Row {
+        name: "ipc.cross.64",
+        guest: "parallel",
+        what: "a call on the raw ring to a process that stays on another processor, 64 bytes in each direction",
+        linux: "64 bytes through a pipe to a process that stays on another processor, and back through another",
         goal: None,
     },
     Row {

@@ -1,6 +1,7 @@
 //! The echo service on the raw ring: each call is answered out of the slot in which it came. What capabilities come are
-//! given up at once.
+//! given up at once. With an argument, it stays on the processor of that number.
 
+use bench_guests::share::stay_on;
 use capos_abi::message::DeliveryHeader;
 use capos_abi::ring::{Completion, Submission, flag, kind, op};
 use capos_rt::raw;
@@ -17,6 +18,9 @@ const HEADER_BYTES: u32 = size_of::<DeliveryHeader>() as u32;
 const HANDLE_BYTES: u32 = 8;
 
 fn main() {
+    if let Some(number) = std::env::args().nth(1) {
+        stay_on(number.parse().expect("the argument is a number")).expect("the manifest grants what it takes");
+    }
     let endpoint = startup::capability("endpoint").expect("a program with offers gets its endpoint");
     ring::with(|ring| serve(ring, endpoint.handle));
 }

@@ -1,8 +1,12 @@
-//! Measures what two processors do at the same time: the same work by one and by two, as threads and as processes.
+//! Measures what two processors do at the same time: the same work by one and by two, as threads and as processes; and a call
+//! from one to the other.
 
 use bench_guests::clock::now;
+use bench_guests::exchange::Exchange;
+use bench_guests::share::stay_on;
 use bench_guests::work::work;
-use bench_guests::{Figure, shut_down};
+use bench_guests::{Figure, measure_ticks, shut_down};
+use capos_rt::ring;
 use capos_service::spawn::Spawn;
 use capos_service::{Context, Failure};
 use schema::memory_object_capnp::memory_reader;
@@ -13,13 +17,34 @@ use std::thread;
 
 /// Runs of which the fastest counts: the host does other things, too.
 const REPEATS: usize = 7;
+/// Calls to the other processor.
+const CALLS: usize = 1000;
+/// Words of such a call: 64 bytes.
+const WORDS: usize = 8;
+/// The processor of this program while it calls; the raw echo service stays on the other.
+const OWN_PROCESSOR: u32 = 0;
 
 fn main() -> ExitCode {
     capos_service::run(async |context| {
         scale("scale.process.2", async |count| processes(&context, count).await).await?;
         scale("scale.thread.2", async |count| Ok(threads(count))).await?;
+        across()?;
         shut_down(&context).await
     })
+}
+
+/// Says how long a call takes to a process on the other processor, there and back.
+fn across() -> Result<(), Failure> {
+    stay_on(OWN_PROCESSOR)?;
+    let mut round = 0;
+    ring::with(|ring| {
+        let exchange = Exchange::new::<WORDS>(ring, None);
+        measure_ticks("ipc.cross.64", CALLS, || {
+            round += 1;
+            exchange.exchange::<WORDS>(round)
+        });
+    });
+    Ok(())
 }
 
 /// Says how much more two do in the same time than one.

@@ -3,6 +3,7 @@
 mod generated;
 mod kernel;
 mod process;
+mod queue;
 
 use bench_guests::shut_down;
 use capos_rt::ring;
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
             process::rows(ring);
         });
         generated::rows(&context.take("echo")?).await?;
+        queue::row(&context).await?;
         shut_down(&context).await
     })
 }
