@@ -99,7 +99,7 @@ pub const ROWS: &[Row] = &[
     Row {
         name: "queue.message",
         guest: "primitives",
-        what: "a message of 64 bytes to another process through a queue in shared memory, in a batch of 512 that it adds up",
+        what: "a message of 32 bytes to another process through a queue in shared memory, in a batch of 512 that it adds up",
         linux: "",
         goal: Some(60.0),
     },

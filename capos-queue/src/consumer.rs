@@ -2,7 +2,6 @@
 use crate::layout::{BadMemory, Parts, read_index};
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::{Doorbell, Misbehaved, Sleep};
-use core::array;
 
 /// Takes entries of `WORDS` words out of a queue. Their places are given back together, by [`Consumer::release`].
 pub struct Consumer<'a, const WORDS: usize> {
@@ -28,9 +27,12 @@ impl<'a, const WORDS: usize> Consumer<'a, WORDS> {
         if self.taken == self.published && !self.look()? {
             return Ok(None);
         }
-        let place = self.parts.place::<WORDS>(self.taken);
+        let mut entry = [0; WORDS];
+        if let Some(place) = self.parts.place::<WORDS>(self.taken) {
+            entry.iter_mut().enumerate().for_each(|(at, word)| *word = place[at].load(Ordering::Relaxed));
+        }
         self.taken += 1;
-        Ok(Some(array::from_fn(|word| place.get(word).map_or(0, |w| w.load(Ordering::Relaxed)))))
+        Ok(Some(entry))
     }
 
     /// Gives the places of the entries taken back to the producer.

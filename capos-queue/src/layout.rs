@@ -81,11 +81,10 @@ impl<'a> Parts<'a> {
         self.mask as u64 + 1
     }
 
-    /// The words of entry number `index`.
+    /// The words of entry number `index`; none if the queue was made for entries of another size.
     #[inline]
-    pub fn place<const WORDS: usize>(&self, index: u64) -> &'a [AtomicU64] {
-        let start = (index as usize & self.mask) * WORDS;
-        self.places.get(start..start + WORDS).unwrap_or_default()
+    pub fn place<const WORDS: usize>(&self, index: u64) -> Option<&'a [AtomicU64; WORDS]> {
+        self.places.get((index as usize & self.mask) * WORDS..)?.first_chunk()
     }
 }
 

@@ -27,8 +27,8 @@ impl<'a, const WORDS: usize> Producer<'a, WORDS> {
         if self.written - self.taken == self.parts.entries() && !self.look()? {
             return Ok(false);
         }
-        for (place, word) in self.parts.place::<WORDS>(self.written).iter().zip(entry) {
-            place.store(word, Ordering::Relaxed);
+        if let Some(place) = self.parts.place::<WORDS>(self.written) {
+            entry.into_iter().enumerate().for_each(|(at, word)| place[at].store(word, Ordering::Relaxed));
         }
         self.written += 1;
         Ok(true)

@@ -69,12 +69,24 @@ pub struct Sender<const WORDS: usize> {
 impl<const WORDS: usize> Sender<WORDS> {
     /// Puts an entry in, and waits for room if there is none. The other side sees it after [`Sender::flush`].
     pub async fn send(&mut self, entry: [u64; WORDS]) -> Result<()> {
-        while !self.producer.push(entry).map_err(misbehaved)? {
-            self.flush()?;
-            if self.producer.sleep().map_err(misbehaved)? == Sleep::Wait {
-                wait(&self.bell, ROOM).await?;
-                self.producer.wake();
-            }
+        while !self.put(entry)? {
+            self.room().await?;
+        }
+        Ok(())
+    }
+
+    /// The same without waiting; false: there is no room.
+    #[inline]
+    pub fn put(&mut self, entry: [u64; WORDS]) -> Result<bool> {
+        self.producer.push(entry).map_err(misbehaved)
+    }
+
+    /// Shows the other side all that was put in, and waits until there may be room.
+    pub async fn room(&mut self) -> Result<()> {
+        self.flush()?;
+        if self.producer.sleep().map_err(misbehaved)? == Sleep::Wait {
+            wait(&self.bell, ROOM).await?;
+            self.producer.wake();
         }
         Ok(())
     }
@@ -101,19 +113,32 @@ impl<const WORDS: usize> Receiver<WORDS> {
     /// The next entry; waits for it if there is none.
     pub async fn receive(&mut self) -> Result<[u64; WORDS]> {
         loop {
-            if let Some(entry) = self.consumer.pop().map_err(misbehaved)? {
-                self.held += 1;
-                if self.held == self.batch {
-                    self.give_back()?;
-                }
-                return Ok(entry);
-            }
-            self.give_back()?;
-            if self.consumer.sleep().map_err(misbehaved)? == Sleep::Wait {
-                wait(&self.bell, ENTRIES).await?;
-                self.consumer.wake();
+            match self.take()? {
+                Some(entry) => return Ok(entry),
+                None => self.ready().await?,
             }
         }
+    }
+
+    /// The next entry, if it is there.
+    #[inline]
+    pub fn take(&mut self) -> Result<Option<[u64; WORDS]>> {
+        let entry = self.consumer.pop().map_err(misbehaved)?;
+        self.held += u64::from(entry.is_some());
+        if self.held == self.batch {
+            self.give_back()?;
+        }
+        Ok(entry)
+    }
+
+    /// Gives the places of what was taken back, and waits until there may be an entry.
+    pub async fn ready(&mut self) -> Result<()> {
+        self.give_back()?;
+        if self.consumer.sleep().map_err(misbehaved)? == Sleep::Wait {
+            wait(&self.bell, ENTRIES).await?;
+            self.consumer.wake();
+        }
+        Ok(())
     }
 
     fn give_back(&mut self) -> Result<()> {
@@ -129,6 +154,7 @@ fn ring_if(doorbell: Doorbell, bell: &notification::Client, bit: u64) -> Result<
     Ok(())
 }
 
+#[cold]
 fn misbehaved(misbehaved: capos_queue::Misbehaved) -> Error {
     Error::failed(misbehaved.to_string())
 }

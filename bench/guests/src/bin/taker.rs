@@ -10,10 +10,15 @@ fn main() -> ExitCode {
         let mut messages = end("there", "there-bell")?.receiver().await?;
         let mut sums = end("back", "back-bell")?.sender().await?;
         loop {
-            let mut sum = [0; WORDS];
-            for _ in 0..BATCH {
-                let message = messages.receive().await?;
-                sum.iter_mut().zip(message).for_each(|(sum, word)| *sum += word);
+            let (mut sum, mut left) = ([0; WORDS], BATCH);
+            while left > 0 {
+                match messages.take()? {
+                    Some(message) => {
+                        sum.iter_mut().enumerate().for_each(|(at, sum)| *sum += message[at]);
+                        left -= 1;
+                    }
+                    None => messages.ready().await?,
+                }
             }
             sums.send(sum).await?;
             sums.flush()?;

@@ -32,7 +32,9 @@ async fn batch(messages: &mut Sender<WORDS>, sums: &mut Receiver<WORDS>, round: 
     let first = std::array::from_fn(|word| round << 16 | word as u64);
     let mut message: [u64; WORDS] = first;
     for _ in 0..BATCH {
-        messages.send(message).await?;
+        while !messages.put(message)? {
+            messages.room().await?;
+        }
         message.iter_mut().for_each(|word| *word += 1);
     }
     messages.flush()?;
