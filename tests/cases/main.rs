@@ -4,7 +4,6 @@ mod boot_paths;
 mod calls;
 mod console;
 mod firmware;
-mod hostile;
 mod kaslr;
 mod lifecycle;
 mod machines;

@@ -36,6 +36,31 @@ fn threads_start_and_end_on_four_processors() {
     on(4, "threads", 1000, 100_000);
 }
 
+#[test]
+fn rings_are_attacked() {
+    on(1, "ring", 300_000, 3_000_000);
+}
+
+#[test]
+fn rings_are_attacked_on_four_processors() {
+    on(4, "ring", 1_000_000, 10_000_000);
+}
+
+#[test]
+fn no_forged_handle_works() {
+    on(1, "forgery", 100_000, 10_000_000);
+}
+
+#[test]
+fn everything_is_used_up() {
+    on(1, "exhaustion", 10, 1_000);
+}
+
+#[test]
+fn everything_is_used_up_on_four_processors() {
+    on(4, "exhaustion", 10, 1_000);
+}
+
 fn on(cpus: u32, campaign: &str, quick: u64, soak: u64) {
     let count = format!("count={}", tests::choose(quick, soak));
     let patience = tests::choose(tests::machine::patience(), SOAK);

@@ -1,5 +1,6 @@
-//! Calls through handles that it was never given, as often as its argument says. None may work.
+//! Calls through handles that it was never given. None may work. Arguments: `count=N`, `seed=N`.
 
+use campaign::argument;
 use capos_abi::interface::null;
 use capos_abi::status;
 use capos_rt::raw::{self, Message};
@@ -7,19 +8,18 @@ use capos_rt::startup;
 use fastrand::Rng;
 use std::process::ExitCode;
 
-/// Seed of the handles, so that a failure can be repeated.
-const SEED: u64 = 0xcab05;
-
 fn main() -> ExitCode {
-    let count = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(1000);
+    let (Ok(Some(count)), Ok(Some(seed))) = (argument::<u64>("count"), argument("seed")) else {
+        println!("hostile-handles: how many, by which seed?");
+        return ExitCode::FAILURE;
+    };
     let own: Vec<u64> = startup::capabilities().map(|(_, capability)| capability.handle).collect();
     let null = startup::capability("null").map(|capability| capability.handle);
     if null.is_none_or(|null| call(null) != status::OK) {
         println!("hostile-handles: the granted handle does not work");
         return ExitCode::FAILURE;
     }
-    println!("hostile-handles: {count} handles");
-    let mut random = Rng::with_seed(SEED);
+    let mut random = Rng::with_seed(seed);
     let forged = (0..count).map(|_| forge(&own, &mut random)).filter(|handle| !own.contains(handle));
     for handle in forged {
         if call(handle) != status::STALE {
@@ -27,7 +27,6 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    println!("hostile-handles: done");
     ExitCode::SUCCESS
 }
 

@@ -1,123 +1,93 @@
-//! Puts random entries and random positions into its ring, as often as its argument says.
+//! Four threads put entries into their rings that are valid, changed or random, lie about the positions, and write into each
+//! other's ring areas while the kernel works with them.
 //!
-//! Whatever they do to this program is its own business; that they do nothing to others is the referee's to see.
+//! Arguments: `count=N` entries, `seed=N`. It attacks with the capabilities in its slots, except those that it needs to
+//! live; with the argument `all` with those, too. Its exit code is the number of entries that were started.
 
-use capos_abi::ring::{ARENA_OFFSET, Header, SUBMISSION_ENTRIES, SUBMISSION_OFFSET, Submission, op};
-use capos_rt::ring;
-use capos_rt::startup;
-use capos_rt::syscall::cap_enter;
+mod area;
+mod attacker;
+mod entry;
+mod known;
+mod time;
+
+use area::Area;
+use attacker::Attacker;
+use capos_abi::interface::ledger::{ID, create_ledger};
+use capos_abi::startup::slot;
+use capos_rt::raw::{Message, call};
+use capos_rt::{startup, syscall};
 use fastrand::Rng;
-use std::mem::offset_of;
+use known::{Known, Memory};
+use std::hint::spin_loop;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread;
+use time::Time;
 
-/// Seed of the entries, so that a failure can be repeated.
-const SEED: u64 = 0xcab05;
-/// Entries between two attacks on the ring's positions.
-const ENTRIES_PER_ATTACK: u64 = 1000;
+/// Threads that attack, the main thread among them.
+const THREADS: usize = 4;
+/// What a program needs to live.
+const OWN: [&str; 5] = [slot::PROCESS, slot::LEDGER, slot::MEMORY, slot::THREAD, slot::HANDLES];
+/// Frames, handles, objects and threads of the ledger that is attacked instead of the own.
+const BELOW: [u64; 4] = [256, 0, 64, 4];
+/// What the exit code says of a program that could not begin.
+const FAILED: i32 = -1;
+
+static AREAS: [AtomicUsize; THREADS] = [const { AtomicUsize::new(0) }; THREADS];
+static READY: AtomicUsize = AtomicUsize::new(0);
+static STARTED: AtomicU64 = AtomicU64::new(0);
+static ENDED: AtomicUsize = AtomicUsize::new(0);
 
 fn main() {
-    let count = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(ENTRIES_PER_ATTACK);
-    println!("hostile-ring: {count} random entries");
-    // A thread of its own: this thread's ring stays usable for the last words.
-    let attacker = std::thread::spawn(move || ring::with(|ring| Area::of(ring).attack(count)));
-    while !attacker.is_finished() {
-        std::thread::yield_now();
+    let Some((count, seed, given, time)) = begin() else { syscall::exit(FAILED) };
+    let share = count.div_ceil(THREADS as u64);
+    for number in 1..THREADS {
+        let given = given.clone();
+        thread::spawn(move || attack(number, share, seed, &given, time));
     }
-    println!("hostile-ring: done");
-    std::process::exit(0);
+    attack(0, share, seed, &given, time)
 }
 
-/// The ring area as plain memory.
-struct Area {
-    base: *mut u8,
-    random: Rng,
-    targets: Vec<u64>,
+/// Number of entries, seed, handles and time.
+fn begin() -> Option<(u64, u64, Vec<Known>, Time)> {
+    let argument = |name: &str| {
+        std::env::args().find_map(|argument| argument.strip_prefix(name)?.strip_prefix('=')?.parse::<u64>().ok())
+    };
+    let all = std::env::args().any(|argument| argument == "all");
+    let slots = startup::capabilities().filter(|(name, _)| all || !OWN.contains(name));
+    let mut given: Vec<Known> =
+        slots.map(|(_, slot)| Known { handle: slot.handle, interface: slot.interface }).collect();
+    if !all {
+        given.push(Known { handle: ledger_below()?, interface: ID });
+    }
+    Some((argument("count")?, argument("seed")?, given, Time::compare()?))
 }
 
-impl Area {
-    fn of(ring: &ring::Ring) -> Area {
-        let base = ring.scratch().cast::<u8>().wrapping_sub(ARENA_OFFSET as usize);
-        let targets = ["null", "clock"].iter().filter_map(|name| startup::capability(name));
-        Area { base, random: Rng::with_seed(SEED), targets: targets.map(|capability| capability.handle).collect() }
-    }
+/// A ledger that the own one does not suffer from.
+fn ledger_below() -> Option<u64> {
+    use create_ledger::{METHOD, params, results};
+    let fields = [params::FRAMES, params::HANDLES, params::OBJECTS, params::THREADS];
+    let message = Message::new(params::SHAPE);
+    let message = fields.into_iter().zip(BELOW).fold(message, |message, (field, value)| message.set(field, value));
+    Some(call(startup::ledger(), ID, METHOD, &message, 1).ok()?.capability(results::LEDGER))
+}
 
-    fn attack(&mut self, count: u64) {
-        for number in 0..count {
-            let entry = self.entry();
-            self.push(entry);
-            if number % ENTRIES_PER_ATTACK == 0 {
-                self.attack_positions();
-            }
-        }
-    }
+/// Attacks when all are there, and ends with the others: until then nobody's ring area may go.
+fn attack(number: usize, count: u64, seed: u64, given: &[Known], time: Time) -> ! {
+    let own = Area::own();
+    AREAS[number].store(own.0, Ordering::Release);
+    meet(&READY);
+    let areas: [Area; THREADS] = std::array::from_fn(|index| Area(AREAS[index].load(Ordering::Acquire)));
+    let random = Rng::with_seed(seed.wrapping_add(number as u64));
+    let started = Attacker { areas: &areas, own, memory: Memory::of(given), random, time }.attack(count);
+    STARTED.fetch_add(started, Ordering::AcqRel);
+    meet(&ENDED);
+    syscall::exit(STARTED.load(Ordering::Acquire) as i32)
+}
 
-    /// An entry with some fields that make sense and others that don't.
-    fn entry(&mut self) -> Submission {
-        Submission {
-            op: self.random.u8(op::NOP..=op::SIGNAL + 1),
-            caps: self.one_of([0, 0, 1, 0x10, 0xff]),
-            flags: self.one_of([0, 0, 1, 2, 4, 0x8000]),
-            method: self.random.u16(0..8),
-            tag: self.random.u16(0..300),
-            handle: self.handle(),
-            interface: self.random.u64(..),
-            user_data: self.random.u64(..),
-            message_offset: self.offset(),
-            message_bytes: self.offset(),
-            result_offset: self.offset(),
-            result_bytes: self.offset(),
-            deadline: self.random.u64(0..=1),
-            arg: self.random.u64(..) >> self.random.u32(0..64),
-        }
-    }
-
-    fn one_of<T: Copy, const N: usize>(&mut self, choices: [T; N]) -> T {
-        choices[self.random.usize(0..N)]
-    }
-
-    /// A capability that this program holds, none, or anything.
-    fn handle(&mut self) -> u64 {
-        match self.random.usize(0..self.targets.len() + 2) {
-            0 => 0,
-            1 => self.random.u64(..),
-            index => self.targets[index - 2],
-        }
-    }
-
-    fn offset(&mut self) -> u32 {
-        let random = self.random.u32(..);
-        self.one_of([(random % 512) & !7, random % (64 << 10), random])
-    }
-
-    /// Puts the entry where the next one is due, and lets the kernel look at it.
-    fn push(&mut self, entry: Submission) {
-        let tail = self.load(offset_of!(Header, sq_head));
-        let offset = SUBMISSION_OFFSET as usize + (tail % SUBMISSION_ENTRIES) as usize * size_of::<Submission>();
-        // SAFETY: the entry lies in this thread's ring area, and nobody else uses this ring.
-        unsafe { self.base.add(offset).cast::<Submission>().write_volatile(entry) };
-        self.store(offset_of!(Header, sq_tail), tail.wrapping_add(1));
-        self.store(offset_of!(Header, cq_head), self.load(offset_of!(Header, cq_tail)));
-        cap_enter(0, 0);
-    }
-
-    /// Lies about the positions, once each way.
-    fn attack_positions(&mut self) {
-        for field in [offset_of!(Header, sq_tail), offset_of!(Header, cq_head)] {
-            let value = self.random.u32(..);
-            self.store(field, value);
-            cap_enter(self.random.u32(..), 1);
-        }
-        self.store(offset_of!(Header, sq_tail), self.load(offset_of!(Header, sq_head)));
-        self.store(offset_of!(Header, cq_head), self.load(offset_of!(Header, cq_tail)));
-        cap_enter(0, 0);
-    }
-
-    fn load(&self, field: usize) -> u32 {
-        // SAFETY: the field is a u32 of the header, in this thread's ring area.
-        unsafe { self.base.add(field).cast::<u32>().read_volatile() }
-    }
-
-    fn store(&self, field: usize, value: u32) {
-        // SAFETY: as in `load`.
-        unsafe { self.base.add(field).cast::<u32>().write_volatile(value) };
+/// Waits for the others, without the ring.
+fn meet(count: &AtomicUsize) {
+    count.fetch_add(1, Ordering::AcqRel);
+    while count.load(Ordering::Acquire) < THREADS {
+        spin_loop();
     }
 }

@@ -1,10 +1,8 @@
 //! Waits until the programs named by its arguments have ended, says how, and turns the machine off.
-//!
-//! If it holds `info`, that service must answer all the time: whatever the others do, they don't disturb it.
 
 use capos_service::sleep;
 use schema::supervisor_capnp::supervisor::{self, State};
-use schema::{system_control_capnp::system_control, system_info_capnp::system_info};
+use schema::system_control_capnp::system_control;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -15,13 +13,9 @@ fn main() -> ExitCode {
     capos_service::run(async |context| {
         let players: Vec<String> = std::env::args().skip(1).collect();
         let supervisor: supervisor::Client = context.take("supervisor")?;
-        let info: Option<system_info::Client> = context.has("info").then(|| context.take("info")).transpose()?;
         let ends = loop {
             if let Some(ends) = ends(&supervisor, &players).await? {
                 break ends;
-            }
-            if let Some(info) = &info {
-                info.describe_request().send().promise.await?;
             }
             sleep(INTERVAL).await?;
         };

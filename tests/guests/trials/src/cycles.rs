@@ -14,7 +14,7 @@ const RING_BITS: std::ops::RangeInclusive<u32> = 14..=20;
 
 /// Starts it and waits for its end, so many times.
 pub async fn run(trial: &Trial) -> Result<(), Failure> {
-    let binary = slot("null")?;
+    let binary = slot("null-program")?;
     while trial.goes_on() {
         let ring_bytes = 1 << trial.random.borrow_mut().u32(RING_BITS);
         let process = Spawn::new(&binary, "null").quota(QUOTA).ring_bytes(ring_bytes).start().await?;

@@ -3,8 +3,13 @@
 //!
 //! Arguments: the campaign, `count=N`, and `seed=N` to have the random numbers of an earlier run again.
 
+mod attackers;
 mod cycles;
+mod exhaustion;
+mod forgery;
+mod glutton;
 mod kills;
+mod ring;
 mod threads;
 mod unborn;
 mod victim;
@@ -80,7 +85,7 @@ async fn conduct(context: &Context, name: &str, count: u64) -> Result<(), Failur
     let mut random = campaign::random()?;
     let books = Books { ledger: slot("ledger")?, machine: context.take("machine")? };
     let bystander = Bystander::start().await?;
-    run(name, &Trial::new(WARM_UP, random.fork())).await?;
+    run(name, &Trial::new(WARM_UP.min(count), random.fork())).await?;
     bystander.is_served().await?;
     let before = books.balance().await?;
     run(name, &Trial::new(count, random)).await?;
@@ -92,6 +97,9 @@ async fn conduct(context: &Context, name: &str, count: u64) -> Result<(), Failur
 async fn run(name: &str, trial: &Trial) -> Result<(), Failure> {
     match name {
         "cycles" => cycles::run(trial).await,
+        "exhaustion" => exhaustion::run(trial).await,
+        "forgery" => forgery::run(trial).await,
+        "ring" => ring::run(trial).await,
         "kills" => kills::run(trial).await,
         "threads" => threads::run(trial).await,
         _ => Err(format!("there is no campaign \"{name}\"").into()),

@@ -1,6 +1,7 @@
 //! Threads start and end: joined, left alone, woken, or all at once with their process.
 
 use crate::Trial;
+use crate::attackers::outcome;
 use crate::victim::{self, Role};
 use campaign::{PATIENCE, argument};
 use capos_service::spawn::{Quota, create_ledger};
@@ -39,14 +40,13 @@ const ENDS: [End; 3] = [End::Joined, End::Alone, End::Woken];
 pub async fn run(trial: &Trial) -> Result<(), Failure> {
     let count = trial.left.take();
     let ledger = create_ledger(&slot("ledger")?, TEAM_QUOTA).await?;
-    let arguments = [format!("count={count}"), format!("seed={}", trial.random.borrow_mut().u64(..))];
-    let teams = victim::start_with(Role::Teams, ledger, &arguments).await?;
+    let seed = trial.random.borrow_mut().u64(..);
+    let teams = victim::prepare(Role::Teams, ledger)?;
+    let teams = teams.argument(&format!("count={count}")).argument(&format!("seed={seed}")).start().await?;
     for _ in 0..count / victim::CROWD as u64 {
         kill_a_crowd(trial).await?;
     }
-    let reply = teams.wait_request().send().promise.await?;
-    let end = reply.get()?;
-    if (end.get_outcome()?, end.get_code()) != (Outcome::Exited, 0) {
+    if outcome(&teams).await? != (Outcome::Exited, 0) {
         return Err("the teams did not end well".into());
     }
     Ok(())
@@ -58,8 +58,7 @@ async fn kill_a_crowd(trial: &Trial) -> Result<(), Failure> {
     let process = victim::start(Role::Crowd, ledger).await?;
     trial.moment().await?;
     process.kill_request().send().promise.await?;
-    let reply = process.wait_request().send().promise.await?;
-    if reply.get()?.get_outcome()? != Outcome::Killed {
+    if outcome(&process).await?.0 != Outcome::Killed {
         return Err("a crowd has ended by itself".into());
     }
     Ok(())

@@ -1,6 +1,6 @@
-//! The programs that are ended: this same file, started with the name of what it does until then.
+//! The programs that campaigns start: this same file, started with the name of what it does.
 
-use crate::threads;
+use crate::{exhaustion, glutton, threads};
 use capnp::capability::FromClientHook;
 use capos_service::mapping::Mapping;
 use capos_service::spawn::{Quota, Spawn, SpawnError, create_ledger};
@@ -64,11 +64,17 @@ pub enum Role {
     Exit,
     /// Starts and ends threads, and sees that nothing of them stays.
     Teams,
+    /// Uses something up.
+    Glutton,
+    /// Starts programs that do the same.
+    ProcessBomb,
+    /// Starts threads that do the same.
+    ThreadBomb,
 }
 
 impl Role {
     /// All of them.
-    const ALL: [Role; 12] = [
+    const ALL: [Role; 15] = [
         Role::Spin,
         Role::Wait,
         Role::Call,
@@ -81,11 +87,16 @@ impl Role {
         Role::Family,
         Role::Exit,
         Role::Teams,
+        Role::Glutton,
+        Role::ProcessBomb,
+        Role::ThreadBomb,
     ];
+    /// How many of them are to be ended whatever they do.
+    const VICTIMS: usize = 11;
 
-    /// Those of programs that are ended: all but the last.
+    /// Those of programs that go on until they are ended.
     pub fn victims() -> &'static [Role] {
-        &Role::ALL[..Role::ALL.len() - 1]
+        &Role::ALL[..Role::VICTIMS]
     }
 
     /// The role of this program, if it is a victim.
@@ -111,30 +122,26 @@ impl Role {
             Role::Family => family().await,
             Role::Exit => Ok(()),
             Role::Teams => threads::teams().await,
+            Role::Glutton => glutton::run(),
+            Role::ProcessBomb => exhaustion::process_bomb().await,
+            Role::ThreadBomb => exhaustion::thread_bomb().await,
         }
     }
 }
 
-/// Starts a victim on this ledger.
-pub async fn start(role: Role, ledger: ledger::Client) -> Result<process::Client, SpawnError> {
-    start_with(role, ledger, &[]).await
-}
-
-/// The same with further arguments.
-pub async fn start_with(
-    role: Role,
-    ledger: ledger::Client,
-    arguments: &[String],
-) -> Result<process::Client, SpawnError> {
+/// A program with this role about to be started on this ledger.
+pub fn prepare(role: Role, ledger: ledger::Client) -> Result<Spawn, capnp::Error> {
     let mut spawn = Spawn::new(&slot("victim")?, "victim").argument(&format!("role={role:?}")).ledger(ledger);
-    for argument in arguments {
-        spawn = spawn.argument(argument);
-    }
     for name in SLOTS {
         let (interface, capability) = any_slot(name)?;
         spawn = spawn.grant_as(name, interface, capability);
     }
-    spawn.start().await
+    Ok(spawn)
+}
+
+/// Starts a victim on this ledger.
+pub async fn start(role: Role, ledger: ledger::Client) -> Result<process::Client, SpawnError> {
+    prepare(role, ledger)?.start().await
 }
 
 fn spin() -> ! {
