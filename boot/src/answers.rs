@@ -6,6 +6,8 @@ use crate::refusal;
 use crate::refusal::Refusal;
 use crate::screen::Screen;
 use alloc::vec::Vec;
+use alloc::{format, vec};
+use capos_abi::boot::SEED_NAME;
 use capos_abi::limine::{
     BootTime, CommandLine, DirectMap, File, Framebuffers, KernelAddress, Modules, RootPointer, feature,
 };
@@ -13,10 +15,9 @@ use uefi::runtime::{self, Time};
 use uefi::system;
 use uefi::table::cfg::ConfigTableEntry;
 
-/// Path of the only module.
-const PACKAGE_PATH: &[u8] = b"/capos/package\0";
-/// No text.
-const NO_TEXT: &[u8] = b"\0";
+/// Paths of the modules. The kernel knows the seed by its name.
+const PACKAGE_PATH: &str = "/capos/package";
+const SEED_FOLDER: &str = "/capos/";
 /// The answer knows of modes.
 const FRAMEBUFFERS_REVISION: u64 = 1;
 
@@ -30,6 +31,8 @@ pub struct Answers<'a> {
     pub map: &'a Map,
     /// The boot package.
     pub package: &'static [u8],
+    /// Random bytes for the kernel.
+    pub seed: Option<&'static [u8]>,
     /// The kernel's command line.
     pub command_line: &'a str,
     /// The screen.
@@ -46,7 +49,7 @@ impl Answers<'_> {
         self.answer(feature::DIRECT_MAP, DirectMap { offset: DIRECT_MAP, ..Default::default() })?;
         let (physical, virtual_) = (self.kernel.physical(), self.kernel.start());
         self.answer(feature::KERNEL_ADDRESS, KernelAddress { physical, virtual_, ..Default::default() })?;
-        self.module()?;
+        self.modules()?;
         self.command_line()?;
         if let Some(address) = root_pointer() {
             self.answer(feature::ROOT_POINTER, RootPointer { address, ..Default::default() })?;
@@ -57,22 +60,29 @@ impl Answers<'_> {
         self.framebuffer()
     }
 
-    fn module(&mut self) -> Result<(), Refusal> {
+    fn modules(&mut self) -> Result<(), Refusal> {
+        let mut files = vec![self.file(PACKAGE_PATH, self.package)?];
+        if let Some(seed) = self.seed {
+            files.push(self.file(&format!("{SEED_FOLDER}{SEED_NAME}"), seed)?);
+        }
+        let modules = direct(self.arena.place_all(&files)?.as_ptr());
+        self.answer(feature::MODULES, Modules { module_count: files.len() as u64, modules, ..Default::default() })
+    }
+
+    /// The address of a file's description.
+    fn file(&mut self, path: &str, content: &'static [u8]) -> Result<u64, Refusal> {
         let file = File {
-            address: direct(self.package.as_ptr()),
-            bytes: self.package.len() as u64,
-            path: self.text(PACKAGE_PATH)?,
-            text: self.text(NO_TEXT)?,
+            address: direct(content.as_ptr()),
+            bytes: content.len() as u64,
+            path: self.text(path)?,
+            text: self.text("")?,
             ..Default::default()
         };
-        let file = self.arena.place(file)?;
-        let modules = self.arena.place(file)?;
-        self.answer(feature::MODULES, Modules { module_count: 1, modules, ..Default::default() })
+        self.arena.place(file)
     }
 
     fn command_line(&mut self) -> Result<(), Refusal> {
-        let line: Vec<u8> = self.command_line.bytes().chain([0]).collect();
-        let text = self.text(&line)?;
+        let text = self.text(self.command_line)?;
         self.answer(feature::COMMAND_LINE, CommandLine { text, ..Default::default() })
     }
 
@@ -84,8 +94,10 @@ impl Answers<'_> {
         self.answer(feature::FRAMEBUFFERS, answer)
     }
 
-    fn text(&mut self, text: &[u8]) -> Result<u64, Refusal> {
-        self.arena.place_all(text).map(|text| direct(text.as_ptr()))
+    /// The address of a text that ends with a zero byte.
+    fn text(&mut self, text: &str) -> Result<u64, Refusal> {
+        let bytes: Vec<u8> = text.bytes().chain([0]).collect();
+        self.arena.place_all(&bytes).map(|text| direct(text.as_ptr()))
     }
 
     fn answer<T: Copy + 'static>(&mut self, feature: [u64; 2], answer: T) -> Result<(), Refusal> {

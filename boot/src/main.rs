@@ -59,7 +59,8 @@ fn prepare() -> Result<Handoff, Refusal> {
     let screen = Screen::find();
     let map = Map::reserve(&mut arena, screen)?;
     let stack = arena.reserve(STACK_BYTES)? + STACK_BYTES;
-    Answers { kernel: &mut kernel, arena: &mut arena, map: &map, package, command_line: &command_line, screen }
+    let seed = random::seed()?;
+    Answers { kernel: &mut kernel, arena: &mut arena, map: &map, package, seed, command_line: &command_line, screen }
         .give()?;
     let tables = Tables::new(&kernel, screen)?;
     let descriptors = arena.place(handoff::DESCRIPTORS)?;

@@ -1,6 +1,8 @@
 //! Random bytes: the firmware's, else the processor's.
 
-use capos_abi::boot::{KASLR_OFF, SLIDE_STEP, SLIDE_WINDOW};
+use crate::memory::{self, MODULE};
+use crate::refusal::Refusal;
+use capos_abi::boot::{KASLR_OFF, SEED_BYTES, SLIDE_STEP, SLIDE_WINDOW};
 use core::arch::asm;
 use core::arch::x86_64::{__cpuid, __cpuid_count};
 use uefi::boot;
@@ -10,12 +12,20 @@ use uefi::proto::rng::Rng;
 /// Attempts before an instruction that gives nothing is given up; the manual advises 10.
 const ATTEMPTS: u32 = 100;
 
+/// A seed for the kernel, in pages that it gets as a module; `None`: the firmware has no source. The kernel asks the processor itself.
+pub fn seed() -> Result<Option<&'static [u8]>, Refusal> {
+    let Some(seed) = memory::pages(SEED_BYTES as u64, MODULE)?.get_mut(..SEED_BYTES) else { return Ok(None) };
+    Ok(firmware(seed).then_some(seed))
+}
+
 /// How far above its linked address a kernel of so many bytes is to lie; 0 where the command line asks for that or there is no source.
 pub fn slide(command_line: &str, image_bytes: u64) -> u64 {
     if command_line.split_ascii_whitespace().any(|word| word == KASLR_OFF) {
         return 0;
     }
-    let Some(random) = firmware().map(u64::from_le_bytes).or_else(processor) else {
+    let mut random = [0; 8];
+    let random = firmware(&mut random).then_some(u64::from_le_bytes(random)).or_else(processor);
+    let Some(random) = random else {
         println!("no source of random numbers: the kernel lies where it is linked");
         return 0;
     };
@@ -23,13 +33,10 @@ pub fn slide(command_line: &str, image_bytes: u64) -> u64 {
     random.checked_rem(places).unwrap_or(0) * SLIDE_STEP
 }
 
-/// From the firmware's source, if it has one that works.
-fn firmware<const BYTES: usize>() -> Option<[u8; BYTES]> {
-    let handle = boot::get_handle_for_protocol::<Rng>().ok()?;
-    let mut source = boot::open_protocol_exclusive::<Rng>(handle).ok()?;
-    let mut bytes = [0; BYTES];
-    source.get_rng(None, &mut bytes).ok()?;
-    Some(bytes)
+/// From the firmware's source; false: it has none that works.
+fn firmware(bytes: &mut [u8]) -> bool {
+    let source = boot::get_handle_for_protocol::<Rng>().and_then(boot::open_protocol_exclusive::<Rng>);
+    source.and_then(|mut source| source.get_rng(None, bytes)).is_ok()
 }
 
 /// From the processor, if it has such an instruction.

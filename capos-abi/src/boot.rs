@@ -20,6 +20,12 @@ pub const SLIDE_STEP: u64 = 2 << 20;
 /// Word of the command line that leaves the kernel at [`KERNEL_ADDRESS`].
 pub const KASLR_OFF: &str = "kaslr=off";
 
+/// Name of the module with the random seed: the last part of its path or, by PVH, its command line.
+pub const SEED_NAME: &str = "entropy-seed";
+
+/// Bytes of the random seed that the loader of this tree hands over, where the firmware has a source.
+pub const SEED_BYTES: usize = 64;
+
 /// A region of physical memory.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,6 +84,10 @@ pub struct BootInfo {
     pub package: u64,
     /// Bytes of the boot package.
     pub package_bytes: u64,
+    /// Physical address of random bytes for this boot alone, 0 = none.
+    pub seed: u64,
+    /// Number of these bytes.
+    pub seed_bytes: u64,
     /// Physical address at which the kernel image starts.
     pub kernel_start: u64,
     /// Physical address behind the kernel image.
@@ -92,7 +102,7 @@ pub struct BootInfo {
     pub command_line: [u8; MAX_COMMAND_LINE_BYTES],
 }
 
-const _: () = assert!(size_of::<BootInfo>() == 4192);
+const _: () = assert!(size_of::<BootInfo>() == 4208);
 
 /// Nothing known.
 pub const EMPTY: BootInfo = BootInfo {
@@ -101,6 +111,8 @@ pub const EMPTY: BootInfo = BootInfo {
     rsdp: 0,
     package: 0,
     package_bytes: 0,
+    seed: 0,
+    seed_bytes: 0,
     kernel_start: 0,
     kernel_end: 0,
     unix_seconds: 0,

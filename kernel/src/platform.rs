@@ -20,6 +20,7 @@ use kernel_core::frame::{Frame, FrameAllocator, OutOfFrames};
 use kernel_core::machine::firmware::Firmware;
 use kernel_core::memory::Access;
 use kernel_core::platform::{ContextIndex, Platform, REGISTERS, Registers, RingArea, Space};
+use kernel_core::random::Random;
 use x86_64::instructions::port::Port;
 
 /// What the kernel itself holds of the machine. Everything else is the processors' own.
@@ -32,6 +33,7 @@ pub struct Machine {
     console: bool,
     /// Seconds from the start of 1970 to the kernel's start.
     date: Option<u64>,
+    random: Random,
 }
 
 // SAFETY: contexts are memory that any processor may use, one at a time, under the kernel lock.
@@ -43,7 +45,8 @@ impl Machine {
         let io_apics = IoApics::new(firmware, space, frames);
         let power = Switch::new(firmware, space, frames);
         let date = date(frames.info().unix_seconds, firmware);
-        Machine { features, io_apics, power, running: 1, contexts: Vec::new(), console: false, date }
+        let random = random::generator(frames.info());
+        Machine { features, io_apics, power, running: 1, contexts: Vec::new(), console: false, date, random }
     }
 
     /// Says how many processors run.
@@ -289,7 +292,8 @@ impl Platform for Machine {
     }
 
     fn entropy(&mut self, bytes: &mut [u8]) -> bool {
-        random::fill(self.features, bytes)
+        let features = self.features;
+        self.random.fill(bytes, || random::fresh(features))
     }
 
     fn give_up(&mut self, why: fmt::Arguments<'_>) -> ! {

@@ -49,13 +49,6 @@ fn on_processors_of_several_generations() {
 }
 
 #[test]
-fn without_a_source_of_entropy_init_says_so() {
-    let mut machine = Machine::new().cpu("Nehalem").boot();
-    machine.expect("capOS cannot go on: init has ended");
-    machine.ends_with(tests::Exit::Refused);
-}
-
-#[test]
 fn on_a_pc_without_memory_mapped_configuration_space() {
     comes_up(Machine::new().kind("pc"));
 }

@@ -3,6 +3,7 @@
 mod boot_paths;
 mod calls;
 mod console;
+mod entropy;
 mod firmware;
 mod kaslr;
 mod lifecycle;

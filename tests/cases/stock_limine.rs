@@ -35,6 +35,16 @@ fn under_bios() {
 }
 
 #[test]
+fn a_seed_among_the_modules_suffices() {
+    let mut contents = contents();
+    let configuration = contents.get("limine.conf").expect("Limine needs it");
+    let modules = [configuration, b"    module_path: boot():/capos/entropy-seed\n"].concat();
+    contents.put("limine.conf", modules);
+    contents.put("capos/entropy-seed", (0..64).collect());
+    to_the_prompt(Machine::firmware(disk("limine-seed", &contents), Medium::Disk).cpu("Nehalem"));
+}
+
+#[test]
 fn limine_too_chooses_the_kernels_address() {
     let image = disk("limine-kaslr", &contents());
     kaslr::varies(PAGE_BYTES, || {

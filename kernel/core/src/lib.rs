@@ -44,6 +44,7 @@ pub mod package;
 pub mod platform;
 mod positions;
 mod process;
+pub mod random;
 mod range;
 mod reclaim;
 mod record;

@@ -174,7 +174,7 @@ pub trait Platform {
     fn set_line_enabled(&mut self, line: u8, enabled: bool);
     /// Text for the early console, while the kernel owns it.
     fn console_write(&mut self, text: &str);
-    /// Fills with random bytes from the processor's source; false if there is none.
+    /// Fills with random bytes; false if the machine has no source of them.
     #[must_use]
     fn entropy(&mut self, bytes: &mut [u8]) -> bool;
     /// Ends the machine because the system cannot go on: takes the console back and says why in one sentence.

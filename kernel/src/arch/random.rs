@@ -1,10 +1,34 @@
-//! Random bytes from the processor. Without a source there are none: nothing falls back to the clock.
+//! The machine's sources of random bytes: the seed that the loader handed over, and the processor. Without a source there are none: nothing
+//! falls back to the clock.
 
 use super::features::Features;
+use crate::mm::layout;
+use capos_abi::boot::BootInfo;
 use core::arch::asm;
+use core::slice;
+use kernel_core::random::{KEY_BYTES, Random};
 
 /// Attempts before a source that does not answer is given up; the manual advises 10 for `rdrand`.
 const ATTEMPTS: u32 = 100;
+
+/// The generator, with the loader's seed, which is wiped.
+pub fn generator(info: &BootInfo) -> Random {
+    let mut random = Random::default();
+    if info.seed != 0 {
+        let seed = layout::direct(info.seed) as *mut u8;
+        // SAFETY: the loader put these bytes there, the memory map keeps them for ever, and the direct map reaches them.
+        random.add(unsafe { slice::from_raw_parts(seed, info.seed_bytes as usize) });
+        // SAFETY: as above; nobody else has the address.
+        (0..info.seed_bytes as usize).for_each(|place| unsafe { seed.add(place).write_volatile(0) });
+    }
+    random
+}
+
+/// A fresh key from the processor.
+pub fn fresh(features: Features) -> Option<[u8; KEY_BYTES]> {
+    let mut key = [0; KEY_BYTES];
+    fill(features, &mut key).then_some(key)
+}
 
 /// Fills `bytes`; false: this processor has no source, or it does not answer.
 pub fn fill(features: Features, bytes: &mut [u8]) -> bool {

@@ -4,12 +4,13 @@ use super::memory_map::MemoryMap;
 use crate::mm::layout::{self, DIRECT_MAP};
 use crate::mm::page_table;
 use crate::panic::refuse;
-use capos_abi::boot::{self, BootInfo, EMPTY, memory};
+use capos_abi::boot::{self, BootInfo, EMPTY, SEED_NAME, memory};
 use capos_abi::limine::{
     BootTime, CommandLine, DirectMap, File, Framebuffer, Framebuffers, KernelAddress, MEMORY_MODEL_RGB,
     MemoryMap as Answer, MemoryMapEntry, Modules, REQUESTS, Request, Requests, RootPointer, kind,
 };
 use core::arch::global_asm;
+use core::ffi::{CStr, c_char};
 use x86_64::registers::control::{Cr3, Cr4, Cr4Flags};
 
 /// Bits of a framebuffer's pixel that the kernel can draw in.
@@ -86,9 +87,7 @@ impl Answers<'_> {
             framebuffer: self.framebuffer().unwrap_or_default(),
             ..EMPTY
         };
-        if let Some(package) = self.package() {
-            (info.package, info.package_bytes) = (self.physical(package.address), package.bytes);
-        }
+        self.store_modules(&mut info);
         self.store_command_line(&mut info);
         self.store_memory_map(&mut info);
         info
@@ -112,10 +111,13 @@ impl Answers<'_> {
         map.store(info);
     }
 
-    /// The first module is the boot package.
-    fn package(&self) -> Option<File> {
-        let modules: Modules = answer(&self.requests.modules)?;
-        list(modules.modules, modules.module_count).next()
+    /// The seed is told by its name; the first of the others is the boot package.
+    fn store_modules(&self, info: &mut BootInfo) {
+        let Some(answer) = answer::<Modules>(&self.requests.modules) else { return };
+        for module in list::<File>(answer.modules, answer.module_count) {
+            let name = text(module.path).rsplit(|byte| *byte == b'/').next();
+            super::store_module(info, name == Some(SEED_NAME.as_bytes()), self.physical(module.address), module.bytes);
+        }
     }
 
     fn root_pointer(&self) -> u64 {
@@ -141,17 +143,8 @@ impl Answers<'_> {
     }
 
     fn store_command_line(&self, info: &mut BootInfo) {
-        let Some(line) = answer::<CommandLine>(&self.requests.command_line).filter(|line| line.text != 0) else {
-            return;
-        };
-        for (offset, place) in (0..).zip(&mut info.command_line) {
-            // SAFETY: the protocol places a string that ends with a zero byte there, and reading stops at that byte.
-            let byte = unsafe { ((line.text + offset) as *const u8).read() };
-            if byte == 0 {
-                return;
-            }
-            *place = byte;
-            info.command_line_bytes += 1;
+        if let Some(line) = answer::<CommandLine>(&self.requests.command_line) {
+            super::store_command_line(info, text(line.text));
         }
     }
 
@@ -194,6 +187,12 @@ impl Answers<'_> {
 fn answer<T: Copy>(request: &Request) -> Option<T> {
     // SAFETY: the protocol places an answer of the request's type at this address.
     (request.response != 0).then(|| unsafe { (request.response as *const T).read() })
+}
+
+/// A text of the loader; empty if there is none.
+fn text(address: u64) -> &'static [u8] {
+    // SAFETY: the protocol places a string that ends with a zero byte there.
+    if address == 0 { &[] } else { unsafe { CStr::from_ptr(address as *const c_char) }.to_bytes() }
 }
 
 /// What an array of addresses leads to.

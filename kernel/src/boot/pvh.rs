@@ -3,8 +3,9 @@
 use super::memory_map::MemoryMap;
 use super::slide;
 use crate::mm::layout::{self, KERNEL, KERNEL_LOAD_ADDRESS};
-use capos_abi::boot::{BootInfo, EMPTY, memory};
+use capos_abi::boot::{BootInfo, EMPTY, SEED_NAME, memory};
 use core::arch::global_asm;
+use core::ffi::{CStr, c_char};
 
 /// Bytes of the stack that the boot processor starts on.
 const BOOT_STACK_BYTES: usize = 32 << 10;
@@ -65,7 +66,7 @@ extern "C" fn pvh_move(start_info: u64) -> u64 {
         return 0;
     }
     let mut info = EMPTY;
-    store_command_line(start.command_line, &mut info);
+    super::store_command_line(&mut info, text(start.command_line));
     let slide = slide::choose(&info);
     slide::move_kernel(slide);
     slide
@@ -88,15 +89,17 @@ extern "C" fn pvh_start(start_info: u64, entry: u64) -> ! {
 fn boot_info(start: &StartInfo) -> BootInfo {
     let (kernel_start, kernel_end) = (KERNEL_LOAD_ADDRESS, KERNEL_LOAD_ADDRESS + layout::kernel_bytes());
     let mut info = BootInfo { rsdp: start.rsdp, kernel_start, kernel_end, ..EMPTY };
-    if start.module_count > 0 {
+    for index in 0..u64::from(start.module_count) {
         // SAFETY: the protocol places `module_count` entries there.
-        let module: Module = unsafe { read(start.modules) };
-        (info.package, info.package_bytes) = (module.address, module.bytes);
+        let module: Module = unsafe { read(start.modules + index * size_of::<Module>() as u64) };
+        let is_seed = text(module.command_line) == SEED_NAME.as_bytes();
+        super::store_module(&mut info, is_seed, module.address, module.bytes);
     }
-    store_command_line(start.command_line, &mut info);
+    super::store_command_line(&mut info, text(start.command_line));
     let mut map = MemoryMap::new();
     mark_firmware_map(start, &mut map);
     map.mark(info.package, info.package + info.package_bytes, memory::LOADED);
+    map.mark(info.seed, info.seed + info.seed_bytes, memory::LOADED);
     map.mark(kernel_start, kernel_end, memory::LOADED);
     map.store(&mut info);
     info
@@ -120,19 +123,13 @@ fn mark_firmware_map(start: &StartInfo, map: &mut MemoryMap) {
     }
 }
 
-fn store_command_line(address: u64, info: &mut BootInfo) {
-    if address == 0 {
-        return;
+/// A text below 4 GiB; empty if there is none.
+fn text(physical: u64) -> &'static [u8] {
+    if physical == 0 {
+        return &[];
     }
-    for (offset, place) in (0..).zip(&mut info.command_line) {
-        // SAFETY: the protocol places a string that ends with a zero byte there, and reading stops at that byte.
-        let byte: u8 = unsafe { read(address + offset) };
-        if byte == 0 {
-            return;
-        }
-        *place = byte;
-        info.command_line_bytes += 1;
-    }
+    // SAFETY: the boot page tables map the first 4 GiB in the direct map; the protocol places a string there that ends with a zero byte.
+    unsafe { CStr::from_ptr(layout::direct(physical) as *const c_char) }.to_bytes()
 }
 
 /// Reads physical memory below 4 GiB.
