@@ -75,10 +75,10 @@ async fn fill(
     memory: &virtual_memory::Client,
 ) -> Result<(), Failure> {
     match step {
-        Step::Commit => drop(zeroed(memory, 0, 0, BYTES).await?),
+        Step::Commit => drop(zeroed(memory, 0, 0, BYTES)?),
         Step::Map => {
             let object: memory_reader::Client = slot("victim")?;
-            map(memory, object, Part { offset: 0, bytes: BYTES, address: 0, access: Access::ReadExecute }).await?;
+            map(memory, object, Part { offset: 0, bytes: BYTES, address: 0, access: Access::ReadExecute })?;
         }
         Step::Thread => {
             let mut request = ledger.create_thread_request();

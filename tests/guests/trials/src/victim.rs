@@ -163,12 +163,11 @@ async fn objects() -> Result<(), Failure> {
         let mut request = ledger.create_memory_object_request();
         request.get().set_bytes(OBJECT_BYTES);
         let object = request.send().promise.await?.get()?.get_memory()?;
-        let mapping = Mapping::new(&slot("memory")?, object.cast_to(), OBJECT_BYTES, Access::ReadWrite).await?;
+        let _mapping = Mapping::new(&slot("memory")?, object.cast_to(), OBJECT_BYTES, Access::ReadWrite)?;
         let _below = create_ledger(&ledger, CHILD_QUOTA).await?;
         let _process = ledger.create_process_request().send().promise.await?;
         let _endpoint = ledger.create_endpoint_request().send().promise.await?;
         let _notification = ledger.create_notification_request().send().promise.await?;
-        mapping.unmap().await?;
     }
 }
 
