@@ -29,8 +29,10 @@ const _: () = assert!(size_of::<TraceHeader>() == 32);
 pub struct TraceCursor {
     /// Events ever written; the next one goes to this index modulo [`RING_EVENTS`].
     pub written: u64,
-    /// Zero.
-    pub reserved: [u64; 2],
+    /// Ticks of the longest stay in the kernel: from an `ENTER` or `INTERRUPT` to the next event.
+    pub longest_stay: u64,
+    /// `TraceEvent::data` of the event that it began with.
+    pub longest_data: u64,
 }
 
 const _: () = assert!(size_of::<TraceCursor>() == 24);

@@ -68,11 +68,19 @@ pub fn write_line(line: fmt::Arguments) {
     let _ = writeln!(console, "{line}");
 }
 
-/// Writes text.
-pub fn write(text: &str) {
-    if let Some(uart) = &mut CONSOLE.lock().uart {
-        send(uart, text);
+/// Writes as much of a text as the UART takes without waiting; how many bytes.
+pub fn write_some(text: &[u8]) -> usize {
+    let mut console = CONSOLE.lock();
+    let Some(uart) = &mut console.uart else { return text.len() };
+    let mut sent = 0;
+    for &byte in text {
+        let line_end: &[u8] = if byte == b'\n' { b"\r" } else { b"" };
+        if uart.send_bytes(line_end) < line_end.len() || uart.send_bytes(&[byte]) == 0 {
+            break;
+        }
+        sent += 1;
     }
+    sent
 }
 
 /// Gives the lines written so far to `line`, one by one.

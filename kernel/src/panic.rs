@@ -7,8 +7,7 @@ use crate::arch::{machine_check, vector};
 use crate::console;
 use crate::mm::layout;
 use crate::mm::stack;
-use crate::power;
-use crate::trace;
+use crate::{power, run, trace};
 use capos_abi::debug_exit;
 use core::arch::asm;
 use core::fmt;
@@ -123,8 +122,10 @@ fn end(what: fmt::Arguments, stack: u64) -> ! {
     if MACHINE_READY.load(Ordering::Relaxed) {
         apic::interrupt_all_others_by_nmi();
         let processor = Cpu::current().index();
+        // SAFETY: the others have stopped or are about to, and this processor ends here. Of the log only bytes and numbers are read.
+        let log = unsafe { run::unshown_log() };
         console::last_words(format_args!(
-            "\nkernel panic on processor {processor}: {what}\n{}{}",
+            "{log}\nkernel panic on processor {processor}: {what}\n{}{}",
             Callers(stack),
             trace::Last(processor)
         ));

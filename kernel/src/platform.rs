@@ -10,13 +10,14 @@ use crate::mm::boot_frames::BootFrames;
 use crate::mm::kernel_space::KernelSpace;
 use crate::mm::{address_space, layout, ring_area, wide};
 use crate::power::Switch;
-use crate::processors;
+use crate::{processors, trace};
 use alloc::vec::Vec;
 use capos_abi::ring::{Completion, Submission, SubmissionHead};
 use core::fmt;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
-use kernel_core::frame::{Frame, FrameAllocator, OutOfFrames};
+use kernel_core::PageTables;
+use kernel_core::frame::{Frame, OutOfFrames};
 use kernel_core::machine::firmware::Firmware;
 use kernel_core::memory::Access;
 use kernel_core::platform::{ContextIndex, Platform, REGISTERS, Registers, RingArea, Space};
@@ -143,23 +144,27 @@ impl Platform for Machine {
         }
     }
 
-    fn create_space(&mut self, frames: &mut FrameAllocator) -> Result<Space, OutOfFrames> {
-        address_space::create(frames)
+    fn create_space(&mut self, tables: &mut PageTables<'_>) -> Result<Space, OutOfFrames> {
+        address_space::create(tables)
     }
 
-    fn destroy_space(&mut self, space: Space, frames: &mut FrameAllocator, tables: u32) -> bool {
-        address_space::destroy(space, frames, tables)
+    fn leave_space(&mut self, space: Space) {
+        processors::leave_space(space.0.address());
+    }
+
+    fn make_table(&mut self, space: Space, tables: &mut PageTables<'_>, address: u64) -> Result<u64, OutOfFrames> {
+        address_space::make_table(space, tables, address)
     }
 
     fn map(
         &mut self,
         space: Space,
-        frames: &mut FrameAllocator,
+        tables: &mut PageTables<'_>,
         address: u64,
         frame: Frame,
         access: Access,
-    ) -> Result<u64, OutOfFrames> {
-        address_space::map(space, frames, address, frame, access)
+    ) -> Result<(), OutOfFrames> {
+        address_space::map(space, tables, address, frame, access)
     }
 
     fn unmap(&mut self, space: Space, address: u64) -> Option<Frame> {
@@ -285,10 +290,8 @@ impl Platform for Machine {
         self.io_apics.set_line_enabled(line, enabled);
     }
 
-    fn console_write(&mut self, text: &str) {
-        if self.console {
-            console::write(text);
-        }
+    fn console_write(&mut self, text: &[u8]) -> usize {
+        if self.console { console::write_some(text) } else { text.len() }
     }
 
     fn entropy(&mut self, bytes: &mut [u8]) -> bool {
@@ -301,6 +304,9 @@ impl Platform for Machine {
     }
 
     fn shutdown(&mut self, code: u8) -> ! {
+        if trace::is_on() {
+            console::last_words(format_args!("{}", trace::Longest));
+        }
         self.power.shutdown(code)
     }
 

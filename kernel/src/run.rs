@@ -11,6 +11,7 @@ use crate::platform::Machine;
 use crate::{processors, stage, system_call, trace, trap};
 use capos_abi::trace::kind;
 use core::arch::asm;
+use core::fmt::{self, Display};
 use core::{iter, ptr};
 use kernel_core::platform::{ContextIndex, Space};
 use kernel_core::{Kernel, Next};
@@ -22,6 +23,15 @@ static KERNEL: Once<KernelLock<Kernel<Machine>>> = Once::new();
 /// Hands the core over to all processors.
 pub fn start(kernel: Kernel<Machine>) {
     KERNEL.call_once(|| KernelLock::new(kernel));
+}
+
+/// What the console has not shown of the log.
+///
+/// # Safety
+/// The other processors stand still, and this one will not go back to the core.
+pub unsafe fn unshown_log() -> impl fmt::Display {
+    // SAFETY: the caller vouches for it.
+    fmt::from_fn(|f| KERNEL.get().map_or(Ok(()), |lock| unsafe { lock.peek() }.unshown_log().fmt(f)))
 }
 
 /// Leaves the boot stack and runs this processor.

@@ -1,10 +1,12 @@
 //! The trace: what each processor did when, in binary rings that a debugger reads (`capos_abi::trace`, `make trace`).
 //!
-//! Tracing is asked for on the command line (`trace`). Off, it costs one load and one branch for each event.
+//! Tracing is asked for on the command line (`trace`). Off, it costs one load and one branch for each event. The longest stay in
+//! the kernel is noted for each processor and told at the end ([`Longest`]).
 
 use crate::arch::clock;
 use crate::mm::boot_frames::BootFrames;
 use crate::mm::layout;
+use crate::processors;
 use capos_abi::PAGE_BYTES;
 use capos_abi::trace::{MAGIC, RING_EVENTS, TraceCursor, TraceEvent, TraceHeader, kind};
 use core::cell::UnsafeCell;
@@ -56,6 +58,28 @@ impl fmt::Display for Last {
     }
 }
 
+/// The longest stay in the kernel of each processor, in a line each; nothing while tracing is off.
+pub struct Longest;
+
+impl fmt::Display for Longest {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let rings = RINGS.load(Ordering::Relaxed);
+        if rings == 0 {
+            return Ok(());
+        }
+        for processor in 0..processors::all().count() {
+            // SAFETY: the ring lies in memory that `start` set aside; a line too old by one stay does no harm.
+            let cursor = unsafe { ((rings + processor as u64 * RING_BYTES) as *const TraceCursor).read_volatile() };
+            let TraceCursor { longest_stay, longest_data, .. } = cursor;
+            writeln!(
+                f,
+                "trace: processor {processor} stayed {longest_stay} ticks in the kernel at most, by {longest_data:#x}"
+            )?;
+        }
+        Ok(())
+    }
+}
+
 fn name(event: u32) -> &'static str {
     match event {
         kind::RUN => "run",
@@ -101,9 +125,18 @@ fn write(rings: u64, processor: usize, kind: u32, thread: u32, data: u64) {
     let cursor = ring as *mut TraceCursor;
     // SAFETY: the ring lies in memory that `init` set aside, and only this processor writes it, with interrupts off.
     unsafe {
-        let written = (*cursor).written;
-        let event = cursor.add(1).cast::<TraceEvent>().add((written % RING_EVENTS) as usize);
-        event.write(TraceEvent { stamp: clock::stamp(), data, thread, kind });
+        let (written, stamp) = ((*cursor).written, clock::stamp());
+        let events = cursor.add(1).cast::<TraceEvent>();
+        events.add((written % RING_EVENTS) as usize).write(TraceEvent { stamp, data, thread, kind });
         (*cursor).written = written + 1;
+        note_stay(&mut *cursor, &*events.add((written.wrapping_sub(1) % RING_EVENTS) as usize), stamp);
+    }
+}
+
+/// A stay in the kernel may have ended that began with the event before.
+fn note_stay(cursor: &mut TraceCursor, before: &TraceEvent, end: u64) {
+    let stay = end.saturating_sub(before.stamp);
+    if matches!(before.kind, kind::ENTER | kind::INTERRUPT) && stay > cursor.longest_stay {
+        (cursor.longest_stay, cursor.longest_data) = (stay, before.data);
     }
 }

@@ -14,6 +14,7 @@ mod power;
 mod remote;
 mod standard_library;
 mod start_page;
+mod stays;
 #[cfg(stock_limine)]
 mod stock_limine;
 mod stress;

@@ -1,9 +1,11 @@
-//! Putting away what ended: in steps, each as long as its stay allows, on whatever processor comes by.
+//! Putting away what ended: in steps, each as long as its stay allows (`chore`).
 //!
 //! Order of a process's death: its threads stop, their pending operations end and their rings go; then its handles, its memory,
 //! its page tables; then those who wait for it are told.
 use crate::Kernel;
 use crate::capability::Object;
+use crate::chore::Chore;
+use crate::endpoint::Endpoint;
 use crate::frame::{FRAME_BYTES, Frame};
 use crate::handle::SlotRef;
 use crate::ledger::Resource;
@@ -12,69 +14,17 @@ use crate::platform::{Platform, Space};
 use crate::process::{Process, State as ProcessState};
 use crate::range::{Kind, Range};
 use crate::record::Waiter;
-use crate::slab::{Id, OutOfHeap};
+use crate::session::Session;
+use crate::slab::Id;
 use crate::stay::cost;
 use crate::thread::{State, Thread};
 use capos_abi::status;
 
 /// Pages unmapped between two flushes of stale translations.
 const UNMAP_BATCH: usize = 32;
-/// Page tables freed in one step.
-const TABLES_PER_STEP: u32 = 64;
-/// Nanoseconds after which a processor that has something else to do goes on with a chore.
-pub const CHORE_INTERVAL_NANOSECONDS: u64 = 50_000;
-
-/// Something that ended, and how far it is put away.
-pub enum Chore {
-    /// A process that ends: its next thread to stop.
-    Stop(Id<Process>, usize),
-    /// A thread: its next tag to end and page of its ring to free.
-    Thread(Id<Thread>, u16, u64),
-    /// A process: its next slot to empty.
-    Process(Id<Process>, u32),
-    /// A memory object that nothing refers to, or that has ended and is held no more.
-    Memory(Id<MemoryObject>),
-}
-
-impl Chore {
-    /// A thread that has just stopped.
-    pub fn thread(id: Id<Thread>) -> Self {
-        Self::Thread(id, 0, 0)
-    }
-
-    /// A process whose threads have all stopped.
-    pub fn process(id: Id<Process>) -> Self {
-        Self::Process(id, 0)
-    }
-}
 
 impl<P: Platform> Kernel<P> {
-    /// Makes sure that one more object can be put away when it ends.
-    pub(crate) fn prepare_chore(&mut self) -> Result<(), OutOfHeap> {
-        let objects = self.threads.len() + 2 * self.processes.len() + 2 * self.memory.len() + 3;
-        let missing = (objects as usize).saturating_sub(self.chores.len());
-        self.chores.try_reserve(missing).map_err(|_| OutOfHeap)
-    }
-
-    /// Puts away what has ended, as far as this stay allows.
-    #[cold]
-    pub(crate) fn do_chores(&mut self) {
-        while !self.stay.is_over()
-            && let Some(chore) = self.chores.pop_front()
-        {
-            let rest = match chore {
-                Chore::Stop(id, thread) => self.stop_threads(id, thread).map(|left| Chore::Stop(id, left)),
-                Chore::Thread(id, tag, page) => self.bury_thread(id, tag, page),
-                Chore::Process(id, slot) => self.bury_process(id, slot),
-                Chore::Memory(id) => self.bury_memory(id),
-            };
-            if let Some(rest) = rest {
-                self.chores.push_front(rest);
-            }
-        }
-    }
-
-    fn bury_thread(&mut self, id: Id<Thread>, first: u16, page: u64) -> Option<Chore> {
+    pub(crate) fn bury_thread(&mut self, id: Id<Thread>, first: u16, page: u64) -> Option<Chore> {
         for tag in first..self.threads[id].ring.tags().end {
             if self.stay.is_over() {
                 return Some(Chore::Thread(id, tag, page));
@@ -87,12 +37,33 @@ impl<P: Platform> Kernel<P> {
             return left;
         }
         let entry = &mut self.threads[id];
-        entry.state = State::Ended;
         let (process, code) = (entry.process, entry.code);
-        let waiters = core::mem::take(&mut entry.waiters);
+        entry.state = State::Ended;
+        while let Some(waiter) = self.threads[id].waiters.pop() {
+            self.stay.spend(cost::ABORT);
+            self.answer_join(waiter, code);
+            if self.stay.is_over() {
+                return Some(Chore::Thread(id, self.threads[id].ring.tags().end, u64::MAX));
+            }
+        }
         self.processes[process].threads.retain(|t| *t != id);
-        waiters.into_iter().for_each(|waiter| self.answer_join(waiter, code));
         self.release(Object::Thread(id));
+        None
+    }
+
+    pub(crate) fn bury_calls(&mut self, id: Id<Endpoint>) -> Option<Chore> {
+        if !self.end_queued_calls(id, None) {
+            return Some(Chore::Endpoint(id));
+        }
+        self.release_endpoint(id);
+        None
+    }
+
+    pub(crate) fn bury_session(&mut self, id: Id<Session>) -> Option<Chore> {
+        if !self.end_session_step(id) {
+            return Some(Chore::Session(id));
+        }
+        self.release_session(id);
         None
     }
 
@@ -101,6 +72,9 @@ impl<P: Platform> Kernel<P> {
         let entry = &self.threads[id];
         let (process, area, start, ledger) = (entry.process, entry.ring.area, entry.ring_address, entry.ledger);
         let pages = u64::from(area.bytes) / FRAME_BYTES;
+        if page >= pages {
+            return None;
+        }
         let batch = (pages - page).min(UNMAP_BATCH as u64);
         if let Some(space) = self.processes[process].space {
             self.unmap_pages(space, start + page * FRAME_BYTES, batch);
@@ -115,16 +89,19 @@ impl<P: Platform> Kernel<P> {
         None
     }
 
-    fn bury_process(&mut self, id: Id<Process>, first: u32) -> Option<Chore> {
+    pub(crate) fn bury_process(&mut self, id: Id<Process>, first: u32) -> Option<Chore> {
         for slot in first..self.processes[id].handles.len() {
             if self.stay.is_over() {
                 return Some(Chore::Process(id, slot));
             }
-            self.end_minted_calls(id, slot);
+            if !self.end_minted_calls(id, slot) {
+                return Some(Chore::Process(id, slot));
+            }
             self.bury_slot(SlotRef { process: id, index: slot });
         }
         let rest = Some(Chore::Process(id, self.processes[id].handles.len()));
         while let Some(range) = self.processes[id].ranges.pop() {
+            self.stay.spend(cost::RANGE);
             let reached = self.free_pages(id, &range, true);
             if reached < range.end {
                 self.processes[id].ranges.push(Range { start: reached, ..range });
@@ -132,13 +109,10 @@ impl<P: Platform> Kernel<P> {
             }
             self.remove_piece(id, &range.kind);
         }
-        if let Some(space) = self.processes[id].space {
-            self.stay.spend(TABLES_PER_STEP * cost::TABLE);
-            if !self.platform.destroy_space(space, &mut self.frames, TABLES_PER_STEP) {
-                return rest;
-            }
+        if !self.free_tables(id) || !self.answer_end(id) {
+            return rest;
         }
-        self.answer_end(id);
+        self.release(Object::Process(id));
         None
     }
 
@@ -150,34 +124,38 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
-    /// Nothing is left of a process but what it ended with.
-    fn answer_end(&mut self, id: Id<Process>) {
+    /// Nothing is left of a process but what it ended with: those who wait for it are told, as far as the stay allows; whether
+    /// all are.
+    fn answer_end(&mut self, id: Id<Process>) -> bool {
         let entry = &mut self.processes[id];
-        let ProcessState::Ending(outcome) = entry.state else { return };
-        entry.space = None;
+        let (ProcessState::Ending(outcome) | ProcessState::Ended(outcome)) = entry.state else { return true };
         entry.state = ProcessState::Ended(outcome);
-        let (ledger, tables) = (entry.ledger, core::mem::take(&mut entry.table_frames));
-        for waiter in core::mem::take(&mut self.processes[id].fault_waiters) {
-            self.abort(waiter, status::STALE);
+        while !self.stay.is_over() {
+            let entry = &mut self.processes[id];
+            if let Some(waiter) = entry.fault_waiters.pop() {
+                self.abort(waiter, status::STALE);
+            } else if let Some(waiter) = entry.waiters.pop() {
+                self.stay.spend(cost::ABORT);
+                self.answer_wait(waiter, outcome);
+            } else {
+                return true;
+            }
         }
-        let entry = &mut self.processes[id];
-        let waiters = core::mem::take(&mut entry.waiters);
-        self.ledgers[ledger].refund(Resource::Frames, tables);
-        waiters.into_iter().for_each(|waiter| self.answer_wait(waiter, outcome));
-        self.release(Object::Process(id));
+        false
     }
 
-    /// Calls that wait for an object which ended with its minter are stale.
-    fn end_minted_calls(&mut self, id: Id<Process>, slot: u32) {
+    /// Calls that wait for an object which ended with its minter are stale; whether all have ended.
+    fn end_minted_calls(&mut self, id: Id<Process>, slot: u32) -> bool {
         let held = self.processes[id].handles.slot(slot).and_then(|s| s.capability());
-        if let Some(Object::Served(served)) = held.map(|c| c.object)
-            && served.minter == Some(id)
-        {
-            self.end_queued_calls(served.endpoint, Some(id));
+        match held.map(|c| c.object) {
+            Some(Object::Served(served)) if served.minter == Some(id) => {
+                self.end_queued_calls(served.endpoint, Some(id))
+            }
+            _ => true,
         }
     }
 
-    fn bury_memory(&mut self, id: Id<MemoryObject>) -> Option<Chore> {
+    pub(crate) fn bury_memory(&mut self, id: Id<MemoryObject>) -> Option<Chore> {
         self.memory.get(id)?;
         if !self.free_memory(id) {
             return Some(Chore::Memory(id));

@@ -8,6 +8,9 @@ use alloc::vec::Vec;
 /// Bytes of a message that an endpoint accepts at most, unless its maker asked for less.
 pub const MAX_MESSAGE_BYTES: u32 = capos_abi::ring::MAX_MESSAGE_BYTES;
 
+/// Running RECVs of one endpoint at most.
+pub const MAX_RECEIVERS: usize = 256;
+
 /// One endpoint. The queue's links stand in the callers' pending records.
 pub struct Endpoint {
     /// Slots that refer to it or to objects behind it, and running RECVs.
@@ -26,6 +29,8 @@ pub struct Endpoint {
     pub first: Option<Waiter>,
     /// Call that came last.
     pub last: Option<Waiter>,
+    /// Where the search for calls of a minter that has ended goes on.
+    pub sweep: Option<Waiter>,
     /// Running RECVs; the next one to try stands first.
     pub receivers: Vec<Waiter>,
     /// Origins whose minters are to be told that nothing refers to them any more.
@@ -44,6 +49,7 @@ impl Endpoint {
             owners: 0,
             first: None,
             last: None,
+            sweep: None,
             receivers: Vec::new(),
             unreferenced: Vec::new(),
         }

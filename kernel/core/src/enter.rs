@@ -106,6 +106,7 @@ impl<P: Platform> Kernel<P> {
         let mut ring = &mut entry.ring;
         let finished = loop {
             let Some(submission) = ring.next_submission(&mut self.platform, tail) else { break true };
+            self.stay.spend(cost::ENTRY);
             let result = self.operate(&caller, &submission);
             // The entry may have ended its own thread or process.
             if self.current(processor) != Some(thread) {
@@ -171,7 +172,6 @@ impl<P: Platform> Kernel<P> {
             }
             let deadline = self.threads[thread].ring.record(tag).deadline();
             if deadline != 0 && deadline <= now {
-                self.stay.spend(cost::ABORT);
                 self.abort(Waiter { thread, tag }, status::DEADLINE);
             }
         }

@@ -3,6 +3,7 @@ use crate::Kernel;
 use crate::platform::{Platform, REGISTERS, STACK_POINTER};
 use crate::process::{Outcome, Process, State as ProcessState};
 use crate::slab::Id;
+use crate::stay::cost;
 use crate::thread::{Pause, State, Thread};
 use crate::trap::Fault;
 use alloc::vec::Vec;
@@ -53,6 +54,7 @@ impl<P: Platform> Kernel<P> {
     pub(crate) fn end_by_fault(&mut self, thread: Id<Thread>, fault: Fault) {
         let process = self.threads[thread].process;
         self.log_fault(process, &fault);
+        self.stay.spend(RECORD_WORDS as u32 * cost::RECORD_WORD);
         let mut words = Vec::new();
         if words.try_reserve_exact(RECORD_WORDS).is_ok() {
             let mut buffer = [0; RECORD_WORDS];

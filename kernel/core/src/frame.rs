@@ -125,8 +125,13 @@ impl FrameAllocator {
         }
         let step = count.next_power_of_two();
         let end = self.free_bits.len() as u64 * 64;
-        let mut first = 0;
+        // Nothing is free before the hint. Whole words without a free frame are passed over at once.
+        let mut first = (self.hint as u64 * 64).next_multiple_of(step);
         while first + count <= end {
+            if step < 64 && self.free_bits.get(first as usize / 64) == Some(&0) {
+                first = (first / 64 + 1) * 64;
+                continue;
+            }
             match (first..first + count).rev().find(|&f| !self.is_free(Frame(f))) {
                 None => {
                     (first..first + count).for_each(|f| self.clear_free(Frame(f)));

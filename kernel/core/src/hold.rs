@@ -3,8 +3,8 @@
 //! A process that holds an object pays for it like the ledger that it was made by. Its mappings of it survive that ledger and the
 //! capability that they were made with, so nobody's server faults because a client took its memory back.
 use crate::Kernel;
-use crate::burial::Chore;
 use crate::capability::Object;
+use crate::chore::Chore;
 use crate::ledger::Resource;
 use crate::memory::{Backing, MemoryObject};
 use crate::operation::Refusal;

@@ -136,7 +136,7 @@ impl<P: Platform> Kernel<P> {
         let backing = Backing::Boot(binary.offset(segment.offset / FRAME_BYTES));
         let object = MemoryObject { references: 1, ..MemoryObject::new(None, end - start, backing) };
         let object = self.memory.insert(object).map_err(|_| StartError::Memory)?;
-        self.processes[process].ranges.prepare().map_err(|_| StartError::Memory)?;
+        self.prepare_range(process, start, end)?;
         let kind =
             Kind::Mapped { object, offset: 0, access: segment.access, writable: false, granted: None, held: false };
         self.processes[process].ranges.set(start, end, kind);
@@ -144,9 +144,18 @@ impl<P: Platform> Kernel<P> {
     }
 
     fn commit_range(&mut self, process: Id<Process>, start: u64, end: u64, access: Access) -> Result<(), StartError> {
-        self.processes[process].ranges.prepare().map_err(|_| StartError::Memory)?;
+        self.prepare_range(process, start, end)?;
         self.charge_frames(self.processes[process].ledger, (end - start) / FRAME_BYTES)?;
         self.processes[process].ranges.set(start, end, Kind::Committed(access));
+        Ok(())
+    }
+
+    /// Makes room for a range in the map, and its page tables.
+    fn prepare_range(&mut self, process: Id<Process>, mut start: u64, end: u64) -> Result<(), StartError> {
+        self.processes[process].ranges.prepare().map_err(|_| StartError::Memory)?;
+        while start < end {
+            start = self.make_tables(process, start, end)?;
+        }
         Ok(())
     }
 
@@ -167,9 +176,7 @@ impl<P: Platform> Kernel<P> {
                 None => self.zeroed_reserved_frame().ok_or(StartError::Memory)?,
             };
             self.platform.write_frames(frame, offset, chunk);
-            if !self.map_page(process, page, frame, access) {
-                return Err(StartError::Memory);
-            }
+            self.map_page(process, page, frame, access)?;
             address += count as u64;
             bytes = rest;
         }

@@ -1,6 +1,6 @@
 //! The state of the kernel, and the doors through which the machine enters it.
-use crate::burial::Chore;
 use crate::capability::{Capability, Object};
+use crate::chore::Chore;
 use crate::endpoint::Endpoint;
 use crate::frame::FrameAllocator;
 use crate::handle::SlotRef;
@@ -52,19 +52,23 @@ pub struct Kernel<P> {
     pub(crate) timers: TimerQueue,
     pub(crate) interrupts: InterruptTable,
     pub(crate) log: Log,
+    /// A chore shows the log on the console.
+    pub(crate) is_showing: bool,
 }
 
 impl<P: Platform> Kernel<P> {
     /// A kernel without processes.
     pub fn new(mut platform: P, frames: FrameAllocator) -> Result<Self, OutOfMemory> {
         let sessions = Sessions::new(&mut platform).map_err(|_| OutOfMemory)?;
+        let mut chores = VecDeque::new();
+        chores.try_reserve(1).map_err(|_| OutOfMemory)?;
         Ok(Self {
             sessions,
             platform,
             frames,
             inside: None,
             stay: Stay::default(),
-            chores: VecDeque::new(),
+            chores,
             ending: 0,
             init: None,
             ledgers: Slab::new(),
@@ -78,6 +82,7 @@ impl<P: Platform> Kernel<P> {
             timers: TimerQueue::new(),
             interrupts: InterruptTable::default(),
             log: Log::new().ok_or(OutOfMemory)?,
+            is_showing: false,
         })
     }
 

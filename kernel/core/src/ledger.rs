@@ -101,14 +101,16 @@ impl Ledger {
         if self.closed { 0 } else { self.limits.of(resource) - self.used.of(resource) }
     }
 
+    /// Whether so much could be charged; or what is missing.
+    pub fn check(&self, resource: Resource, amount: u64) -> Result<(), Exhausted> {
+        let remaining = self.remaining(resource);
+        if amount > remaining { Err(Exhausted { resource: resource as u8, remaining }) } else { Ok(()) }
+    }
+
     /// Charges, or says what is missing.
     pub fn charge(&mut self, resource: Resource, amount: u64) -> Result<(), Exhausted> {
-        let i = resource.index();
-        let remaining = self.remaining(resource);
-        if amount > remaining {
-            return Err(Exhausted { resource: resource as u8, remaining });
-        }
-        self.used.0[i] += amount;
+        self.check(resource, amount)?;
+        self.used.0[resource.index()] += amount;
         Ok(())
     }
 

@@ -16,8 +16,11 @@
 
 extern crate alloc;
 
+mod birth;
 mod burial;
 mod capability;
+mod chore;
+mod console;
 mod elf;
 mod endpoint;
 mod enter;
@@ -41,6 +44,7 @@ mod notification;
 mod object;
 mod operation;
 pub mod package;
+mod page_table;
 pub mod platform;
 mod positions;
 mod process;
@@ -64,6 +68,7 @@ mod test;
 
 pub use init::StartError;
 pub use kernel::{Kernel, OutOfMemory};
+pub use page_table::PageTables;
 pub use platform::Platform;
 pub use schedule::Next;
 pub use trap::{Fault, FaultAccess, FaultKind};

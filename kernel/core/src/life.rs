@@ -2,14 +2,14 @@
 //!
 //! Here they end; [`crate::burial`] puts away what they leave.
 use crate::Kernel;
-use crate::burial::Chore;
 use crate::capability::Object;
+use crate::chore::Chore;
 use crate::endpoint::Endpoint;
 use crate::ledger::{Ledger, Resource};
 use crate::memory::MemoryObject;
 use crate::platform::Platform;
 use crate::process::{Outcome, Process, State as ProcessState};
-use crate::record::Record;
+use crate::record::{CallState, Record};
 use crate::slab::Id;
 use crate::stay::cost;
 use crate::thread::{State, Thread};
@@ -95,7 +95,7 @@ impl<P: Platform> Kernel<P> {
             State::Ready => self.forget(thread),
             State::Stopped | State::Ended => return,
             State::Running(processor) => self.scheduler.leave(processor),
-            State::Created | State::Blocked(_) | State::Faulted | State::Suspended(_) => {}
+            State::Clearing | State::Created | State::Blocked(_) | State::Faulted | State::Suspended(_) => {}
         }
         let entry = &mut self.threads[thread];
         entry.state = State::Stopped;
@@ -112,6 +112,7 @@ impl<P: Platform> Kernel<P> {
     /// A process without live threads ends; what it leaves is put away behind what its threads leave.
     fn finish_process(&mut self, process: Id<Process>, outcome: Outcome) {
         if self.init == Some(process) {
+            self.flush_log();
             self.platform.give_up(format_args!("init has ended ({outcome:?}): nobody supervises the system any more"));
         }
         if core::mem::replace(&mut self.processes[process].is_finished, true) {
@@ -124,21 +125,27 @@ impl<P: Platform> Kernel<P> {
         self.chores.push_back(Chore::process(process));
     }
 
-    /// Ends the calls queued at an endpoint: all, or those to objects of one minter.
-    pub(crate) fn end_queued_calls(&mut self, endpoint: Id<Endpoint>, minter: Option<Id<Process>>) {
-        let mut at = self.endpoints[endpoint].first;
+    /// Ends the calls queued at an endpoint, all or those to objects of one minter, as far as the stay allows; whether none is
+    /// left.
+    pub(crate) fn end_queued_calls(&mut self, endpoint: Id<Endpoint>, minter: Option<Id<Process>>) -> bool {
+        let queue = &mut self.endpoints[endpoint];
+        let mut at = queue.sweep.take().or(queue.first);
         while let Some(call) = at {
-            let Record::Call(record) = self.threads[call.thread].ring.record(call.tag) else { return };
-            let next = match record.state {
-                crate::record::CallState::Queued { next, .. } => next,
-                crate::record::CallState::Delivered { .. } => None,
-            };
+            if self.stay.is_over() {
+                self.endpoints[endpoint].sweep = at;
+                return false;
+            }
+            self.stay.spend(cost::RECORD);
+            let Record::Call(record) = self.threads[call.thread].ring.record(call.tag) else { return true };
+            let CallState::Queued { next, .. } = record.state else { return true };
             if minter.is_none() || record.minter == minter {
+                self.stay.spend(cost::ABORT);
                 self.unlink_call(endpoint, call);
                 self.end_call(call, status::STALE, 0);
             }
             at = next;
         }
+        true
     }
 
     /// Gives up a reference to an object; the last one ends it.
@@ -161,7 +168,8 @@ impl<P: Platform> Kernel<P> {
                 if endpoint.ledger.is_some() {
                     endpoint.owners -= 1;
                     if endpoint.owners == 0 {
-                        self.end_queued_calls(id, None);
+                        endpoint.references += 1;
+                        self.chores.push_back(Chore::Endpoint(id));
                     }
                 }
                 self.release_endpoint(id);

@@ -11,6 +11,7 @@ pub const READ_BYTES: usize = 2 << 10;
 pub struct Log {
     text: Vec<u8>,
     written: u64,
+    shown: u64,
 }
 
 impl Log {
@@ -19,7 +20,7 @@ impl Log {
         let mut text = Vec::new();
         text.try_reserve_exact(LOG_BYTES).ok()?;
         text.resize(LOG_BYTES, 0);
-        Some(Self { text, written: 0 })
+        Some(Self { text, written: 0, shown: 0 })
     }
 
     /// The longest run of whole characters from `position` (or from the oldest kept) that fits `buffer`: where it ends,
@@ -38,6 +39,32 @@ impl Log {
             *to = self.byte(at);
         }
         (end, (end - start) as usize)
+    }
+
+    /// How far the console has shown it.
+    pub fn shown(&self) -> u64 {
+        self.shown
+    }
+
+    /// Bytes that the console has not shown.
+    pub fn behind(&self) -> u64 {
+        self.written - self.shown
+    }
+
+    /// What the console has to show next, as much as fits `buffer`; what is not kept any more is left out.
+    pub fn unshown<'a>(&mut self, buffer: &'a mut [u8]) -> &'a [u8] {
+        self.shown = self.shown.max(self.written.saturating_sub(LOG_BYTES as u64));
+        let bytes = buffer.len().min(self.behind() as usize);
+        let text = buffer.get_mut(..bytes).unwrap_or_default();
+        for (to, at) in text.iter_mut().zip(self.shown..) {
+            *to = self.byte(at);
+        }
+        text
+    }
+
+    /// The console has shown so many bytes more.
+    pub fn show(&mut self, bytes: usize) {
+        self.shown += bytes as u64;
     }
 
     fn byte(&self, at: u64) -> u8 {

@@ -4,6 +4,9 @@ use crate::record::Waiter;
 use crate::slab::Id;
 use alloc::vec::Vec;
 
+/// Who can wait for one notification at most.
+pub const MAX_WAITERS: usize = 256;
+
 /// 64 bits that stay set until taken.
 #[derive(Default)]
 pub struct Bits {
@@ -32,6 +35,11 @@ impl Bits {
             self.waiters.push((waiter, wanted));
         }
         room
+    }
+
+    /// Whether nobody else can wait.
+    pub fn is_full(&self) -> bool {
+        self.waiters.len() == MAX_WAITERS
     }
 
     /// The longest waiting one whose bits are set, with the bits it takes.

@@ -2,8 +2,9 @@
 //! the tests on plain vectors.
 //!
 //! The core runs under the kernel lock with interrupts off, so every method may assume that no other caller is inside.
-use crate::frame::{Frame, FrameAllocator, OutOfFrames};
+use crate::frame::{Frame, OutOfFrames};
 use crate::memory::Access;
+use crate::page_table::PageTables;
 use capos_abi::ring::{ARENA_OFFSET, Completion, Submission, SubmissionHead};
 use core::fmt;
 
@@ -97,20 +98,21 @@ pub trait Platform {
 
     // Address spaces. Addresses are multiples of the page size in the lower half.
 
-    /// An empty address space that shares the kernel's half.
-    fn create_space(&mut self, frames: &mut FrameAllocator) -> Result<Space, OutOfFrames>;
-    /// Frees up to `tables` page tables of a space that no thread will enter again, and makes sure that no processor has it
-    /// loaded; whether all are free. Frames still mapped in it are not freed.
-    fn destroy_space(&mut self, space: Space, frames: &mut FrameAllocator, tables: u32) -> bool;
-    /// Maps one page where nothing is mapped; returns how many frames new page tables took.
+    /// An empty address space that shares the kernel's half. Its root is one of `tables`.
+    fn create_space(&mut self, tables: &mut PageTables<'_>) -> Result<Space, OutOfFrames>;
+    /// Makes sure that no processor has the space loaded, which no thread will enter again. Its tables may be freed then.
+    fn leave_space(&mut self, space: Space);
+    /// Makes the page tables that a page at this address needs; the address behind what the lowest of them covers.
+    fn make_table(&mut self, space: Space, tables: &mut PageTables<'_>, address: u64) -> Result<u64, OutOfFrames>;
+    /// Maps one page where nothing is mapped, with new page tables where some are missing.
     fn map(
         &mut self,
         space: Space,
-        frames: &mut FrameAllocator,
+        tables: &mut PageTables<'_>,
         address: u64,
         frame: Frame,
         access: Access,
-    ) -> Result<u64, OutOfFrames>;
+    ) -> Result<(), OutOfFrames>;
     /// Unmaps one page; the frame that was there, if any. Stale translations remain until [`Platform::flush`].
     fn unmap(&mut self, space: Space, address: u64) -> Option<Frame>;
     /// Unmaps the first page mapped in `start..end`, looking at one page table at most: the address behind what was looked
@@ -172,8 +174,8 @@ pub trait Platform {
     fn release_console(&mut self);
     /// Unmasks (routes to a processor) or masks an ISA interrupt line; it calls [`crate::Kernel::interrupt`].
     fn set_line_enabled(&mut self, line: u8, enabled: bool);
-    /// Text for the early console, while the kernel owns it.
-    fn console_write(&mut self, text: &str);
+    /// Text for the early console, while the kernel owns it; the number of bytes that it takes without waiting.
+    fn console_write(&mut self, text: &[u8]) -> usize;
     /// Fills with random bytes; false if the machine has no source of them.
     #[must_use]
     fn entropy(&mut self, bytes: &mut [u8]) -> bool;

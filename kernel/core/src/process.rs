@@ -1,5 +1,6 @@
 //! Processes: an address space, a handle table, threads, and who pays.
 use crate::fault::Crash;
+use crate::frame::Frame;
 use crate::handle::HandleTable;
 use crate::ledger::Ledger;
 use crate::memory::MemoryObject;
@@ -59,8 +60,8 @@ pub struct Process {
     pub handles: HandleTable,
     /// Its page tables; gone once it has ended.
     pub space: Option<Space>,
-    /// Frames charged for its page tables.
-    pub table_frames: u64,
+    /// Its page tables, each of which its ledger pays for; the root first.
+    pub tables: Vec<Frame>,
     /// What its addresses stand for.
     pub ranges: RangeMap,
     /// Its threads that have not ended.
@@ -87,7 +88,7 @@ pub struct Process {
 
 impl Process {
     /// A process without threads.
-    pub fn new(ledger: Id<Ledger>, session: Id<Session>, space: Space, name: &str) -> Self {
+    pub fn new(ledger: Id<Ledger>, session: Id<Session>, (space, tables): (Space, Vec<Frame>), name: &str) -> Self {
         let mut process = Self {
             references: 1,
             state: State::Created,
@@ -97,7 +98,7 @@ impl Process {
             charged: true,
             handles: HandleTable::new(),
             space: Some(space),
-            table_frames: 0,
+            tables,
             ranges: RangeMap::new(),
             threads: Vec::new(),
             live_threads: 0,

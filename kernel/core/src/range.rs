@@ -116,6 +116,12 @@ impl RangeMap {
         self.ranges.iter()
     }
 
+    /// The ranges that do not end at or before this address, sorted.
+    pub fn iter_from(&self, address: u64) -> impl Iterator<Item = &Range> {
+        let first = self.ranges.partition_point(|r| r.end <= address);
+        self.ranges.get(first..).unwrap_or_default().iter()
+    }
+
     /// All ranges; their addresses must stay as they are.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Range> {
         self.ranges.iter_mut()

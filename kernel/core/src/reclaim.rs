@@ -13,12 +13,15 @@ use crate::notification::Notification;
 use crate::object::SchedulingContext;
 use crate::platform::Platform;
 use crate::process::{Outcome, Process, State as ProcessState};
-use crate::range::{Kind, Range};
+use crate::range::Kind;
 use crate::session::Session;
 use crate::slab::Id;
 use crate::stay::cost;
 use crate::thread::{State as ThreadState, Thread};
 use capos_abi::status;
+
+/// Ranges of a map that are looked at in one step.
+const RANGES_PER_STEP: usize = 256;
 
 /// Where the reclaiming of a ledger stands.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +29,8 @@ pub struct Reclaim {
     pass: Pass,
     /// Next place of the pass's table.
     place: u32,
+    /// Next address in the map of the process in that place.
+    address: u64,
 }
 
 /// A pass over one table.
@@ -44,7 +49,7 @@ enum Pass {
 }
 
 impl Reclaim {
-    const START: Self = Self { pass: Pass::Close, place: 0 };
+    const START: Self = Self { pass: Pass::Close, place: 0, address: 0 };
 }
 
 /// What came of a look at a place.
@@ -77,11 +82,11 @@ impl<P: Platform> Kernel<P> {
         while !self.stay.is_over() {
             self.stay.spend(cost::PLACE);
             if at.place >= self.table_places(at.pass) {
-                at = Reclaim { pass: self.next_pass(top, at.pass)?, place: 0 };
+                at = Reclaim { pass: self.next_pass(top, at.pass)?, ..Reclaim::START };
                 continue;
             }
-            match self.visit(top, at) {
-                Visit::Done => at.place += 1,
+            match self.visit(top, &mut at) {
+                Visit::Done => (at.place, at.address) = (at.place + 1, 0),
                 Visit::Again => {}
                 Visit::Later => break,
             }
@@ -125,13 +130,15 @@ impl<P: Platform> Kernel<P> {
         self.ledgers[top].closed = closed;
     }
 
-    fn visit(&mut self, top: Id<Ledger>, at: Reclaim) -> Visit {
+    fn visit(&mut self, top: Id<Ledger>, at: &mut Reclaim) -> Visit {
         let place = at.place;
         match at.pass {
             Pass::Close => self.ledgers.id_at(place).map_or(Visit::Done, |id| self.close_ledger(top, id)),
             Pass::Processes => self.processes.id_at(place).map_or(Visit::Done, |id| self.reclaim_process(top, id)),
             Pass::Threads => self.threads.id_at(place).map_or(Visit::Done, |id| self.reclaim_thread(top, id)),
-            Pass::Mappings => self.processes.id_at(place).map_or(Visit::Done, |id| self.unmap_reclaimed(top, id)),
+            Pass::Mappings => {
+                self.processes.id_at(place).map_or(Visit::Done, |id| self.unmap_reclaimed(top, id, &mut at.address))
+            }
             Pass::Memory => self.memory.id_at(place).map_or(Visit::Done, |id| self.reclaim_memory(top, id)),
             Pass::Endpoints => self.endpoints.id_at(place).map_or(Visit::Done, |id| self.reclaim_endpoint(top, id)),
             Pass::Contexts => self.contexts.id_at(place).map_or(Visit::Done, |id| self.reclaim_context(top, id)),
@@ -199,13 +206,23 @@ impl<P: Platform> Kernel<P> {
         Visit::Done
     }
 
-    /// Takes memory that these ledgers pay for out of a process.
-    fn unmap_reclaimed(&mut self, top: Id<Ledger>, id: Id<Process>) -> Visit {
+    /// Takes memory that these ledgers pay for out of a process, from this address on.
+    fn unmap_reclaimed(&mut self, top: Id<Ledger>, id: Id<Process>, from: &mut u64) -> Visit {
         let is_reclaimed = |object| self.memory[object].ledger.is_some_and(|payer| self.is_within(top, payer));
-        let is_taken = |r: &&Range| matches!(r.kind, Kind::Mapped { object, held: false, .. } if is_reclaimed(object));
-        let Some(&range) = self.processes[id].ranges.iter().find(is_taken) else { return Visit::Done };
-        self.stay.spend(self.processes[id].ranges.len() as u32 * cost::RECORD);
-        self.vacate(id, &range);
+        let mut looked_at = 0;
+        let found = self.processes[id].ranges.iter_from(*from).take(RANGES_PER_STEP).find(|range| {
+            looked_at += 1;
+            *from = range.end;
+            matches!(range.kind, Kind::Mapped { object, held: false, .. } if is_reclaimed(object))
+        });
+        let found = found.copied();
+        self.stay.spend(looked_at as u32 * cost::RECORD);
+        match found {
+            Some(range) if !self.vacate(id, &range) => *from = range.start,
+            Some(_) => {}
+            None if looked_at < RANGES_PER_STEP => return Visit::Done,
+            None => {}
+        }
         Visit::Again
     }
 
@@ -245,19 +262,25 @@ impl<P: Platform> Kernel<P> {
         let Some(ledger) = self.endpoints[id].ledger.filter(|&ledger| self.is_within(top, ledger)) else {
             return Visit::Done;
         };
-        self.end_queued_calls(id, None);
+        if !self.end_queued_calls(id, None) {
+            return Visit::Later;
+        }
         if let Some(&receiver) = self.endpoints[id].receivers.first() {
             self.abort(receiver, status::STALE);
             return Visit::Again;
         }
-        let endpoint = &mut self.endpoints[id];
-        endpoint.ledger = None;
-        endpoint.owners = 0;
-        for origin in core::mem::take(&mut endpoint.unreferenced) {
+        while let Some(origin) = self.endpoints[id].unreferenced.pop() {
+            if self.stay.is_over() {
+                return Visit::Later;
+            }
+            self.stay.spend(cost::PLACE);
             if let Some(slot) = self.processes[origin.process].handles.slot_mut(origin.index) {
                 slot.unreferenced = false;
             }
         }
+        let endpoint = &mut self.endpoints[id];
+        endpoint.ledger = None;
+        endpoint.owners = 0;
         self.refund_object(ledger);
         Visit::Done
     }

@@ -7,7 +7,7 @@
 pub mod account;
 mod queue;
 
-use crate::burial::CHORE_INTERVAL_NANOSECONDS;
+use crate::chore::CHORE_INTERVAL_NANOSECONDS;
 use crate::platform::{ContextIndex, Platform, Space};
 use crate::slab::Id;
 use crate::thread::{State, Thread};

@@ -4,12 +4,14 @@
 //! which is the same for every call of the session and means nothing to anybody else. The hash is made at the first call
 //! through a slot and kept there.
 use crate::Kernel;
+use crate::chore::Chore;
 use crate::endpoint::Endpoint;
 use crate::ledger::Ledger;
 use crate::platform::Platform;
 use crate::process::Process;
 use crate::record::{Record, SentCaps, Waiter};
 use crate::slab::{Id, OutOfHeap, Slab};
+use crate::stay::cost;
 use capos_abi::handle::Handle;
 use capos_abi::interface::session::{principal, strength};
 use capos_abi::message::attribute;
@@ -26,9 +28,6 @@ pub const NO_REFERENCE: Reference = [0; 2];
 
 /// Every attribute that a call can disclose.
 pub const ALL_ATTRIBUTES: u8 = (attribute::PRINCIPAL | attribute::STRENGTH | attribute::PROFILE) as u8;
-
-/// Calls that one step of ending a session ends.
-const STEP_CALLS: usize = 64;
 
 /// What a call tells its server about the caller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,6 +59,9 @@ pub struct Session {
     pub ledger: Option<Id<Ledger>>,
     /// Its calls are refused.
     pub ended: bool,
+    /// Places of the table of processes, and of that of threads, that its end has come to.
+    marked: u32,
+    quieted: u32,
     /// Who acts.
     pub attributes: Attributes,
     number: u64,
@@ -85,8 +87,7 @@ impl Sessions {
         }
         let attributes = Attributes { principal: principal::SYSTEM as u8, strength: strength::NONE as u8, profile: 0 };
         let mut all = Slab::new();
-        let system =
-            all.insert(Session { references: 1, controls: 1, ledger: None, ended: false, attributes, number: 0 })?;
+        let system = all.insert(Session { references: 1, controls: 1, ..Session::new(None, attributes, 0) })?;
         Ok(Self { system, all, secret, next_number: 1, next_scope: 0 })
     }
 
@@ -94,7 +95,12 @@ impl Sessions {
     pub fn insert(&mut self, ledger: Id<Ledger>, attributes: Attributes) -> Result<Id<Session>, OutOfHeap> {
         let number = self.next_number;
         self.next_number += 1;
-        self.all.insert(Session { references: 0, controls: 0, ledger: Some(ledger), ended: false, attributes, number })
+        self.all.insert(Session::new(Some(ledger), attributes, number))
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u32 {
+        self.all.len()
     }
 
     /// Number of places; ids have smaller indexes.
@@ -119,6 +125,13 @@ impl Sessions {
         hasher.write_u64(self[session].number);
         let hash = hasher.finish128();
         [hash.h1.max(1), hash.h2]
+    }
+}
+
+impl Session {
+    /// A session to which nothing refers yet.
+    fn new(ledger: Option<Id<Ledger>>, attributes: Attributes, number: u64) -> Self {
+        Self { references: 0, controls: 0, ledger, ended: false, marked: 0, quieted: 0, attributes, number }
     }
 }
 
@@ -203,9 +216,10 @@ impl<P: Platform> Kernel<P> {
     pub(crate) fn release_control(&mut self, id: Id<Session>) {
         self.sessions[id].controls -= 1;
         if self.sessions[id].controls == 0 {
-            while !self.end_session_step(id) {}
+            self.chores.push_back(Chore::Session(id));
+        } else {
+            self.release_session(id);
         }
-        self.release_session(id);
     }
 
     /// Whether two processes act in the same session.
@@ -225,37 +239,51 @@ impl<P: Platform> Kernel<P> {
         })
     }
 
-    /// Ends a session: marks it and its processes, then ends up to [`STEP_CALLS`] of their calls; whether none is left.
+    /// Ends a session: marks it, then its processes, then ends their calls, as far as the stay allows; whether none is left.
     pub(crate) fn end_session_step(&mut self, session: Id<Session>) -> bool {
-        if !core::mem::replace(&mut self.sessions[session].ended, true) {
-            self.mark_members(session);
+        self.sessions[session].ended = true;
+        while self.sessions[session].marked < self.processes.slots() {
+            if self.stay.is_over() {
+                return false;
+            }
+            self.stay.spend(cost::PLACE);
+            self.mark_member(session, self.sessions[session].marked);
+            self.sessions[session].marked += 1;
         }
-        for _ in 0..STEP_CALLS {
-            let Some(call) = self.call_of_session(session) else { return true };
-            self.abort(call, status::SESSION_ENDED);
+        while self.sessions[session].quieted < self.threads.slots() {
+            if !self.quiet_member(session, self.sessions[session].quieted) {
+                return false;
+            }
+            self.sessions[session].quieted += 1;
         }
-        self.call_of_session(session).is_none()
+        true
     }
 
-    fn mark_members(&mut self, session: Id<Session>) {
-        for index in 0..self.processes.slots() {
-            if let Some(id) = self.processes.id_at(index)
-                && self.processes[id].session == session
-            {
-                self.processes[id].session_ended = true;
+    fn mark_member(&mut self, session: Id<Session>, index: u32) {
+        if let Some(id) = self.processes.id_at(index)
+            && self.processes[id].session == session
+        {
+            self.processes[id].session_ended = true;
+        }
+    }
+
+    /// Ends the calls of served objects that a thread of this session has in flight, as far as the stay allows; whether none is
+    /// left.
+    fn quiet_member(&mut self, session: Id<Session>, index: u32) -> bool {
+        self.stay.spend(cost::PLACE);
+        let Some(thread) = self.threads.id_at(index) else { return true };
+        if self.processes.get(self.threads[thread].process).is_none_or(|p| p.session != session) {
+            return true;
+        }
+        for tag in self.threads[thread].ring.tags() {
+            if self.stay.is_over() {
+                return false;
+            }
+            self.stay.spend(cost::RECORD);
+            if matches!(self.threads[thread].ring.record(tag), Record::Call(_)) {
+                self.abort(Waiter { thread, tag }, status::SESSION_ENDED);
             }
         }
-    }
-
-    /// A call of a served object that a process of this session has in flight.
-    fn call_of_session(&self, session: Id<Session>) -> Option<Waiter> {
-        let threads = (0..self.threads.slots()).filter_map(|index| self.threads.id_at(index));
-        let mut members =
-            threads.filter(|&t| self.processes.get(self.threads[t].process).is_some_and(|p| p.session == session));
-        members.find_map(|thread| {
-            let ring = &self.threads[thread].ring;
-            let tag = ring.tags().find(|&tag| matches!(ring.record(tag), Record::Call(_)))?;
-            Some(Waiter { thread, tag })
-        })
+        !self.stay.is_over()
     }
 }

@@ -112,6 +112,14 @@ impl<T> Slab<T> {
         self.entries.len() as u32
     }
 
+    /// Makes sure that one more object can be stored.
+    pub fn prepare(&mut self) -> Result<(), OutOfHeap> {
+        if self.first_free != NONE {
+            return Ok(());
+        }
+        self.entries.try_reserve(1).map_err(|_| OutOfHeap)
+    }
+
     /// Stores an object.
     pub fn insert(&mut self, value: T) -> Result<Id<T>, OutOfHeap> {
         if let Some(entry) = self.entries.get_mut(self.first_free as usize)

@@ -43,7 +43,9 @@ impl<P: Platform> Kernel<P> {
                 self.update_timer(thread, 0);
                 Pause::Entering
             }
-            State::Created | State::Faulted | State::Suspended(_) | State::Stopped | State::Ended => return,
+            State::Clearing | State::Created | State::Faulted | State::Suspended(_) | State::Stopped | State::Ended => {
+                return;
+            }
         };
         self.stay.spend(cost::STOP);
         self.threads[thread].state = State::Suspended(pause);
@@ -60,10 +62,12 @@ impl<P: Platform> Kernel<P> {
                 return false;
             }
             let Some(&thread) = self.processes[id].threads.get(i) else { continue };
-            let State::Suspended(pause) = self.threads[thread].state else { continue };
             self.stay.spend(cost::STOP);
-            if pause == Pause::Entering {
-                self.platform.enter_again(thread.index());
+            match self.threads[thread].state {
+                State::Suspended(Pause::Entering) => self.platform.enter_again(thread.index()),
+                // Whoever was made while the process was suspended starts with it.
+                State::Suspended(Pause::Running) | State::Created => {}
+                _ => continue,
             }
             self.wake(thread);
         }

@@ -17,6 +17,8 @@ use capos_abi::status;
 /// What a thread is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
+    /// Its ring area is not clear yet.
+    Clearing,
     /// Its process has not started.
     Created,
     /// In a run queue.
@@ -70,6 +72,8 @@ pub struct Thread {
     pub timer_set: bool,
     /// Whether calls or notices may wait for a RECV on its ring.
     pub has_work: bool,
+    /// How far the entry has come that goes on in the next stay: an address; a guess for any other entry.
+    pub cursor: u64,
     /// Processor that it ran on last.
     pub processor: usize,
     /// Its right to processor time, and what it has used.

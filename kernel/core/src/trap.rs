@@ -1,13 +1,15 @@
 //! Faults of programs: memory filled at first touch, or the end of the process.
 use crate::frame::{FRAME_BYTES, Frame};
-use crate::ledger::Resource;
 use crate::memory::{Access, Backing};
+use crate::operation::Refusal;
+use crate::page_table::PageTables;
 use crate::platform::Platform;
 use crate::process::Process;
 use crate::range::Kind;
 use crate::slab::Id;
 use crate::{Kernel, Next};
 use capos_abi::interface::process::fault as abi;
+use capos_abi::status;
 
 /// What kind of fault it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,7 +138,7 @@ impl<P: Platform> Kernel<P> {
             Some((object, index)) => self.object_frame(object, index),
         };
         let Some(frame) = frame else { return false };
-        let mapped = self.map_page(process, page, frame, allowed);
+        let mapped = self.map_page(process, page, frame, allowed).is_ok();
         if !mapped && matches!(range.kind, Kind::Committed(_)) {
             self.frames.free(frame);
             let _ = self.frames.reserve(1);
@@ -144,16 +146,19 @@ impl<P: Platform> Kernel<P> {
         mapped
     }
 
-    /// Maps one page and charges the page tables that it took.
-    pub(crate) fn map_page(&mut self, process: Id<Process>, page: u64, frame: Frame, access: Access) -> bool {
-        let entry = &self.processes[process];
-        let Some(space) = entry.space else { return false };
-        let Ok(tables) = self.platform.map(space, &mut self.frames, page, frame, access) else { return false };
-        // Page tables are charged when they appear; a ledger that is full by then keeps the debt visible at its limit.
-        let _ = self.ledgers[entry.ledger]
-            .charge(Resource::Frames, tables)
-            .map(|()| self.processes[process].table_frames += tables);
-        true
+    /// Maps one page, with the page tables that are missing.
+    pub(crate) fn map_page(
+        &mut self,
+        process: Id<Process>,
+        page: u64,
+        frame: Frame,
+        access: Access,
+    ) -> Result<(), Refusal> {
+        let entry = &mut self.processes[process];
+        let space = entry.space.ok_or(status::STALE)?;
+        let mut tables = PageTables::new(&mut self.frames, &mut self.ledgers[entry.ledger], &mut entry.tables);
+        let mapped = self.platform.map(space, &mut tables, page, frame, access);
+        tables.explain(mapped)
     }
 
     /// A zeroed frame out of those that were reserved when memory was committed.

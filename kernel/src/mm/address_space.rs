@@ -2,59 +2,52 @@
 
 use super::kernel_space::{self, FIRST_KERNEL_ENTRY};
 use super::layout::{self, USER_END};
-use super::page_table::{self, ENTRIES, Entry, Table};
+use super::page_table::{self, ENTRIES, Entry, LEVEL_BYTES, Table};
 use super::{shootdown, wide};
-use crate::processors;
 use capos_abi::PAGE_BYTES;
-use kernel_core::frame::{Frame, FrameAllocator, OutOfFrames};
+use kernel_core::PageTables;
+use kernel_core::frame::{Frame, OutOfFrames};
 use kernel_core::memory::Access;
 use kernel_core::platform::Space;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 /// Marks an entry that holds a frame, whether or not programs may access it.
 const HELD: Flags = Flags::BIT_9;
-/// Levels of tables below the root.
-const LEVELS: u32 = 3;
 
 /// An empty space.
-pub fn create(frames: &mut FrameAllocator) -> Result<Space, OutOfFrames> {
-    let root = new_table(frames)?;
+pub fn create(tables: &mut PageTables<'_>) -> Result<Space, OutOfFrames> {
+    let root = new_table(tables)?;
     let kernel = table(kernel_space::root());
     (FIRST_KERNEL_ENTRY..ENTRIES).for_each(|index| table(root.address()).set(index, kernel.get(index)));
     Ok(Space(root))
 }
 
-/// Frees up to `tables` tables of a space, after every processor has left it; whether all are free.
-pub fn destroy(space: Space, frames: &mut FrameAllocator, mut tables: u32) -> bool {
-    processors::leave_space(space.0.address());
-    let all = free_below(table(space.0.address()), FIRST_KERNEL_ENTRY, LEVELS, &mut tables, frames);
-    if all {
-        frames.free(space.0);
-    }
-    all
+/// Makes the tables that a page at this address needs; the address behind what the lowest one covers.
+pub fn make_table(space: Space, tables: &mut PageTables<'_>, address: u64) -> Result<u64, OutOfFrames> {
+    lowest_table(space, tables, address)?;
+    Ok((address + 1).next_multiple_of(LEVEL_BYTES[1]))
 }
 
-/// Maps a page; returns how many frames new tables took.
+/// Maps a page.
 pub fn map(
     space: Space,
-    frames: &mut FrameAllocator,
+    tables: &mut PageTables<'_>,
     address: u64,
     frame: Frame,
     access: Access,
-) -> Result<u64, OutOfFrames> {
+) -> Result<(), OutOfFrames> {
+    let table = lowest_table(space, tables, address)?;
+    table.set(page_table::index(address, 0), entry(frame, access));
+    Ok(())
+}
+
+/// The table that holds the page at this address, with those above it.
+fn lowest_table(space: Space, tables: &mut PageTables<'_>, address: u64) -> Result<Table, OutOfFrames> {
     if address >= USER_END {
         crate::panic::bug(format_args!("the core maps {address:#x} for a program"));
     }
-    let mut taken = 0;
-    let new = || {
-        let frame = new_table(frames)?;
-        taken += 1;
-        Ok(frame)
-    };
     let flags = Flags::PRESENT | Flags::WRITABLE | Flags::USER_ACCESSIBLE;
-    let table = page_table::find_or_new(table(space.0.address()), address, 0, flags, new)?;
-    table.set(page_table::index(address, 0), entry(frame, access));
-    Ok(taken)
+    page_table::find_or_new(table(space.0.address()), address, 0, flags, || new_table(tables))
 }
 
 /// Unmaps a page; the frame that was there.
@@ -122,8 +115,8 @@ fn entry(frame: Frame, access: Access) -> Entry {
     Entry::new(frame.address(), flags | HELD)
 }
 
-fn new_table(frames: &mut FrameAllocator) -> Result<Frame, OutOfFrames> {
-    let frame = frames.allocate()?;
+fn new_table(tables: &mut PageTables<'_>) -> Result<Frame, OutOfFrames> {
+    let frame = tables.take()?;
     zero(frame);
     Ok(frame)
 }
@@ -132,23 +125,6 @@ fn new_table(frames: &mut FrameAllocator) -> Result<Frame, OutOfFrames> {
 pub fn zero(frame: Frame) {
     // SAFETY: the frame allocator gave the frame to the caller, and the direct map reaches all its frames.
     unsafe { wide::zero(layout::direct(frame.address()) as *mut u64, ENTRIES as usize) };
-}
-
-/// Frees the tables that the first `entries` entries lead to, and those below, which are `levels` levels, until `left` is used up;
-/// whether all are free.
-fn free_below(table: Table, entries: u64, levels: u32, left: &mut u32, frames: &mut FrameAllocator) -> bool {
-    let mut index = 0;
-    while let Some(used) = table.first_used(index, entries) {
-        index = used + 1;
-        let Some(below) = table.next(used) else { continue };
-        if levels > 1 && !free_below(below, ENTRIES, levels - 1, left, frames) || *left == 0 {
-            return false;
-        }
-        *left -= 1;
-        table.set(used, Entry::EMPTY);
-        frames.free(Frame::containing(below.physical()));
-    }
-    true
 }
 
 fn table(physical: u64) -> Table {

@@ -2,14 +2,11 @@
 
 use super::layout;
 use capos_abi::PAGE_BYTES;
-use core::array;
 use kernel_core::frame::{Frame, OutOfFrames};
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 /// Entries of a table.
 pub const ENTRIES: u64 = 512;
-/// Entries that are looked at together where most are empty.
-const GROUP: u64 = 8;
 /// Bytes that a page of each level covers: 4 KiB, 2 MiB, 1 GiB.
 pub const LEVEL_BYTES: [u64; 3] = [PAGE_BYTES, PAGE_BYTES << 9, PAGE_BYTES << 18];
 /// Level of the root table.
@@ -79,28 +76,6 @@ impl Table {
     pub fn next(self, index: u64) -> Option<Table> {
         let entry = self.get(index);
         (entry.is_present() && !entry.flags().contains(Flags::HUGE_PAGE)).then(|| Table(entry.physical()))
-    }
-
-    /// The first entry in `start..end` that is not empty; `end` is a multiple of [`GROUP`].
-    pub fn first_used(self, mut start: u64, end: u64) -> Option<u64> {
-        while start < end {
-            let behind = (start + 1).next_multiple_of(GROUP);
-            if self.is_group_used(behind - GROUP)
-                && let Some(used) = (start..behind).find(|&index| self.get(index) != Entry::EMPTY)
-            {
-                return Some(used);
-            }
-            start = behind;
-        }
-        None
-    }
-
-    /// Whether one of the [`GROUP`] entries from this one on is not empty.
-    fn is_group_used(self, start: u64) -> bool {
-        let place = self.place(start);
-        // SAFETY: as in `get`; tables hold whole groups.
-        let entries: [u64; GROUP as usize] = array::from_fn(|index| unsafe { place.add(index).read_volatile() });
-        entries.into_iter().fold(0, |all, entry| all | entry) != 0
     }
 
     /// As [`Table::next`], with a new table where none is.

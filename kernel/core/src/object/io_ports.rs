@@ -27,9 +27,16 @@ impl<P: Platform> Kernel<P> {
                     return Err(status::BAD_ARGUMENT.into());
                 }
                 let start = first.wrapping_add(from as u16);
+                let takes_console = self.holds_console(start, length);
+                if takes_console && self.log.behind() > 0 {
+                    return Ok(Step::Again);
+                }
                 let ports = Capability::new(Object::IoPorts(start, length), io_ports::ID);
                 let step = self.answer_derived(call, narrow::results::SHAPE, narrow::results::PORTS, ports)?;
-                self.hand_over_console(start, length);
+                // Whoever narrows a range to one that holds the console's ports takes the console.
+                if takes_console {
+                    self.platform.release_console();
+                }
                 Ok(step)
             }
             read::METHOD => {
@@ -51,14 +58,10 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
-    /// Whoever narrows a range to one that holds the console's ports takes the console.
-    fn hand_over_console(&mut self, first: u16, count: u32) {
-        if let Some((console, ports)) = self.platform.console_ports()
-            && console >= first
-            && u32::from(console - first) + u32::from(ports) <= count
-        {
-            self.platform.release_console();
-        }
+    fn holds_console(&self, first: u16, count: u32) -> bool {
+        self.platform
+            .console_ports()
+            .is_some_and(|(console, ports)| console >= first && u32::from(console - first) + u32::from(ports) <= count)
     }
 }
 

@@ -2,10 +2,12 @@
 use super::KernelCall;
 use crate::Kernel;
 use crate::capability::{Capability, Object};
+use crate::console::MAX_BEHIND;
 use crate::log::READ_BYTES;
 use crate::message::{MAX_PARAM_WORDS, Params, Reply};
 use crate::operation::{Refusal, Step};
 use crate::platform::Platform;
+use crate::stay::cost;
 use capos_abi::interface::{kernel_log, log_sink};
 use capos_abi::status;
 use core::fmt::Write;
@@ -20,6 +22,9 @@ impl<P: Platform> Kernel<P> {
                 let mut buffer = [0; MAX_PARAM_WORDS * 8];
                 let text = params.text(write::params::TEXT, &mut buffer)?;
                 call.check_room(write::results::SHAPE, 0, 0)?;
+                if self.log.behind() > MAX_BEHIND {
+                    return Ok(Step::Again);
+                }
                 let name = *self.processes[call.process()].name_bytes();
                 let name = core::str::from_utf8(&name).unwrap_or_default().trim_end_matches('\0');
                 text.lines().for_each(|line| self.append_log(name, line));
@@ -59,7 +64,8 @@ impl<P: Platform> Kernel<P> {
         let _ = write!(head, "[{:5}.{:03}] {writer}: ", milliseconds / 1000, milliseconds % 1000);
         for part in [head.as_str(), text, "\n"] {
             let _ = self.log.write_str(part);
-            self.platform.console_write(part);
         }
+        self.stay.spend((head.as_str().len() + text.len()) as u32 * cost::LOG_BYTE);
+        self.show_later();
     }
 }

@@ -9,15 +9,11 @@ use crate::memory::{Backing, MAX_OBJECT_BYTES, MemoryObject};
 use crate::message::{Params, Reply};
 use crate::notification::{Bits, Notification};
 use crate::operation::{Refusal, Step};
-use crate::platform::{Platform, Registers, RingArea};
-use crate::process::{NAME_BYTES, Process};
-use crate::range::Kind;
-use crate::ring::Ring;
-use crate::schedule::account::{Account, Numbers};
-use crate::session::Session;
+use crate::platform::{Platform, Registers};
+use crate::process::NAME_BYTES;
 use crate::slab::{Id, OutOfHeap};
 use crate::stay::cost;
-use crate::thread::{State, Thread};
+use crate::thread::State;
 use alloc::vec::Vec;
 use capos_abi::interface::ledger::{
     create_endpoint, create_ledger, create_memory_object, create_notification, create_process, create_thread, inspect,
@@ -99,24 +95,6 @@ impl<P: Platform> Kernel<P> {
         self.answer_with(call, &reply, &handles, &[])
     }
 
-    /// A process whose object was charged.
-    pub(crate) fn new_process(
-        &mut self,
-        ledger: Id<Ledger>,
-        session: Id<Session>,
-        name: &str,
-    ) -> Result<Id<Process>, Refusal> {
-        self.prepare_chore()?;
-        let space = self.platform.create_space(&mut self.frames)?;
-        let made = self.processes.insert(Process::new(ledger, session, space, name));
-        let made = made.inspect(|&process| self.join_session(process, session));
-        made.map_err(|heap| {
-            // It has but its root.
-            let _ = self.platform.destroy_space(space, &mut self.frames, 1);
-            heap.into()
-        })
-    }
-
     fn create_thread(&mut self, id: Id<Ledger>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
         use create_thread::{params as p, results};
         let (_, target) = self.sent_slot(call, params, p::PROCESS)?;
@@ -151,115 +129,6 @@ impl<P: Platform> Kernel<P> {
         self.answer_with(call, &reply, &[self.handle_of(slot)], &[])
     }
 
-    /// A thread with its ring mapped; it runs when its process does.
-    pub(crate) fn new_thread(
-        &mut self,
-        ledger: Id<Ledger>,
-        process: Id<Process>,
-        registers: Registers,
-        ring_bytes: u32,
-    ) -> Result<Id<Thread>, Refusal> {
-        if !self.processes[process].is_alive() {
-            return Err(status::BAD_STATE.into());
-        }
-        self.processes[process].threads.try_reserve(1).map_err(|_| OutOfHeap)?;
-        self.prepare_chore()?;
-        let pages = u64::from(ring_bytes) / FRAME_BYTES;
-        self.ledgers[ledger].charge(Resource::Threads, 1)?;
-        let charged = self.ledgers[ledger].charge(Resource::Frames, pages).map_err(Refusal::from);
-        let made = charged.and_then(|()| {
-            self.place_thread(ledger, process, registers, ring_bytes)
-                .inspect_err(|_| self.ledgers[ledger].refund(Resource::Frames, pages))
-        });
-        made.inspect_err(|_| self.ledgers[ledger].refund(Resource::Threads, 1))
-    }
-
-    /// Makes the thread that was charged: ring frames, mapping, context.
-    fn place_thread(
-        &mut self,
-        ledger: Id<Ledger>,
-        process: Id<Process>,
-        mut registers: Registers,
-        ring_bytes: u32,
-    ) -> Result<Id<Thread>, Refusal> {
-        let pages = u64::from(ring_bytes) / FRAME_BYTES;
-        self.processes[process].ranges.prepare()?;
-        let address = self.processes[process].ranges.gap(u64::from(ring_bytes)).ok_or(OutOfHeap)?;
-        registers.ring_address = address;
-        let frame = self.frames.allocate_contiguous(pages)?;
-        let area = RingArea { frame, bytes: ring_bytes };
-        let made =
-            self.map_ring(process, address, area).and_then(|()| self.store_thread(ledger, process, registers, area));
-        if made.is_err() {
-            if let Some(space) = self.processes[process].space {
-                self.unmap_pages(space, address, pages);
-            }
-            self.frames.free_contiguous(frame, pages);
-        }
-        made
-    }
-
-    fn map_ring(&mut self, process: Id<Process>, address: u64, area: RingArea) -> Result<(), Refusal> {
-        for page in 0..u64::from(area.bytes) / FRAME_BYTES {
-            let frame = area.frame.offset(page);
-            self.platform.zero_frame(frame);
-            self.stay.spend_bytes(FRAME_BYTES as u32);
-            if !self.map_page(process, address + page * FRAME_BYTES, frame, crate::memory::Access::ReadWrite) {
-                return Err(OutOfHeap.into());
-            }
-        }
-        self.platform.init_ring(area);
-        Ok(())
-    }
-
-    fn store_thread(
-        &mut self,
-        ledger: Id<Ledger>,
-        process: Id<Process>,
-        registers: Registers,
-        area: RingArea,
-    ) -> Result<Id<Thread>, Refusal> {
-        let processor = self.quietest_processor();
-        let space = self.processes[process].space.ok_or(status::STALE)?;
-        let thread = self.threads.insert(Thread {
-            references: 1,
-            process,
-            space,
-            ledger,
-            charged: true,
-            state: State::Created,
-            ring: Ring::new(area),
-            ring_address: registers.ring_address,
-            bits: Bits::default(),
-            enter_deadline: 0,
-            timer_set: false,
-            has_work: false,
-            processor,
-            account: Account::new(Numbers::ORDINARY),
-            context: None,
-            code: 0,
-            fault: None,
-            waiters: Vec::new(),
-        })?;
-        let index = thread.index();
-        let fits = index < crate::MAX_THREADS
-            && self.timers.prepare(index as usize + 1)
-            && self.scheduler.prepare(index as usize + 1, self.platform.processors());
-        if !fits || !self.platform.create_context(index, &registers) {
-            self.threads.remove(thread);
-            return Err(OutOfHeap.into());
-        }
-        self.ledgers[ledger].references += 1;
-        let entry = &mut self.processes[process];
-        entry.ranges.set(registers.ring_address, registers.ring_address + u64::from(area.bytes), Kind::Ring);
-        entry.threads.push(thread);
-        entry.live_threads += 1;
-        if entry.state == crate::process::State::Running {
-            self.wake(thread);
-        }
-        Ok(thread)
-    }
-
     fn create_endpoint(&mut self, id: Id<Ledger>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
         use create_endpoint::{params as p, results};
         let max_message_bytes = params.get(p::MAX_MESSAGE_BYTES) as u32;
@@ -267,6 +136,7 @@ impl<P: Platform> Kernel<P> {
             return Err(status::BAD_ARGUMENT.into());
         }
         call.check_room(results::SHAPE, 1, 0)?;
+        self.prepare_chore()?;
         self.charge_object(id, call.process())?;
         let scope = self.sessions.new_scope();
         let made = Endpoint::new(id, scope, max_message_bytes, params.get(p::MAX_LARGE_BYTES));

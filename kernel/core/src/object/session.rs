@@ -59,6 +59,7 @@ impl<P: Platform> Kernel<P> {
             profile: params.get(p::PROFILE) as u8,
         };
         call.check_room(results::SHAPE, 1, 0)?;
+        self.prepare_chore()?;
         self.charge_object(payer, call.process())?;
         match self.sessions.insert(payer, attributes) {
             Ok(made) => {

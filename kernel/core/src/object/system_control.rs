@@ -16,9 +16,13 @@ impl<P: Platform> Kernel<P> {
         match (call.entry.interface, call.entry.method) {
             (system_status::ID, system_status::describe::METHOD) => self.describe_system(call),
             (system_control::ID, system_control::shutdown::METHOD) => {
+                self.flush_log();
                 self.platform.shutdown(params.get(system_control::shutdown::params::CODE) as u8)
             }
-            (system_control::ID, system_control::reboot::METHOD) => self.platform.reboot(),
+            (system_control::ID, system_control::reboot::METHOD) => {
+                self.flush_log();
+                self.platform.reboot()
+            }
             (system_control::ID, system_control::status::METHOD) => {
                 use system_control::status::results;
                 self.answer_derived(

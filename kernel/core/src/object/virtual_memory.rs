@@ -3,6 +3,7 @@ use super::KernelCall;
 use crate::Kernel;
 use crate::capability::Object;
 use crate::frame::FRAME_BYTES;
+use crate::ledger::Resource;
 use crate::memory::Access;
 use crate::message::{Params, Reply};
 use crate::operation::{Refusal, Step, refused};
@@ -62,10 +63,30 @@ impl<P: Platform> Kernel<P> {
         let (start, end) = span(params.get(p::ADDRESS), params.get(p::BYTES))?;
         let access = Access::from_abi(params.get(p::ACCESS)).ok_or(status::BAD_ARGUMENT)?;
         self.require(id, start, end, |kind| *kind == Kind::Reserved)?;
+        let pages = (end - start) / FRAME_BYTES;
+        self.ledgers[self.processes[id].ledger].check(Resource::Frames, pages)?;
+        if !self.make_all_tables(call, id, start, end)? {
+            return Ok(Step::Again);
+        }
         self.processes[id].ranges.prepare()?;
-        self.charge_frames(self.processes[id].ledger, (end - start) / FRAME_BYTES)?;
+        self.charge_frames(self.processes[id].ledger, pages)?;
         self.processes[id].ranges.set(start, end, Kind::Committed(access));
         self.answer(call, &Reply::new(results::SHAPE))
+    }
+
+    /// Makes the page tables of `start..end` as far as the stay allows; whether there are all.
+    fn make_all_tables(
+        &mut self,
+        call: &KernelCall<'_>,
+        id: Id<Process>,
+        start: u64,
+        end: u64,
+    ) -> Result<bool, Refusal> {
+        let cursor = core::mem::take(&mut self.threads[call.thread()].cursor);
+        let from = if (start..end).contains(&cursor) { cursor } else { start };
+        let reached = self.make_tables(id, from, end)?;
+        self.threads[call.thread()].cursor = if reached < end { reached } else { 0 };
+        Ok(reached == end)
     }
 
     fn decommit_memory(
@@ -167,6 +188,9 @@ impl<P: Platform> Kernel<P> {
             return Err(status::BAD_ARGUMENT.into());
         }
         let (start, end) = self.place(id, params.get(p::ADDRESS), bytes, |kind| *kind == Kind::Reserved)?;
+        if !self.make_all_tables(call, id, start, end)? {
+            return Ok(Step::Again);
+        }
         self.processes[id].ranges.prepare()?;
         let granted = Some((slot.process, self.handle_of(slot)));
         let kind = Kind::Mapped { object, offset, access, writable, granted, held: false };

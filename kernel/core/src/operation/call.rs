@@ -11,6 +11,7 @@ use crate::process::Process;
 use crate::record::{CallRecord, CallState, Record, SentCaps, Waiter};
 use crate::session::{Identity, NO_REFERENCE, Reference};
 use crate::slab::{Id, OutOfHeap};
+use crate::stay::cost;
 use crate::thread::Thread;
 use capos_abi::message::mode;
 use capos_abi::ring::{MAX_MESSAGE_BYTES, Submission, flag};
@@ -160,6 +161,7 @@ impl<P: Platform> Kernel<P> {
 
     #[inline(never)]
     fn enqueue_call(&mut self, endpoint: Id<Endpoint>, call: Waiter) {
+        self.stay.spend(cost::QUEUE);
         let last = self.endpoints[endpoint].last.replace(call);
         self.set_queue_links(call, |previous, _| *previous = last);
         match last {
@@ -176,6 +178,9 @@ impl<P: Platform> Kernel<P> {
         let mut around = (None, None);
         self.set_queue_links(call, |previous, next| around = (previous.take(), next.take()));
         let (before, behind) = around;
+        if self.endpoints[endpoint].sweep == Some(call) {
+            self.endpoints[endpoint].sweep = behind;
+        }
         match before {
             Some(before) => self.set_queue_links(before, |_, next| *next = behind),
             None => self.endpoints[endpoint].first = behind,

@@ -28,6 +28,10 @@ impl<P: Platform> Kernel<P> {
 
     /// Ends a pending operation with this status, which its completion shows.
     pub(crate) fn abort(&mut self, at: Waiter, status: Status) {
+        if matches!(self.threads[at.thread].ring.record(at.tag), Record::Free) {
+            return;
+        }
+        self.stay.spend(cost::ABORT);
         match self.threads[at.thread].ring.record(at.tag) {
             Record::Free => {}
             Record::Call(_) => self.abort_call(at, status),

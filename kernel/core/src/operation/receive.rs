@@ -3,6 +3,7 @@ use super::deliver::HEADER_BYTES;
 use super::{Refusal, Step};
 use crate::Kernel;
 use crate::capability::Object;
+use crate::endpoint::MAX_RECEIVERS;
 use crate::platform::Platform;
 use crate::record::{MAX_POOL_SLOTS, PoolSlot, PoolSlotState, ReceiveRecord, Record, Waiter};
 use crate::slab::{Id, OutOfHeap};
@@ -20,6 +21,9 @@ impl<P: Platform> Kernel<P> {
         let Object::Endpoint(endpoint) = capability.object else { return Err(status::WRONG_INTERFACE.into()) };
         if self.endpoints[endpoint].ledger.is_none() {
             return Err(status::STALE.into());
+        }
+        if self.endpoints[endpoint].receivers.len() == MAX_RECEIVERS {
+            return Err(status::BAD_STATE.into());
         }
         let accepted = entry.caps >> 4;
         if entry.arg == 0 || entry.arg > MAX_POOL_SLOTS {

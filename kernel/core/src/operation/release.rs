@@ -8,6 +8,7 @@ use crate::handle::SlotRef;
 use crate::platform::Platform;
 use crate::record::{Record, Waiter};
 use crate::slab::Id;
+use crate::stay::cost;
 use crate::thread::{State, Thread};
 use capos_abi::ring::{Completion, RECEIVE_HEADROOM, Submission, flag, kind};
 use capos_abi::status;
@@ -22,6 +23,7 @@ impl<P: Platform> Kernel<P> {
         if entry.flags & flag::IF_UNREFERENCED != 0 && grant::first_child(&mut self.processes, slot).is_some() {
             return Err(status::BAD_STATE.into());
         }
+        self.stay.spend(cost::SLOT);
         self.release_slot(slot);
         Ok(Step::Done(Done::default()))
     }

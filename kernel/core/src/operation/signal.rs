@@ -6,6 +6,7 @@ use crate::notification::Notification;
 use crate::platform::Platform;
 use crate::record::{Record, Waiter};
 use crate::slab::Id;
+use crate::stay::cost;
 use crate::thread::Thread;
 use capos_abi::ring::{Completion, Submission, flag, kind};
 use capos_abi::status;
@@ -41,6 +42,7 @@ impl<P: Platform> Kernel<P> {
 
     fn complete_wait(&mut self, waiter: Waiter, taken: u64) {
         let Record::Wait(wait) = self.threads[waiter.thread].ring.finish(waiter.tag) else { return };
+        self.stay.spend(cost::ABORT);
         let completion = Completion {
             user_data: wait.user_data,
             kind: kind::DONE,

@@ -24,6 +24,9 @@ impl<P: Platform> Kernel<P> {
         if taken != 0 {
             return Ok(Step::Done(Done { value: taken, ..Done::default() }));
         }
+        if bits.is_full() {
+            return Err(status::BAD_STATE.into());
+        }
         if !bits.wait(Waiter { thread, tag: entry.tag }, entry.arg) {
             return Err(OutOfHeap.into());
         }

@@ -1,6 +1,7 @@
 //! A [`Platform`] of plain vectors.
-use crate::frame::{Frame, FrameAllocator, OutOfFrames};
+use crate::frame::{FRAME_BYTES, Frame, OutOfFrames};
 use crate::memory::Access;
+use crate::page_table::PageTables;
 use crate::platform::{ContextIndex, Platform, REGISTERS, Registers, RingArea, STACK_POINTER, Space};
 use capos_abi::ring::{ARENA_OFFSET, COMPLETION_ENTRIES, Completion, SUBMISSION_ENTRIES, Submission, SubmissionHead};
 use std::collections::{HashMap, HashSet};
@@ -15,6 +16,9 @@ pub struct RingMemory {
     pub arena: Vec<u64>,
 }
 
+/// Bytes that the lowest page table covers.
+const TABLE_BYTES: u64 = 2 << 20;
+
 /// Where every thread's stack pointer points; two words can be read there.
 pub const TEST_STACK: u64 = 0x7000;
 
@@ -25,11 +29,17 @@ pub struct Machine {
     pub processors: usize,
     pub rings: HashMap<u64, RingMemory>,
     pub pages: HashMap<(u64, u64), (Frame, Access)>,
+    /// The lowest page tables: space, and number of the block of addresses.
+    pub tables: HashSet<(u64, u64)>,
     pub results: HashMap<ContextIndex, u64>,
     /// Threads that enter again as soon as they run.
     pub again: HashSet<ContextIndex>,
     pub interrupted: Vec<usize>,
     pub console: String,
+    /// The console takes nothing.
+    pub console_is_busy: bool,
+    /// Bytes of frames that were filled with zeros.
+    pub zeroed: u64,
 }
 
 impl Machine {
@@ -73,30 +83,37 @@ impl Platform for Machine {
     fn set_result(&mut self, context: ContextIndex, value: u64) {
         self.results.insert(context, value);
     }
-    fn create_space(&mut self, frames: &mut FrameAllocator) -> Result<Space, OutOfFrames> {
-        frames.allocate().map(Space)
+    fn create_space(&mut self, tables: &mut PageTables<'_>) -> Result<Space, OutOfFrames> {
+        tables.take().map(Space)
     }
-    fn destroy_space(&mut self, space: Space, frames: &mut FrameAllocator, _: u32) -> bool {
+    fn leave_space(&mut self, space: Space) {
         assert!(!self.pages.keys().any(|(s, _)| *s == space.0.0), "pages are still mapped");
-        frames.free(space.0);
-        true
+        self.tables.retain(|(s, _)| *s != space.0.0);
+    }
+    fn make_table(&mut self, space: Space, tables: &mut PageTables<'_>, address: u64) -> Result<u64, OutOfFrames> {
+        let block = address / TABLE_BYTES;
+        if !self.tables.contains(&(space.0.0, block)) {
+            tables.take()?;
+            self.tables.insert((space.0.0, block));
+        }
+        Ok((block + 1) * TABLE_BYTES)
     }
     fn map(
         &mut self,
         space: Space,
-        _: &mut FrameAllocator,
+        tables: &mut PageTables<'_>,
         address: u64,
         frame: Frame,
         access: Access,
-    ) -> Result<u64, OutOfFrames> {
+    ) -> Result<(), OutOfFrames> {
+        self.make_table(space, tables, address)?;
         assert!(self.pages.insert((space.0.0, address), (frame, access)).is_none(), "mapped twice");
-        Ok(0)
+        Ok(())
     }
     fn unmap(&mut self, space: Space, address: u64) -> Option<Frame> {
         self.pages.remove(&(space.0.0, address)).map(|(frame, _)| frame)
     }
     fn unmap_next(&mut self, space: Space, start: u64, end: u64) -> (u64, Option<Frame>) {
-        const TABLE_BYTES: u64 = 2 << 20;
         let end = end.min((start + 1).next_multiple_of(TABLE_BYTES));
         let mapped = (start..end).step_by(4096).find(|&page| self.pages.contains_key(&(space.0.0, page)));
         mapped.map_or((end, None), |page| (page + 4096, self.unmap(space, page)))
@@ -110,7 +127,9 @@ impl Platform for Machine {
         }
     }
     fn flush(&mut self, _: Space, _: u64, _: u64) {}
-    fn zero_frame(&mut self, _: Frame) {}
+    fn zero_frame(&mut self, _: Frame) {
+        self.zeroed += FRAME_BYTES;
+    }
     fn write_frames(&mut self, _: Frame, _: u64, _: &[u8]) {}
     fn init_ring(&mut self, area: RingArea) {
         let ring = RingMemory {
@@ -169,8 +188,12 @@ impl Platform for Machine {
     }
     fn release_console(&mut self) {}
     fn set_line_enabled(&mut self, _: u8, _: bool) {}
-    fn console_write(&mut self, text: &str) {
-        self.console.push_str(text);
+    fn console_write(&mut self, text: &[u8]) -> usize {
+        if self.console_is_busy {
+            return 0;
+        }
+        self.console.push_str(&String::from_utf8_lossy(text));
+        text.len()
     }
     fn entropy(&mut self, bytes: &mut [u8]) -> bool {
         bytes.fill(0x5a);

@@ -52,7 +52,36 @@ fn a_ledger_that_is_full_names_what_is_missing() {
     let (done, _) = world.call_kernel(actor, memory, virtual_memory::ID, commit::METHOD, &data);
     assert_eq!(done.status, status::EXHAUSTED);
     assert_eq!(done.value >> status::REMAINDER_BITS, u64::from(status::resource::FRAMES));
-    assert_eq!(done.value & ((1 << status::REMAINDER_BITS) - 1), 4, "16 of 20 frames hold the ring");
+    assert_eq!(done.value & ((1 << status::REMAINDER_BITS) - 1), 2, "of 20 frames, 16 hold the ring and 2 are tables");
+}
+
+#[test]
+fn page_tables_are_charged_before_they_are_used() {
+    const TABLE_BYTES: u64 = 2 << 20;
+    let mut world = World::new();
+    let before = world.footprint();
+    let own = space(&mut world, Amounts([40, 100, 20, 4]));
+    let used = |world: &World| {
+        let process = &world.kernel.processes[own.0.process];
+        (world.kernel.ledgers[process.ledger].used().of(Resource::Frames), process.tables.len() as u64)
+    };
+    assert_eq!(used(&world), (18, 2), "the ring, the root and the table of the ring");
+    let (_, words) = vm(&mut world, own, reserve::METHOD, &[64 * TABLE_BYTES]);
+    let commit_at = |world: &mut World, table: u64| {
+        let address = words[1].next_multiple_of(TABLE_BYTES) + table * TABLE_BYTES;
+        vm(world, own, commit::METHOD, &[address, PAGE, u64::from(access::READ_WRITE)]).0
+    };
+    let committed = (0..32).take_while(|&table| commit_at(&mut world, table) == status::OK).count() as u64;
+    assert_eq!(committed, 11, "each takes a page and its table, and 22 frames were left");
+    assert_eq!(used(&world), (40, 13));
+    assert_eq!(commit_at(&mut world, 20), status::EXHAUSTED);
+    assert!(
+        touch(&mut world, own.0, words[1].next_multiple_of(TABLE_BYTES), FaultAccess::Write),
+        "what is committed is there"
+    );
+    world.kernel.end_process(own.0.process, process::Outcome::Killed);
+    world.settle();
+    assert_eq!(world.footprint(), before);
 }
 
 #[test]
@@ -66,6 +95,7 @@ fn a_wrong_access_ends_the_process_and_says_why() {
     vm(&mut world, own, protect::METHOD, &[words[1], PAGE, u64::from(access::READ)]);
     assert!(touch(&mut world, own.0, words[1], FaultAccess::Read));
     assert!(!touch(&mut world, own.0, words[1], FaultAccess::Write));
+    world.settle();
     assert!(matches!(
         world.kernel.processes.get(own.0.process).map(|p| p.state),
         Some(process::State::Ended(process::Outcome::Faulted(_)))

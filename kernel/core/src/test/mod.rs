@@ -15,4 +15,5 @@ mod races;
 mod reclaim;
 mod scheduling;
 mod sessions;
+mod stays;
 mod world;

@@ -102,9 +102,14 @@ impl World {
 
     pub fn settle(&mut self) {
         while !self.kernel.chores.is_empty() || !self.kernel.platform.interrupted.is_empty() {
-            let processor = self.kernel.platform.interrupted.pop().unwrap_or(0);
-            let _ = self.kernel.reschedule(processor);
+            self.stay();
         }
+    }
+
+    /// One stay of a processor that was interrupted, or else of the first one.
+    pub fn stay(&mut self) {
+        let processor = self.kernel.platform.interrupted.pop().unwrap_or(0);
+        let _ = self.kernel.reschedule(processor);
     }
 
     /// The processor that the actor runs on; it is brought onto one if it is ready.

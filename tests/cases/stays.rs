@@ -1,0 +1,49 @@
+//! How long interrupts are off: the longest stay in the kernel, in instructions, while programs do their worst.
+
+use tests::Machine;
+use tools::qemu::Exit;
+
+/// Instructions that a stay in the kernel may take.
+const LIMIT: u64 = 20_000;
+
+#[test]
+fn hostile_programs_keep_no_processor_in_the_kernel() {
+    check("hostile");
+}
+
+#[test]
+fn the_ends_of_programs_keep_no_processor_in_the_kernel() {
+    check("lifecycle");
+}
+
+#[test]
+fn calls_keep_no_processor_in_the_kernel() {
+    check("calls");
+}
+
+#[test]
+fn a_thousand_threads_keep_no_processor_in_the_kernel() {
+    check("std");
+}
+
+#[test]
+fn starting_programs_keeps_no_processor_in_the_kernel() {
+    check("spawn");
+}
+
+#[test]
+fn changing_memory_keeps_no_processor_in_the_kernel() {
+    check("memory");
+}
+
+/// Ticks of the time-stamp counter are instructions here.
+#[track_caller]
+fn check(package: &str) {
+    let said = Machine::with(package).cpus(1).icount().command_line("trace").boot().ends_with(Exit::Shutdown(0));
+    let (_, rest) = said.split_once("trace: processor 0 stayed ").expect("the longest stay is told at the end");
+    let (ticks, cause) = rest.split_once(" ticks in the kernel at most, by ").expect("and its cause");
+    let ticks: u64 = ticks.parse().expect("a number");
+    println!("{package}: {ticks} instructions, by {}", cause.lines().next().unwrap_or_default());
+    assert!(ticks < LIMIT, "{ticks} instructions, by {cause}");
+    assert!(ticks > 0, "nothing was measured");
+}
