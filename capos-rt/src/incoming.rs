@@ -309,6 +309,7 @@ fn settle(index: u32, outcome: Result<()>) {
 fn answer(index: u32, incoming: &'static Incoming, outcome: Result<()>) {
     let token = incoming.token.replace(u64::MAX);
     if let Err(error) = outcome.and_then(|()| give_back(incoming, token)) {
+        receiver::count(incoming.place.get(), |load| load.fail(&error));
         give_back_error(token, &error);
     }
     receiver::answered(incoming.place.get());
@@ -363,6 +364,7 @@ fn give_back_large(incoming: &Incoming, token: u64, results: &mut MessageBuilder
 /// Puts the RETURN into the ring.
 #[inline]
 fn push(incoming: &Incoming, token: u64, outgoing: &Outgoing, flags: u16) {
+    receiver::count(incoming.place.get(), |load| load.answer(outgoing.bytes));
     ring::with(|ring| {
         let entry = Submission {
             op: op::RETURN,

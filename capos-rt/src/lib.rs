@@ -19,6 +19,7 @@ pub mod handles;
 pub mod hooks;
 pub mod incoming;
 mod large;
+pub mod load;
 pub mod object;
 pub mod objects;
 pub mod raw;

@@ -2,10 +2,13 @@
 use crate::arena::Range;
 use crate::errors;
 use crate::incoming::{self, Place};
+use crate::load::Load;
 use crate::object::{self, Dispatch, FIRST_OWN_KEY};
 use crate::ring::{self, Ring};
 use crate::runtime::{RUNTIME, class};
+use alloc::format;
 use alloc::rc::Rc;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use capnp::{Error, Result};
 use capos_abi::handle::{Handle, NULL};
@@ -18,6 +21,10 @@ use core::task::{Poll, Waker};
 
 /// Slots of a pool at most: calls that are served at the same time.
 pub const MAX_SLOTS: u32 = 16;
+/// Key of the objects by which a service is supervised. Calls of them are served whatever the limit.
+pub const CONTROL_KEY: u64 = FIRST_OWN_KEY - 1;
+/// What a call is told that comes after [`stop`]: it was not executed.
+pub const STOPPING: &str = "the service is stopping";
 /// Capabilities accepted with a call.
 const ACCEPTED: u8 = MAX_CAPS as u8;
 
@@ -32,6 +39,7 @@ pub struct Receiver {
     deliveries: RefCell<Vec<Delivery>>,
     /// Slots whose calls are not answered.
     busy: Cell<u32>,
+    load: RefCell<Arc<Load>>,
     stopping: Cell<bool>,
     ended: Cell<Option<Status>>,
     waker: Cell<Option<Waker>>,
@@ -71,6 +79,7 @@ pub fn open(endpoint: Handle, message_bytes: u32) -> Result<u32> {
     receiver.bindings.borrow_mut().clear();
     receiver.stopping.set(false);
     receiver.busy.set(0);
+    receiver.load.replace(Arc::default());
     *receiver.deliveries.borrow_mut() = alloc::vec![Delivery::default(); slots as usize];
     RUNTIME.endpoint.set(endpoint);
     if RUNTIME.spare.get().is_none() {
@@ -94,16 +103,26 @@ pub fn open(endpoint: Handle, message_bytes: u32) -> Result<u32> {
     Ok(index)
 }
 
-/// As many slots as half of the arena holds, or fewer where calls in flight have left no piece as long as that, but at
-/// least one.
+/// As many slots as half of the longest free piece of the arena holds, but at least one.
 fn take_pool(slot_bytes: u32) -> Result<(Range, u32)> {
     ring::with(|ring| {
-        let room = ring.arena.longest_free().min(ring.arena.bytes() / 2);
+        let room = ring.arena.longest_free() / 2;
         let slots = (room / slot_bytes).clamp(1, MAX_SLOTS);
         let pool = ring.arena.take(slots * slot_bytes);
         pool.map(|pool| (pool, slots))
             .ok_or_else(|| Error::overloaded("the message arena has no room to receive calls".into()))
     })
+}
+
+/// Counts the calls of this receiver with those of others that share `load`.
+pub fn share(index: u32, load: Arc<Load>) {
+    RUNTIME.receivers.get(index).load.replace(load);
+}
+
+/// Adds what happens to a call in this place to the counters.
+#[inline]
+pub fn count(place: Place, what: impl FnOnce(&Load)) {
+    what(&RUNTIME.receivers.get(place.receiver).load.borrow());
 }
 
 /// Serves the owner's objects of an interface, of one key or of all, by `server`.
@@ -159,6 +178,7 @@ pub fn answered(place: Place) {
     let receiver = RUNTIME.receivers.get(place.receiver);
     receiver.deliveries.borrow_mut()[usize::from(place.slot)].call = None;
     receiver.busy.set(receiver.busy.get() - 1);
+    receiver.load.borrow().end();
     receiver.cancel_if_idle();
 }
 
@@ -173,6 +193,12 @@ pub fn answer_refused(completion: &Completion) {
     incoming::give_back_error(token, &errors::from_status(completion.status, completion.value));
 }
 
+/// The answer to a call that comes while so many others of the same service or object are in flight.
+#[cold]
+pub fn over_limit(whose: &str, limit: u32) -> Error {
+    Error::overloaded(format!("the {whose} works on at most {limit} calls at the same time"))
+}
+
 impl Receiver {
     #[inline]
     fn deliver(&self, index: u32, delivery: &Completion) {
@@ -181,6 +207,7 @@ impl Receiver {
         let call = incoming::begin(delivery.value, Place { receiver: index, slot });
         self.deliveries.borrow_mut()[usize::from(slot)] = Delivery { token: delivery.value, call: Some(call) };
         self.busy.set(self.busy.get() + 1);
+        self.load.borrow().begin(delivery.bytes);
         let own = delivery.flags & completion_flag::OWN_OBJECT != 0;
         // SAFETY: the slot lies in the pool and belongs to this call until its RETURN.
         unsafe { incoming::accept(call, base, own, |interface, key| self.select(interface, key)) };
@@ -196,14 +223,26 @@ impl Receiver {
     /// the wide one.
     #[inline]
     fn select(&self, interface: u64, key: u64) -> Result<Rc<dyn Dispatch>> {
-        if self.stopping.get() {
-            return Err(Error::disconnected("the service is stopping".into()));
+        if key != CONTROL_KEY {
+            self.admit()?;
         }
         let found = match key >= FIRST_OWN_KEY {
             true => object::find(interface, key),
             false => self.bound(interface, key),
         };
         found.ok_or_else(|| Error::disconnected("this object is not served".into()))
+    }
+
+    /// Refuses a call before its object is asked.
+    #[inline]
+    fn admit(&self) -> Result<()> {
+        if self.stopping.get() {
+            return Err(Error::disconnected(STOPPING.into()));
+        }
+        match self.load.borrow().exceeded() {
+            None => Ok(()),
+            Some(limit) => Err(over_limit("service", limit)),
+        }
     }
 
     #[inline]

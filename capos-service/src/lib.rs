@@ -12,6 +12,8 @@
 
 mod context;
 mod failure;
+mod lifecycle;
+mod limit;
 pub mod mapping;
 pub mod queue;
 pub mod retry;
@@ -29,8 +31,10 @@ pub use capos_rt::hooks::blocking::RingCall;
 pub use capos_rt::hooks::local::new_client;
 pub use capos_rt::hooks::moving::moving;
 pub use capos_rt::incoming::{Caller, caller};
+pub use capos_rt::receiver::CONTROL_KEY;
 pub use context::Context;
 pub use failure::Failure;
+pub use limit::new_limited_client;
 pub use service::Service;
 pub use slot::{any_slot, export, handle, import, is_own, slot};
 pub use time::{deadline_in, sleep};

@@ -5,9 +5,10 @@ use capnp::capability::{FromClientHook, Promise, RemotePromise, Request};
 use capnp::private::capability::{ClientHook, ParamsHook, ResponseHook, ResultsHook};
 use capnp::{Error, MessageSize, any_pointer};
 use capos_abi::status;
-use capos_rt::call_failure::CallFailure;
+use capos_rt::call_failure::{CallFailure, Side};
 use capos_rt::hooks::repeat::{RepeatRequest, Repeatable};
 use capos_rt::hooks::{PROMISE_BRAND, answer, request};
+use capos_rt::receiver::STOPPING;
 use schema::table::is_idempotent;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -92,6 +93,9 @@ enum Verdict {
 /// What a failed attempt means for a call, if its object can be reopened or not.
 fn verdict(error: &Error, idempotent: bool, reopens: bool) -> Verdict {
     let failure = CallFailure::of(error);
+    if failure.side == Side::Server && failure.message == STOPPING {
+        return Verdict::Again; // refused before it was looked at
+    }
     match failure.status {
         // It found no object, so it was not executed.
         Some(status::STALE) if reopens => Verdict::Reopen,
@@ -197,7 +201,6 @@ impl ClientHook for Retrying {
 mod test {
     use super::*;
     use capnp::traits::HasTypeId;
-    use capos_rt::call_failure::Side;
     use capos_rt::errors::from_status;
     use schema::pong_capnp::pong;
 
@@ -224,6 +227,8 @@ mod test {
         assert_eq!(of(status::STALE, false, true), Verdict::Reopen);
         assert_eq!(of(status::STALE, true, false), Verdict::Tell);
         assert_eq!(of(status::DEADLINE, true, true), Verdict::Tell);
+        let stopping = Error::disconnected(format!("server: {STOPPING}"));
+        assert_eq!(verdict(&stopping, false, false), Verdict::Again);
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! Serving an endpoint: the objects that its owner minted are bound here; those that the program passes out are found by
 //! themselves.
+use crate::limit::limited;
 use crate::{handle, slot};
 use capnp::Result;
 use capnp::capability::{FromClientHook, FromServer};
 use capnp::traits::HasTypeId;
+use capos_rt::load::Load;
 use capos_rt::{object, receiver};
 use schema::endpoint_capnp::{endpoint, endpoint_server};
 use schema::ledger_capnp::ledger;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// Bytes of the longest message, as `createEndpoint` has it where nothing else was asked for.
 const MESSAGE_BYTES: u32 = 4096;
@@ -43,12 +46,28 @@ impl Service {
         receiver::bind(self.receiver, C::TYPE_ID, key, object::dispatcher::<C, S>(server.into()));
     }
 
+    /// The same, but only `limit` calls of each object at the same time; those beyond are refused before the server sees them.
+    pub fn bind_limited<C: FromServer<S> + HasTypeId, S>(
+        &self,
+        key: Option<u64>,
+        limit: u32,
+        server: impl Into<Rc<S>>,
+    ) {
+        let server = limited(limit, object::dispatcher::<C, S>(server.into()));
+        receiver::bind(self.receiver, C::TYPE_ID, key, server);
+    }
+
+    /// Counts the calls with those of other threads that serve the same.
+    pub fn share(&self, load: Arc<Load>) {
+        receiver::share(self.receiver, load);
+    }
+
     /// Receives calls until [`Service::stop`].
     pub async fn run(&self) -> Result<()> {
         receiver::ended(self.receiver).await
     }
 
-    /// Stops receiving. What was delivered is served to its end.
+    /// Refuses what comes from now on, serves what was delivered to its end, and stops receiving.
     pub fn stop(&self) {
         receiver::stop(self.receiver);
     }

@@ -13,11 +13,11 @@ use capos_service::{Context, Failure, Service, slot};
 use control::Control;
 use init::manifest::{self, Program};
 use schema::supervisor_capnp::supervisor;
-use schema::system_control_capnp::system_control;
 use schema::virtual_memory_capnp::virtual_memory::Access;
 use std::process::ExitCode;
 use std::rc::Rc;
 use system::System;
+use unit::Served;
 
 /// Entry of the boot package that holds the manifest.
 const MANIFEST: &str = "manifest";
@@ -28,10 +28,7 @@ fn main() -> ExitCode {
     capos_service::run(async |_: Context| {
         let Err(failure) = run().await else { return Ok(()) };
         println!("the system cannot start: {}", failure.text());
-        let mut request = slot::<system_control::Client>("system")?.shutdown_request();
-        request.get().set_code(CANNOT_START);
-        request.send().promise.await?;
-        Ok(())
+        Ok(control::power_off(CANNOT_START).await?)
     })
 }
 
@@ -40,11 +37,12 @@ async fn run() -> Result<(), Failure> {
     let programs = read_manifest().await?;
     given::check_entries(&programs)?;
     quota::check(&programs, &slot("ledger")?).await?;
-    let (endpoint, mut objects) = unit::serve(&[supervisor::Client::TYPE_ID]).await?;
-    let service = Service::new(endpoint)?;
+    let served = Served::new().await?;
+    let supervisor = served.mint(supervisor::Client::TYPE_ID, 0).await?;
+    let service = Service::new(served.server)?;
     let control = Rc::new(Control::default());
     service.bind::<supervisor::Client, Control>(None, control.clone());
-    let system = Rc::new(System::new(programs, objects.remove(0)).await?);
+    let system = Rc::new(System::new(programs, supervisor).await?);
     let _ = control.system.set(system.clone());
     system.start().await;
     println!("ready");

@@ -2,14 +2,22 @@
 
 use crate::given::Capability;
 use capnp::Error;
-use capos_service::slot;
+use capnp::capability::FromClientHook;
+use capnp::traits::HasTypeId;
+use capos_service::retry::{Policy, retrying};
 use capos_service::spawn::create_ledger;
+use capos_service::{CONTROL_KEY, RingCall, deadline_in, slot};
 use init::manifest::Program;
 use init::restart::Restarts;
 use schema::endpoint_capnp::{endpoint, endpoint_server};
 use schema::ledger_capnp::ledger;
 use schema::process_capnp::process;
+use schema::service_capnp::{service_control, service_status};
 use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+/// How long those who use a service wait for it to serve before they are started all the same.
+const READY_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A program and its instances.
 pub struct Unit {
@@ -21,6 +29,14 @@ pub struct Unit {
     pub endpoint: Option<endpoint_server::Client>,
     /// What it offers. Clients keep these over a restart.
     pub objects: Vec<Capability>,
+    /// How it is supervised, if it offers anything.
+    pub control: Option<service_control::Client>,
+    /// Its figures, for whoever asks.
+    pub status: Option<service_status::Client>,
+    /// Whether the running instance serves.
+    pub ready: Cell<bool>,
+    /// Whether the end of the running instance is to be followed by a restart, whatever the policy says.
+    pub again: Cell<bool>,
     /// Where it stands.
     pub state: RefCell<State>,
     /// Restarts so far.
@@ -45,23 +61,61 @@ impl Unit {
     /// Makes what outlives the instances.
     pub async fn new(program: Program) -> Result<Unit, Error> {
         let ledger = create_ledger(&slot("ledger")?, program.quota).await?;
-        let (endpoint, objects) = match program.offers.as_slice() {
-            [] => (None, Vec::new()),
-            offers => {
-                let (server, objects) = serve(offers).await?;
-                (Some(server), objects)
-            }
-        };
-        Ok(Unit {
+        let mut unit = Unit {
             ledger,
-            endpoint,
-            objects,
+            endpoint: None,
+            objects: Vec::new(),
+            control: None,
+            status: None,
+            ready: Cell::new(false),
+            again: Cell::new(false),
             state: RefCell::new(State::Waiting),
             restarts: Cell::new(0),
             last_end: RefCell::new(String::new()),
             policy: RefCell::new(Restarts::new(program.restart)),
             program,
-        })
+        };
+        if !unit.program.offers.is_empty() {
+            unit.serve().await?;
+        }
+        Ok(unit)
+    }
+
+    /// Makes the endpoint of what it offers, and the objects.
+    async fn serve(&mut self) -> Result<(), Error> {
+        let served = Served::new().await?;
+        for (key, &interface) in (0..).zip(&self.program.offers) {
+            self.objects.push(served.mint(interface, key).await?);
+        }
+        let status = served.mint(service_status::Client::TYPE_ID, CONTROL_KEY).await?;
+        let control = served.mint(service_control::Client::TYPE_ID, CONTROL_KEY).await?;
+        self.status = Some(FromClientHook::new(status));
+        self.control = Some(retrying(FromClientHook::new(control), Policy::default()));
+        self.endpoint = Some(served.server);
+        Ok(())
+    }
+
+    /// Waits until the running instance serves, or the next one if it does not get that far. False if that takes too long.
+    pub async fn wait_ready(&self) -> Result<bool, Error> {
+        if let Some(control) = self.control.as_ref().filter(|_| !self.ready.get()) {
+            let ready = control.ready_request().with_deadline(deadline_in(READY_PATIENCE)?).send().promise.await;
+            self.ready.set(ready.is_ok());
+            return Ok(ready.is_ok());
+        }
+        Ok(true)
+    }
+
+    /// Has the running instance finish what it is doing, and ends it when the patience is over.
+    pub async fn stop(&self, patience: Duration) -> Result<(), Error> {
+        let Some(process) = self.process() else { return Ok(()) };
+        let deadline = deadline_in(patience)?;
+        if let Some(control) = &self.control
+            && control.stop_request().with_deadline(deadline).send().promise.await.is_ok()
+            && process.wait_request().with_deadline(deadline).send().promise.await.is_ok()
+        {
+            return Ok(());
+        }
+        process.kill_request().send().promise.await.map(drop)
     }
 
     /// The running instance.
@@ -73,21 +127,27 @@ impl Unit {
     }
 }
 
-/// A new endpoint: the facet to lend to a server, and one durable object for each of these interfaces.
-pub async fn serve(interfaces: &[u64]) -> Result<(endpoint_server::Client, Vec<Capability>), Error> {
-    let reply = slot::<ledger::Client>("ledger")?.create_endpoint_request().send().promise.await?;
-    let endpoint = reply.get()?.get_endpoint()?;
-    let mut objects = Vec::new();
-    for (key, interface) in (0..).zip(interfaces) {
-        objects.push(mint(&endpoint, *interface, key).await?);
-    }
-    let server = endpoint.server_request().send().promise.await?.get()?.get_server()?;
-    Ok((server, objects))
+/// A new endpoint: the facet to lend to a server, and the right to mint durable objects.
+pub struct Served {
+    owner: endpoint::Client,
+    /// The facet.
+    pub server: endpoint_server::Client,
 }
 
-async fn mint(endpoint: &endpoint::Client, interface: u64, key: u64) -> Result<Capability, Error> {
-    let mut request = endpoint.mint_durable_request();
-    request.get().set_interface_id(interface);
-    request.get().set_key(key);
-    request.send().promise.await?.get()?.get_object().get_as_capability()
+impl Served {
+    /// One that the own ledger pays for.
+    pub async fn new() -> Result<Served, Error> {
+        let reply = slot::<ledger::Client>("ledger")?.create_endpoint_request().send().promise.await?;
+        let owner = reply.get()?.get_endpoint()?;
+        let server = owner.server_request().send().promise.await?.get()?.get_server()?;
+        Ok(Served { owner, server })
+    }
+
+    /// A durable object of an interface.
+    pub async fn mint(&self, interface: u64, key: u64) -> Result<Capability, Error> {
+        let mut request = self.owner.mint_durable_request();
+        request.get().set_interface_id(interface);
+        request.get().set_key(key);
+        request.send().promise.await?.get()?.get_object().get_as_capability()
+    }
 }

@@ -1,15 +1,26 @@
 //! Calls between processes: objects, promises, cancellation, deadlines, errors, moves, death.
 
-use tests::Machine;
+use tests::running::TESTS_COMPLETE;
+use tests::{Exit, Machine};
 
 #[test]
 fn calls_between_processes_on_one_cpu() {
-    Machine::with("calls").cpus(1).boot().completes();
+    calls_between_processes(1);
 }
 
 #[test]
 fn calls_between_processes_on_four_cpus() {
-    Machine::with("calls").cpus(4).boot().completes();
+    calls_between_processes(4);
+}
+
+fn calls_between_processes(cpus: u32) {
+    let mut machine = Machine::with("calls").cpus(cpus).boot();
+    machine.expect(TESTS_COMPLETE);
+    let said = machine.ends_with(Exit::Shutdown(0));
+    // At its end the program has had the system stopped.
+    let ends = ["calls: was killed", "crew: exited with code 0"];
+    let places: Vec<_> = ends.iter().map(|end| said.rfind(end)).collect();
+    assert!(places.is_sorted() && places[0].is_some(), "those that use others end first: {places:?}\n{said}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A dead server is a normal event.
 
 use tests::person::PROMPT;
-use tests::{Machine, PASSWORD, Running};
+use tests::{Exit, Machine, PASSWORD, Running};
 
 #[test]
 fn a_call_to_a_killed_service_ends_with_a_typed_error() {
@@ -31,6 +31,15 @@ fn a_killed_login_takes_its_sessions_along() {
     machine.expect(PROMPT);
     assert_eq!(self::processes(&mut machine), processes, "the old shell has ended");
     machine.shut_down(0);
+}
+
+#[test]
+fn a_person_has_the_system_stopped_in_good_order() {
+    let mut machine = Machine::new().cpus(2).boot();
+    machine.enter();
+    machine.shell("call @supervisor.list", &["login        running  0         -        true"]);
+    machine.send("call @supervisor.shutdown code=7\n");
+    machine.ends_with(Exit::Shutdown(7));
 }
 
 /// How many processes there are, as the shell says.

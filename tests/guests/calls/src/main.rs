@@ -1,6 +1,7 @@
 //! Calls the service `workshop` in another process in every way, and says what held.
 
 mod retry;
+mod service;
 
 use capnp::capability::RemotePromise;
 use capnp::{Error, ErrorKind};
@@ -13,7 +14,7 @@ use std::cell::Cell;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
-use verdict::{check, complete};
+use verdict::check;
 
 /// Long enough for what was sent to be handled.
 const MOMENT: Duration = Duration::from_millis(20);
@@ -34,8 +35,9 @@ fn main() -> ExitCode {
         queues(&workshop).await?;
         sessions(&workshop).await?;
         death(&workshop).await?;
+        service::framework(&context).await?;
         retry::outlives(&workshop).await?;
-        complete(&context).await
+        service::stop_all(&context).await
     })
 }
 

@@ -156,9 +156,21 @@ impl workshop::Server for Workshop {
     }
 }
 
+/// Calls at the same time, if the program's argument says what is limited.
+const LIMIT: u32 = 3;
+
 fn main() -> ExitCode {
     capos_service::run(async |context| {
-        context.offer::<workshop::Client, _>(Workshop(Rc::default()))?;
+        let workshop = Workshop(Rc::default());
+        match context.arguments().next().as_deref() {
+            Some("limited-object") => context.offer_limited_at::<workshop::Client, _>(0, LIMIT, workshop)?,
+            limited => {
+                if limited == Some("limited-service") {
+                    context.limit(LIMIT);
+                }
+                context.offer::<workshop::Client, _>(workshop)?;
+            }
+        }
         context.serve().await
     })
 }
