@@ -1,6 +1,6 @@
 //! The two sides of a ring: the kernel posts on one processor, while the thread reads on another.
 
-use capos_abi::ring::{COMPLETION_ENTRIES, Completion, DEFAULT_AREA_BYTES, Header, Submission};
+use capos_abi::ring::{COMPLETION_ENTRIES, Completion, DEFAULT_AREA_BYTES, Header, SUBMISSION_ENTRIES, Submission};
 use kernel_core::frame::Frame;
 use kernel_core::platform::RingArea;
 use races::mm::ring_area;
@@ -80,6 +80,25 @@ fn a_submission_that_the_tail_shows_is_whole() {
             ring_area::publish_submission_head(area, 1);
         });
         ring::with(|ring| ring.push(Submission { user_data: 7, ..Submission::default() }));
+        kernel.join().expect("it ends");
+    });
+}
+
+#[test]
+fn a_submission_is_written_over_only_when_it_has_started() {
+    model(|| {
+        let area = attach();
+        let entry = |number: u32| Submission { user_data: number.into(), ..Submission::default() };
+        (0..SUBMISSION_ENTRIES).for_each(|number| ring::with(|ring| ring.push(entry(number))));
+        let kernel = loom::thread::spawn(move || {
+            let first = ring_area::submission(area, 0, ring_area::submission_head(area, 0));
+            ring_area::publish_submission_head(area, 1);
+            assert_eq!(first.user_data, 0);
+        });
+        while ring::with(|ring| ring.started()) == 0 {
+            loom::thread::yield_now();
+        }
+        ring::with(|ring| ring.push(entry(SUBMISSION_ENTRIES)));
         kernel.join().expect("it ends");
     });
 }

@@ -87,8 +87,9 @@ pub fn post(area: RingArea, position: u32, completion: &Completion) {
     }
 }
 
-/// Publishes the kernel's submission head.
+/// Publishes the kernel's submission head: it has read what stands before it, and that may be written again.
 pub fn publish_submission_head(area: RingArea, position: u32) {
+    fence(Ordering::Release);
     write_header(area, offset_of!(Header, sq_head), position);
 }
 

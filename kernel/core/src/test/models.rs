@@ -1,9 +1,10 @@
-//! Parts held against models: timers, frames, ranges, messages.
+//! Parts held against models: timers, run queues, frames, ranges, messages.
 use crate::frame::{Frame, FrameAllocator};
 use crate::memory::Access;
 use crate::message::Params;
 use crate::package::{Package, PackageError};
 use crate::range::{Kind, RangeMap};
+use crate::schedule::RunQueue;
 use crate::timer::TimerQueue;
 use capos_abi::layout::{Pointer, Scalar};
 use proptest::prelude::*;
@@ -28,6 +29,41 @@ proptest! {
             prop_assert!(model[&thread] <= 60 && fired.insert(thread));
         }
         prop_assert_eq!(fired, model.iter().filter(|(_, d)| **d <= 60).map(|(t, _)| *t).collect());
+    }
+
+    #[test]
+    fn who_waits_longest_of_the_most_urgent_runs_first(steps in proptest::collection::vec((0u8..5, 0u32..12, 0u64..6), 1..200)) {
+        let mut queue = RunQueue::new();
+        prop_assert!(queue.prepare(12));
+        // Who waits, in the order of arrival.
+        let mut model: Vec<(u64, u32)> = Vec::new();
+        for (step, who, deadline) in steps {
+            let place = model.iter().position(|(_, waiting)| *waiting == who);
+            let first = model.iter().map(|(deadline, _)| *deadline).min();
+            let is_first = |(deadline, _): &(u64, u32)| Some(*deadline) == first;
+            match (step, place) {
+                (0 | 1, None) => {
+                    queue.push(who, deadline);
+                    model.push((deadline, who));
+                }
+                (2, place) => {
+                    prop_assert_eq!(queue.remove(who), place.is_some());
+                    place.map(|place| model.remove(place));
+                }
+                (3, _) => {
+                    let place = model.iter().position(is_first);
+                    prop_assert_eq!(queue.pop(), place.map(|place| model.remove(place).1));
+                }
+                _ => {
+                    let even = model.iter().filter(|(_, waiting)| waiting % 2 == 0).min_by_key(|(deadline, _)| *deadline);
+                    let even = even.map(|(_, waiting)| *waiting);
+                    prop_assert_eq!(queue.pop_where(|waiting| waiting % 2 == 0), even);
+                    model.retain(|(_, waiting)| Some(*waiting) != even);
+                }
+            }
+            prop_assert_eq!(queue.first().map(|first| first.who), model.iter().min_by_key(|(d, _)| *d).map(|(_, who)| *who));
+            prop_assert_eq!(queue.len(), model.len());
+        }
     }
 
     #[test]
