@@ -5,10 +5,12 @@
 
 pub mod abi;
 pub mod edges;
+pub mod invariants;
 mod movable;
 pub mod panics;
 pub mod schema;
 mod source;
+pub mod statuses;
 pub mod table;
 pub mod unsafe_code;
 
@@ -31,6 +33,8 @@ pub struct Check {
 /// Every check, the quick ones first.
 pub const CHECKS: &[Check] = &[
     Check { name: "abi", rule: "capos-abi holds repr(C) data and constants only", run: |root, _| abi::check(root) },
+    Check { name: "invariants", rule: "what shows an invariant exists", run: |root, _| invariants::check(root) },
+    Check { name: "statuses", rule: "every status is explained", run: |root, _| statuses::check(root) },
     Check { name: "edges", rule: "crates depend on each other as the map allows", run: |root, _| edges::check(root) },
     Check { name: "unsafe", rule: "unsafe code stands where docs/tables/unsafe.txt says", run: unsafe_code::check },
     Check {
