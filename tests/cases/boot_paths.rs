@@ -91,6 +91,15 @@ fn a_damaged_package_without_checksums_is_refused_by_the_kernel() {
 }
 
 #[test]
+fn a_missing_file_is_named() {
+    for (path, name) in [(KERNEL, r"\capos\kernel"), (PACKAGE, r"\capos\package")] {
+        let mut contents = contents();
+        contents.remove(path);
+        does_not_start("missing", &contents, &format!("there is no {name}"));
+    }
+}
+
+#[test]
 fn the_same_contents_give_the_same_images() {
     let (first, second) = (contents(), contents());
     assert!(image::disk(&first).expect("a disk") == image::disk(&second).expect("a disk"), "the disks differ");
@@ -135,7 +144,12 @@ fn refused(name: &str, damages: &[Damage], sentence: &str) {
         damage(&mut file);
         contents.put(path, file);
     }
-    let mut machine = Machine::firmware(disk(name, &contents), Medium::Disk).boot();
+    does_not_start(name, &contents, sentence);
+}
+
+#[track_caller]
+fn does_not_start(name: &str, contents: &Contents, sentence: &str) {
+    let mut machine = Machine::firmware(disk(name, contents), Medium::Disk).boot();
     machine.expect("capOS cannot start: ");
     machine.expect(sentence);
     machine.ends_with(Exit::Refused);

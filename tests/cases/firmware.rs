@@ -1,9 +1,11 @@
 //! What the firmware's tables say is used, and what is broken in them is named. QEMU adds the tables of these tests to its own, with
 //! right checksums: `fuzz/tests/acpi.rs` has wrong ones, too.
 
+use crate::boot_paths::{contents, disk};
 use std::fs;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tests::{Exit, Machine};
+use tools::qemu::Medium;
 
 /// What the console says when every service runs.
 const READY: &str = "operator name: ";
@@ -14,12 +16,16 @@ const SECOND_UART: [u8; 8] = [0xf8, 0x02, 0, 0, 0, 0, 0, 0];
 
 /// A machine whose firmware has a further table, with this content behind its header.
 fn with_table(signature: &str, content: &[u8]) -> Machine {
+    add_table(Machine::new(), signature, content)
+}
+
+fn add_table(machine: Machine, signature: &str, content: &[u8]) -> Machine {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let path = std::env::temp_dir().join(format!("capos-{}-{number}.table", std::process::id()));
     fs::write(&path, content).expect("a file for the table");
     let table = format!("sig={signature},data={}", path.display());
-    Machine::new().arg("-acpitable").arg(table)
+    machine.arg("-acpitable").arg(table)
 }
 
 /// The content of a serial port console redirection table: the interface type, the address space and the address.
@@ -66,9 +72,20 @@ fn a_broken_table_that_the_kernel_can_do_without_is_named_and_not_used() {
 
 #[test]
 fn a_broken_table_that_the_kernel_needs_ends_the_boot() {
+    ends_the_boot(Machine::new());
+}
+
+#[test]
+fn a_broken_table_that_uefi_hands_on_ends_the_boot() {
+    ends_the_boot(Machine::firmware(disk("table", &contents()), Medium::Disk));
+}
+
+/// The machine gets a list of processors with an entry of no length.
+#[track_caller]
+fn ends_the_boot(machine: Machine) {
     let mut entries = vec![0; 44 - HEADER_BYTES];
     entries.extend([1, 0, 0, 0]);
-    let mut machine = with_table("APIC", &entries).boot();
+    let mut machine = add_table(machine, "APIC", &entries).boot();
     machine.expect("capOS cannot start: the ACPI table APIC at 0x");
     machine.expect("has an entry of impossible length at byte 44");
     machine.ends_with(Exit::Refused);

@@ -31,6 +31,11 @@ fn with_sixty_four_mib() {
 }
 
 #[test]
+fn with_two_hundred_and_fifty_six_mib() {
+    comes_up(Machine::new().memory(256));
+}
+
+#[test]
 fn with_four_gib() {
     comes_up(Machine::new().memory(4096));
 }
@@ -43,7 +48,7 @@ fn with_sixty_four_gib() {
 
 #[test]
 fn on_processors_of_several_generations() {
-    for model in ["Nehalem,+rdrand", "Haswell", "EPYC-Milan", "max,-xsave"] {
+    for model in ["Nehalem,+rdrand", "Haswell", "EPYC", "EPYC-Milan", "max,-xsave"] {
         comes_up(Machine::new().cpu(model));
     }
 }

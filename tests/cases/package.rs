@@ -1,10 +1,13 @@
 //! A boot package that is not whole ends in one clear sentence and with a code of its own.
 
+use crate::boot_paths::{artifact, disk};
 use capos_abi::package::PackageHeader;
 use std::path::PathBuf;
 use tests::{Exit, Machine};
 use tools::artifacts;
+use tools::image::Contents;
 use tools::package::{Entry, strip, write};
+use tools::qemu::Medium;
 
 /// The code with which init ends a machine that it cannot start.
 const CANNOT_START: u8 = 100;
@@ -48,12 +51,28 @@ fn a_package_with_one_bit_turned() {
 
 #[test]
 fn a_manifest_that_is_not_sound() {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("manifest.package");
+    std::fs::write(&path, without_manifest()).expect("the folder for temporary files is writable");
+    refused_by_init(Machine::new().package(path));
+}
+
+#[test]
+fn a_manifest_that_is_not_sound_on_a_disk() {
+    let contents = Contents::new(artifact(artifacts::loader()), artifact(artifacts::kernel()), without_manifest(), "");
+    refused_by_init(Machine::firmware(disk("manifest", &contents), Medium::Disk));
+}
+
+/// A package whose manifest is noise.
+fn without_manifest() -> Vec<u8> {
     let init = std::fs::read(artifacts::program("init")).expect("`make build` makes it");
     let manifest = Entry { name: "manifest".into(), content: vec![0xff; 64] };
     let init = Entry { name: "init".into(), content: strip(init).expect("init is a program") };
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("manifest.package");
-    std::fs::write(&path, write(&[manifest, init])).expect("the folder for temporary files is writable");
-    let mut machine = Machine::new().package(path).boot();
+    write(&[manifest, init])
+}
+
+#[track_caller]
+fn refused_by_init(machine: Machine) {
+    let mut machine = machine.boot();
     machine.expect("init: the system cannot start: the manifest is not sound: ");
     machine.ends_with(Exit::Shutdown(CANNOT_START));
 }

@@ -51,6 +51,11 @@ impl Contents {
         self.files.insert(path.into(), file);
     }
 
+    /// Takes a file away; the checksums stay as they are.
+    pub fn remove(&mut self, path: &str) {
+        self.files.remove(path);
+    }
+
     /// The content of a file.
     pub fn get(&self, path: &str) -> Option<&[u8]> {
         self.files.get(path).map(Vec::as_slice)
