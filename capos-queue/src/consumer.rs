@@ -5,7 +5,7 @@ use crate::{Doorbell, Misbehaved, Sleep};
 
 /// Takes entries of `WORDS` words out of a queue. Their places are given back together, by [`Consumer::release`].
 pub struct Consumer<'a, const WORDS: usize> {
-    parts: Parts<'a>,
+    parts: Parts<'a, WORDS>,
     /// Entries taken, their places given back or not.
     taken: u64,
     released: u64,
@@ -17,7 +17,7 @@ pub struct Consumer<'a, const WORDS: usize> {
 impl<'a, const WORDS: usize> Consumer<'a, WORDS> {
     /// The consumer of the queue in this memory, which was zeroed when both sides got it. There must be no other one.
     pub fn new(memory: &'a [AtomicU64], entries: u32) -> Result<Self, BadMemory> {
-        let parts = Parts::new::<WORDS>(memory, entries)?;
+        let parts = Parts::new(memory, entries)?;
         Ok(Self { parts, taken: 0, released: 0, published: 0, closed: None })
     }
 
@@ -28,7 +28,7 @@ impl<'a, const WORDS: usize> Consumer<'a, WORDS> {
             return Ok(None);
         }
         let mut entry = [0; WORDS];
-        if let Some(place) = self.parts.place::<WORDS>(self.taken) {
+        if let Some(place) = self.parts.place(self.taken) {
             entry.iter_mut().enumerate().for_each(|(at, word)| *word = place[at].load(Ordering::Relaxed));
         }
         self.taken += 1;

@@ -53,22 +53,22 @@ impl core::error::Error for BadMemory {}
 
 /// The memory of a queue, taken apart.
 #[derive(Clone, Copy)]
-pub struct Parts<'a> {
+pub struct Parts<'a, const WORDS: usize> {
     pub tail: &'a AtomicU64,
     pub producer_sleeps: &'a AtomicU64,
     pub head: &'a AtomicU64,
     pub consumer_sleeps: &'a AtomicU64,
-    places: &'a [AtomicU64],
+    places: &'a [[AtomicU64; WORDS]],
     mask: usize,
 }
 
-impl<'a> Parts<'a> {
-    pub fn new<const WORDS: usize>(memory: &'a [AtomicU64], entries: u32) -> Result<Self, BadMemory> {
+impl<'a, const WORDS: usize> Parts<'a, WORDS> {
+    pub fn new(memory: &'a [AtomicU64], entries: u32) -> Result<Self, BadMemory> {
         if !entries.is_power_of_two() || entries > MAX_ENTRIES {
             return Err(BadMemory::Entries(entries));
         }
         let short = BadMemory::Short { needed: words::<WORDS>(entries), found: memory.len() };
-        let places = memory.get(HEADER_WORDS..words::<WORDS>(entries)).ok_or(short)?;
+        let (places, _) = memory.get(HEADER_WORDS..words::<WORDS>(entries)).ok_or(short)?.as_chunks();
         let [tail, producer_sleeps, .., head, consumer_sleeps, _, _, _, _, _, _] = &memory[..HEADER_WORDS] else {
             return Err(short);
         };
@@ -81,10 +81,10 @@ impl<'a> Parts<'a> {
         self.mask as u64 + 1
     }
 
-    /// The words of entry number `index`; none if the queue was made for entries of another size.
+    /// The words of entry number `index`. There is a place for every number.
     #[inline]
-    pub fn place<const WORDS: usize>(&self, index: u64) -> Option<&'a [AtomicU64; WORDS]> {
-        self.places.get((index as usize & self.mask) * WORDS..)?.first_chunk()
+    pub fn place(&self, index: u64) -> Option<&'a [AtomicU64; WORDS]> {
+        self.places.get(index as usize & self.mask)
     }
 }
 

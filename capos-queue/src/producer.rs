@@ -5,7 +5,7 @@ use crate::{Doorbell, Misbehaved, Sleep};
 
 /// Puts entries of `WORDS` words into a queue. Entries become visible together, by [`Producer::publish`].
 pub struct Producer<'a, const WORDS: usize> {
-    parts: Parts<'a>,
+    parts: Parts<'a, WORDS>,
     /// Entries written, published or not.
     written: u64,
     published: u64,
@@ -17,7 +17,7 @@ pub struct Producer<'a, const WORDS: usize> {
 impl<'a, const WORDS: usize> Producer<'a, WORDS> {
     /// The producer of the queue in this memory, which was zeroed when both sides got it. There must be no other one.
     pub fn new(memory: &'a [AtomicU64], entries: u32) -> Result<Self, BadMemory> {
-        let parts = Parts::new::<WORDS>(memory, entries)?;
+        let parts = Parts::new(memory, entries)?;
         Ok(Self { parts, written: 0, published: 0, taken: 0, closed: None })
     }
 
@@ -27,7 +27,7 @@ impl<'a, const WORDS: usize> Producer<'a, WORDS> {
         if self.written - self.taken == self.parts.entries() && !self.look()? {
             return Ok(false);
         }
-        if let Some(place) = self.parts.place::<WORDS>(self.written) {
+        if let Some(place) = self.parts.place(self.written) {
             entry.into_iter().enumerate().for_each(|(at, word)| place[at].store(word, Ordering::Relaxed));
         }
         self.written += 1;

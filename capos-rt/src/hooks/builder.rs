@@ -1,6 +1,6 @@
 //! Builds a capnp message in place, in a range of the ring's arena.
 //!
-//! Words are zeroed as they are handed out. What does not fit goes to segments on the heap: building cannot fail, and
+//! The first words are zeroed at the start, others as they are handed out. What does not fit goes to segments on the heap: building cannot fail, and
 //! the message is made one piece when it is sent.
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -12,11 +12,16 @@ use capnp::{Error, ErrorKind, Result};
 /// Words of a heap segment at least.
 const SPILL_WORDS: u32 = 512;
 
+/// Words that are zeroed at once when a message starts: as many as an ordinary one has.
+const CLEAN_WORDS: usize = 16;
+
 /// A message being built.
 pub struct MessageBuilder {
     base: *mut u64,
     used: u32,
     capacity: u32,
+    /// Words from the first one on that were zeroed, if they are more than those used.
+    clean: u32,
     /// Segment 0, if it is not in the arena.
     home: Option<Spill>,
     spilled: Vec<Spill>,
@@ -44,7 +49,7 @@ impl Drop for Spill {
 impl MessageBuilder {
     /// Not a message yet.
     pub const fn new() -> Self {
-        Self { base: core::ptr::null_mut(), used: 0, capacity: 0, home: None, spilled: Vec::new() }
+        Self { base: core::ptr::null_mut(), used: 0, capacity: 0, clean: 0, home: None, spilled: Vec::new() }
     }
 
     /// Starts an empty message of up to `capacity` words at `base`.
@@ -56,8 +61,15 @@ impl MessageBuilder {
         self.base = base;
         self.capacity = capacity;
         self.used = 1;
-        // SAFETY: the caller owns the first word.
-        unsafe { base.write(0) };
+        let is_ordinary = capacity as usize >= CLEAN_WORDS;
+        self.clean = if is_ordinary { CLEAN_WORDS as u32 } else { 1 };
+        // SAFETY: the caller owns `capacity` words, and one at least.
+        unsafe {
+            match is_ordinary {
+                true => base.cast::<[u64; CLEAN_WORDS]>().write([0; CLEAN_WORDS]),
+                false => base.write(0),
+            }
+        }
         if self.has_spilled() {
             self.home = None;
             self.spilled.clear();
@@ -71,6 +83,7 @@ impl MessageBuilder {
         let home = self.home.insert(Spill::new(SPILL_WORDS, SPILL_WORDS));
         self.base = home.words.cast();
         self.capacity = SPILL_WORDS;
+        self.clean = SPILL_WORDS;
         self.used = 1;
     }
 
@@ -173,8 +186,11 @@ unsafe impl BuilderArena for MessageBuilder {
         }
         let at = self.used;
         self.used += amount;
-        // SAFETY: these words lie within the capacity and were not handed out before.
-        unsafe { zero(self.base.add(at as usize), amount as usize) };
+        if self.used > self.clean {
+            let first = at.max(self.clean);
+            // SAFETY: these words lie within the capacity and were not handed out before.
+            unsafe { self.base.add(first as usize).write_bytes(0, (self.used - first) as usize) };
+        }
         Some(at)
     }
 
@@ -198,29 +214,5 @@ unsafe impl BuilderArena for MessageBuilder {
 
     fn as_reader(&self) -> &dyn ReaderArena {
         self
-    }
-}
-
-/// Zeroes words; the usual few in pieces that are not turned into a call.
-///
-/// # Safety
-/// The words may be written.
-#[inline]
-unsafe fn zero(start: *mut u64, words: usize) {
-    const PIECE: usize = 4;
-    if words > 4 * PIECE {
-        // SAFETY: promised by the caller.
-        return unsafe { start.write_bytes(0, words) };
-    }
-    let mut at = 0;
-    while at + PIECE <= words {
-        // SAFETY: promised by the caller.
-        unsafe { start.add(at).cast::<[u64; PIECE]>().write_volatile([0; PIECE]) };
-        at += PIECE;
-    }
-    while at < words {
-        // SAFETY: promised by the caller.
-        unsafe { start.add(at).write_volatile(0) };
-        at += 1;
     }
 }
