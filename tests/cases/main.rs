@@ -5,6 +5,7 @@ mod calls;
 mod console;
 mod entropy;
 mod firmware;
+mod first_service;
 mod kaslr;
 mod lifecycle;
 mod machines;
