@@ -42,6 +42,11 @@ impl<T> KernelLock<T> {
         // SAFETY: the caller vouches for it.
         unsafe { &*self.value.get() }
     }
+
+    /// The lock, if nobody holds it.
+    pub fn try_lock(&self) -> Option<Guard<'_, T>> {
+        (!self.held.swap(true, Ordering::Acquire)).then(|| Guard { lock: self })
+    }
 }
 
 /// The lock is held as long as this lives.

@@ -90,7 +90,7 @@ fn serve(
             Next::Idle => {
                 leave();
                 trace::record(cpu.index(), kind::IDLE, 0, 0);
-                drop(kernel);
+                zero_ahead(cpu, lock, kernel);
                 let vector = wait_for_interrupt(cpu);
                 trace::record(cpu.index(), kind::INTERRUPT, 0, u64::from(vector));
                 kernel = lock.lock();
@@ -120,6 +120,22 @@ fn leave() {
     processors::load_root(kernel_space::root());
     // SAFETY: the kernel lock is held.
     unsafe { context::switch(ptr::null_mut()) };
+}
+
+/// Spends the time of a processor that has nothing to do on zeroing frames, one at a time, until an interrupt comes or another processor
+/// is in the kernel.
+fn zero_ahead(cpu: &Cpu, lock: &'static KernelLock<Kernel<Machine>>, mut kernel: Guard<'static, Kernel<Machine>>) {
+    while kernel.zero_ahead() {
+        drop(kernel);
+        user::let_interrupts_in();
+        if cpu.is_interrupted() {
+            return;
+        }
+        match lock.try_lock() {
+            Some(guard) => kernel = guard,
+            None => return,
+        }
+    }
 }
 
 /// Runs the program until the core has to know. Requests to drop translations are answered without the kernel lock: who

@@ -68,6 +68,16 @@ fn the_kernel_lock_excludes() {
 }
 
 #[test]
+fn a_kernel_lock_that_is_only_tried_excludes() {
+    counts(2, kernel_lock::KernelLock::new, |lock| {
+        // Whoever finds it held waits after all, as a processor that finds nothing to do waits for an interrupt.
+        let number = lock.try_lock().unwrap_or_else(|| lock.lock());
+        number.add();
+        number.get()
+    });
+}
+
+#[test]
 fn the_runtimes_spin_lock_excludes() {
     counts(2, lock::SpinLock::new, |lock| {
         let number = lock.lock();

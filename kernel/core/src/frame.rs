@@ -1,8 +1,14 @@
 //! The frame allocator: which physical frames are free.
 //!
-//! A bitmap with one bit for each frame (1 = free), a search hint, and a machine-wide reservation count, so that memory which
-//! was committed can always be filled later.
+//! A map with a bit for each frame; in front of it a few frames for each processor, used last and used next; beside it a few that are
+//! zeroed already, by processors that had nothing to do. All of them are free frames, and counted as such: whoever finds the map empty
+//! gets those, too. A machine-wide reservation count keeps memory that was committed fillable.
+mod map;
+mod stack;
+
 use alloc::vec::Vec;
+use map::FreeMap;
+use stack::FrameStack;
 
 /// Bytes of a frame.
 pub const FRAME_BYTES: u64 = capos_abi::PAGE_BYTES;
@@ -35,43 +41,54 @@ pub struct OutOfFrames;
 /// Frames that stay free for page tables when memory is committed.
 const PAGE_TABLE_HEADROOM: u64 = 64;
 
+/// Free frames that a processor keeps at hand at most: 2 MiB.
+const CACHED_FRAMES: usize = 512;
+/// Frames that go from the map to a processor, or back, at a time: a stay in the kernel is short.
+const BATCH_FRAMES: usize = 64;
+/// Frames that are zeroed ahead of their use: 2 MiB.
+const ZEROED_FRAMES: usize = 512;
+
 /// All frames of the machine.
 pub struct FrameAllocator {
-    free_bits: Vec<u64>,
-    hint: usize,
+    map: FreeMap,
+    /// What each processor keeps at hand.
+    cached: Vec<FrameStack>,
+    /// The processor that is inside the kernel.
+    processor: usize,
+    zeroed: FrameStack,
     free: u64,
     reserved: u64,
     total: u64,
 }
 
 impl FrameAllocator {
-    /// An allocator for frames below `limit`, with none free yet. `None`: the heap is too small for the bitmap.
+    /// An allocator for frames below `limit`, with none free yet. `None`: the heap is too small for the map.
     pub fn new(limit: Frame) -> Option<Self> {
-        let words = limit.0.div_ceil(64) as usize;
-        let mut free_bits = Vec::new();
-        free_bits.try_reserve_exact(words).ok()?;
-        free_bits.resize(words, 0);
-        Some(Self { free_bits, hint: 0, free: 0, reserved: 0, total: 0 })
+        let map = FreeMap::new(limit)?;
+        Some(Self { map, cached: Vec::new(), processor: 0, zeroed: FrameStack::NONE, free: 0, reserved: 0, total: 0 })
+    }
+
+    /// Makes room for what each of so many processors keeps at hand, and for zeroed frames. `None`: the heap is too small.
+    pub fn prepare(&mut self, processors: usize) -> Option<()> {
+        self.zeroed = FrameStack::new(ZEROED_FRAMES)?;
+        self.cached.try_reserve_exact(processors).ok()?;
+        while self.cached.len() < processors {
+            self.cached.push(FrameStack::new(CACHED_FRAMES)?);
+        }
+        Some(())
+    }
+
+    /// From now on this processor allocates and frees.
+    #[inline]
+    pub fn enter(&mut self, processor: usize) {
+        self.processor = processor;
     }
 
     /// Adds usable frames; those outside of the allocator's limit or added before are ignored.
     pub fn add(&mut self, first: Frame, count: u64) {
-        let end = first.0.saturating_add(count).min(self.free_bits.len() as u64 * 64);
-        let mut start = first.0;
-        // A word at a time: large machines have millions of frames.
-        while start < end {
-            let (word, bit) = (start / 64, start % 64);
-            let next = end.min((word + 1) * 64);
-            let mask = u64::MAX >> (64 - (next - start)) << bit;
-            if let Some(bits) = self.free_bits.get_mut(word as usize) {
-                let added = u64::from((mask & !*bits).count_ones());
-                *bits |= mask;
-                self.total += added;
-                self.free += added;
-                self.hint = self.hint.min(word as usize);
-            }
-            start = next;
-        }
+        let added = self.map.add(first, count);
+        self.total += added;
+        self.free += added;
     }
 
     /// Frames that exist, used or not.
@@ -108,12 +125,20 @@ impl FrameAllocator {
         if self.available() == 0 {
             return Err(OutOfFrames);
         }
-        self.take_one().ok_or(OutOfFrames)
+        self.take().ok_or(OutOfFrames)
     }
 
-    /// One frame of those set aside by [`Self::reserve`].
-    pub fn allocate_reserved(&mut self) -> Option<Frame> {
-        let frame = self.take_one()?;
+    /// As [`Self::allocate`], but the frame is zeroed: by `zero`, unless it was before.
+    pub fn allocate_zeroed(&mut self, zero: impl FnOnce(Frame)) -> Result<Frame, OutOfFrames> {
+        if self.available() == 0 {
+            return Err(OutOfFrames);
+        }
+        self.take_zeroed(zero).ok_or(OutOfFrames)
+    }
+
+    /// One frame of those set aside by [`Self::reserve`], zeroed: by `zero`, unless it was before.
+    pub fn allocate_reserved(&mut self, zero: impl FnOnce(Frame)) -> Option<Frame> {
+        let frame = self.take_zeroed(zero)?;
         self.unreserve(1);
         Some(frame)
     }
@@ -123,64 +148,90 @@ impl FrameAllocator {
         if count == 0 || self.available() < count {
             return Err(OutOfFrames);
         }
-        let step = count.next_power_of_two();
-        let end = self.free_bits.len() as u64 * 64;
-        // Nothing is free before the hint. Whole words without a free frame are passed over at once.
-        let mut first = (self.hint as u64 * 64).next_multiple_of(step);
-        while first + count <= end {
-            if step < 64 && self.free_bits.get(first as usize / 64) == Some(&0) {
-                first = (first / 64 + 1) * 64;
-                continue;
-            }
-            match (first..first + count).rev().find(|&f| !self.is_free(Frame(f))) {
-                None => {
-                    (first..first + count).for_each(|f| self.clear_free(Frame(f)));
-                    return Ok(Frame(first));
-                }
-                Some(used) => first = (used + 1).next_multiple_of(step),
-            }
+        let run = self.map.take_run(count).or_else(|| {
+            self.put_all_back();
+            self.map.take_run(count)
+        });
+        self.free -= run.map_or(0, |_| count);
+        run.ok_or(OutOfFrames)
+    }
+
+    /// Zeroes one more free frame ahead of its use; false: there are enough, or no others.
+    pub fn zero_ahead(&mut self, zero: impl FnOnce(Frame)) -> bool {
+        if self.zeroed.is_full() {
+            return false;
         }
-        Err(OutOfFrames)
+        let Some(frame) = self.map.take() else { return false };
+        zero(frame);
+        self.zeroed.push(frame)
     }
 
     /// Gives a frame back.
     pub fn free(&mut self, frame: Frame) {
         debug_assert!(!self.is_free(frame), "frame {frame:?} freed twice");
-        self.set_free(frame);
+        self.free += 1;
+        if !self.cached.get_mut(self.processor).is_some_and(|cached| cached.push(frame)) {
+            self.put_back(frame);
+        }
     }
 
     /// Gives neighbouring frames back.
     pub fn free_contiguous(&mut self, first: Frame, count: u64) {
-        (0..count).for_each(|i| self.free(first.offset(i)));
+        for frame in (0..count).map(|index| first.offset(index)) {
+            debug_assert!(!self.is_free(frame), "frame {frame:?} freed twice");
+            self.map.put(frame);
+        }
+        self.free += count;
     }
 
-    fn take_one(&mut self) -> Option<Frame> {
-        let words = self.free_bits.len();
-        let word = (self.hint..words).chain(0..self.hint).find(|&w| self.free_bits.get(w).is_some_and(|&b| b != 0))?;
-        let bits = self.free_bits.get(word)?;
-        let frame = Frame(word as u64 * 64 + u64::from(bits.trailing_zeros()));
-        self.hint = word;
-        self.clear_free(frame);
+    fn take(&mut self) -> Option<Frame> {
+        let cached = self.cached.get_mut(self.processor).and_then(FrameStack::pop);
+        let frame = cached.or_else(|| self.fetch())?;
+        self.free -= 1;
         Some(frame)
     }
 
-    fn is_free(&self, frame: Frame) -> bool {
-        self.free_bits.get(frame.0 as usize / 64).is_some_and(|w| w >> (frame.0 % 64) & 1 == 1)
-    }
-
-    fn set_free(&mut self, frame: Frame) {
-        let word = frame.0 as usize / 64;
-        if let Some(bits) = self.free_bits.get_mut(word) {
-            *bits |= 1 << (frame.0 % 64);
-            self.free += 1;
-            self.hint = self.hint.min(word);
-        }
-    }
-
-    fn clear_free(&mut self, frame: Frame) {
-        if let Some(bits) = self.free_bits.get_mut(frame.0 as usize / 64) {
-            *bits &= !(1 << (frame.0 % 64));
+    fn take_zeroed(&mut self, zero: impl FnOnce(Frame)) -> Option<Frame> {
+        if let Some(frame) = self.zeroed.pop() {
             self.free -= 1;
+            return Some(frame);
         }
+        self.take().inspect(|frame| zero(*frame))
+    }
+
+    /// A frame for a processor that has none at hand, and a few more for later: from the map, or else from whoever has one.
+    #[cold]
+    fn fetch(&mut self) -> Option<Frame> {
+        if let Some(cached) = self.cached.get_mut(self.processor) {
+            let batch = core::iter::from_fn(|| self.map.take()).take(BATCH_FRAMES);
+            batch.for_each(|frame| {
+                cached.push(frame);
+            });
+            if let Some(frame) = cached.pop() {
+                return Some(frame);
+            }
+        }
+        let others = self.cached.iter_mut().chain([&mut self.zeroed]);
+        self.map.take().or_else(|| others.into_iter().find_map(FrameStack::pop))
+    }
+
+    /// Puts a frame into the map, and some of those that this processor has too many of.
+    #[cold]
+    fn put_back(&mut self, frame: Frame) {
+        self.map.put(frame);
+        if let Some(cached) = self.cached.get_mut(self.processor) {
+            core::iter::from_fn(|| cached.pop()).take(BATCH_FRAMES).for_each(|frame| self.map.put(frame));
+        }
+    }
+
+    /// Puts everything into the map that is not there.
+    fn put_all_back(&mut self) {
+        for stack in self.cached.iter_mut().chain([&mut self.zeroed]) {
+            core::iter::from_fn(|| stack.pop()).for_each(|frame| self.map.put(frame));
+        }
+    }
+
+    fn is_free(&self, frame: Frame) -> bool {
+        self.map.contains(frame) || self.cached.iter().chain([&self.zeroed]).any(|stack| stack.contains(frame))
     }
 }

@@ -58,7 +58,8 @@ pub struct Kernel<P> {
 
 impl<P: Platform> Kernel<P> {
     /// A kernel without processes.
-    pub fn new(mut platform: P, frames: FrameAllocator) -> Result<Self, OutOfMemory> {
+    pub fn new(mut platform: P, mut frames: FrameAllocator) -> Result<Self, OutOfMemory> {
+        frames.prepare(platform.processors()).ok_or(OutOfMemory)?;
         let sessions = Sessions::new(&mut platform).map_err(|_| OutOfMemory)?;
         let mut chores = VecDeque::new();
         chores.try_reserve(1).map_err(|_| OutOfMemory)?;

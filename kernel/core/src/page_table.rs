@@ -25,18 +25,19 @@ impl<'a> PageTables<'a> {
         Self { frames, ledger, taken, refusal: None }
     }
 
-    /// A frame for one more table, with whatever is in it.
-    pub fn take(&mut self) -> Result<Frame, OutOfFrames> {
-        self.take_charged().map_err(|refusal| {
+    /// A frame for one more table, zeroed: by `zero`, unless it was before.
+    pub fn take(&mut self, zero: impl FnOnce(Frame)) -> Result<Frame, OutOfFrames> {
+        self.take_charged(zero).map_err(|refusal| {
             self.refusal = Some(refusal);
             OutOfFrames
         })
     }
 
-    fn take_charged(&mut self) -> Result<Frame, Refusal> {
+    fn take_charged(&mut self, zero: impl FnOnce(Frame)) -> Result<Frame, Refusal> {
         self.taken.try_reserve(1).map_err(|_| OutOfHeap)?;
         self.ledger.charge(Resource::Frames, 1)?;
-        let frame = self.frames.allocate().inspect_err(|_| self.ledger.refund(Resource::Frames, 1))?;
+        let frame = self.frames.allocate_zeroed(zero);
+        let frame = frame.inspect_err(|_| self.ledger.refund(Resource::Frames, 1))?;
         self.taken.push(frame);
         Ok(frame)
     }

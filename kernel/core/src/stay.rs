@@ -84,6 +84,7 @@ impl<P: Platform> Kernel<P> {
     #[inline]
     pub(crate) fn begin_stay(&mut self, processor: usize) {
         self.inside = Some(processor);
+        self.frames.enter(processor);
         self.stay.begin();
     }
 }

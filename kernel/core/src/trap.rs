@@ -163,9 +163,12 @@ impl<P: Platform> Kernel<P> {
 
     /// A zeroed frame out of those that were reserved when memory was committed.
     pub(crate) fn zeroed_reserved_frame(&mut self) -> Option<Frame> {
-        let frame = self.frames.allocate_reserved()?;
-        self.platform.zero_frame(frame);
-        Some(frame)
+        self.frames.allocate_reserved(|frame| self.platform.zero_frame(frame))
+    }
+
+    /// For a processor that has nothing to do: zeroes one frame ahead of its use. False: there are enough.
+    pub fn zero_ahead(&mut self) -> bool {
+        self.frames.zero_ahead(|frame| self.platform.zero_frame(frame))
     }
 
     /// The frame of a memory object's page, made now if nobody has touched it yet.

@@ -145,6 +145,11 @@ impl Cpu {
         }
     }
 
+    /// Whether an interrupt has been noted.
+    pub fn is_interrupted(&self) -> bool {
+        self.pending.iter().any(|word| word.get() != 0)
+    }
+
     /// The highest vector that was noted, if any.
     pub fn take_interrupt(&self) -> Option<u8> {
         let (index, word) = (0u8..4).zip(&self.pending).rev().find(|(_, word)| word.get() != 0)?;

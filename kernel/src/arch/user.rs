@@ -96,7 +96,13 @@ pub fn idle() {
     unsafe { asm!("sti", "hlt", "cli", options(nostack)) };
 }
 
-/// An exception or interrupt in kernel mode. Interrupts are on only in [`idle`], which handles them when it is over.
+/// Lets interrupts come that wait already; what came is pending in `cpu`.
+pub fn let_interrupts_in() {
+    // SAFETY: as in `idle`; `sti` takes effect behind the instruction that follows.
+    unsafe { asm!("sti", "nop", "cli", options(nostack)) };
+}
+
+/// An exception or interrupt in kernel mode. Interrupts are on only in [`idle`] and [`let_interrupts_in`], whose callers handle them.
 #[unsafe(no_mangle)]
 extern "C" fn kernel_trap(frame: &Frame) {
     match u8::try_from(frame.vector) {

@@ -116,9 +116,7 @@ fn entry(frame: Frame, access: Access) -> Entry {
 }
 
 fn new_table(tables: &mut PageTables<'_>) -> Result<Frame, OutOfFrames> {
-    let frame = tables.take()?;
-    zero(frame);
-    Ok(frame)
+    tables.take(zero)
 }
 
 /// Fills a frame with zeros.

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 /// Frames that the tests' allocator can hold.
 const LIMIT: u64 = 1000;
+/// Processors that allocate.
+const PROCESSORS: usize = 3;
 /// Frames of 64 GiB.
 const LARGE: u64 = 16 << 20;
 
@@ -16,6 +18,9 @@ enum Step {
     Back(usize),
     Reserve(u64),
     Reserved,
+    Zeroed,
+    ZeroAhead(u32),
+    Enter(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -25,6 +30,9 @@ fn step() -> impl Strategy<Value = Step> {
         2 => any::<usize>().prop_map(Step::Back),
         1 => (0u64..50).prop_map(Step::Reserve),
         2 => Just(Step::Reserved),
+        2 => Just(Step::Zeroed),
+        1 => (1u32..100).prop_map(Step::ZeroAhead),
+        1 => (0..PROCESSORS).prop_map(Step::Enter),
     ]
 }
 
@@ -35,6 +43,7 @@ proptest! {
         steps in proptest::collection::vec(step(), 0..300),
     ) {
         let mut frames = FrameAllocator::new(Frame(LIMIT)).expect("heap");
+        frames.prepare(PROCESSORS).expect("heap");
         // The bitmap is made of whole words.
         let end = LIMIT.next_multiple_of(64);
         let mut free = BTreeSet::new();
@@ -44,15 +53,42 @@ proptest! {
         }
         prop_assert_eq!(frames.total(), free.len() as u64);
         let (mut held, mut reserved): (Vec<(u64, u64)>, u64) = (Vec::new(), 0);
+        // Frames that hold nothing but zeros.
+        let mut zeros = BTreeSet::new();
         for step in steps {
             let taken = match step {
                 Step::One => frames.allocate().ok().map(|frame| (frame, 1)),
                 Step::Run(count) => frames.allocate_contiguous(count).ok().map(|first| (first, count)),
                 Step::Reserved if reserved > 0 => {
                     reserved -= 1;
-                    Some((frames.allocate_reserved().expect("reserved frames are there"), 1))
+                    let frame = frames.allocate_reserved(|frame| {
+                        zeros.insert(frame.0);
+                    });
+                    let frame = frame.expect("reserved frames are there");
+                    prop_assert!(zeros.contains(&frame.0));
+                    Some((frame, 1))
                 }
                 Step::Reserved => None,
+                Step::Zeroed => {
+                    let frame = frames.allocate_zeroed(|frame| {
+                        zeros.insert(frame.0);
+                    });
+                    prop_assert!(frame.is_ok_and(|frame| zeros.contains(&frame.0)) || frame.is_err());
+                    frame.ok().map(|frame| (frame, 1))
+                }
+                Step::ZeroAhead(count) => {
+                    (0..count).for_each(|_| {
+                        frames.zero_ahead(|frame| {
+                            assert!(free.contains(&frame.0));
+                            zeros.insert(frame.0);
+                        });
+                    });
+                    None
+                }
+                Step::Enter(processor) => {
+                    frames.enter(processor);
+                    None
+                }
                 Step::Reserve(count) => {
                     reserved += frames.reserve(count).map_or(0, |()| count);
                     None
@@ -60,7 +96,10 @@ proptest! {
                 Step::Back(index) => {
                     if !held.is_empty() {
                         let (first, count) = held.swap_remove(index % held.len());
-                        frames.free_contiguous(Frame(first), count);
+                        match count {
+                            1 => frames.free(Frame(first)),
+                            _ => frames.free_contiguous(Frame(first), count),
+                        }
                         free.extend(first..first + count);
                     }
                     None
@@ -69,6 +108,9 @@ proptest! {
             if let Some((first, count)) = taken {
                 prop_assert!(count == 1 || first.0.is_multiple_of(count.next_power_of_two()));
                 prop_assert!((first.0..first.0 + count).all(|frame| free.remove(&frame)), "{first:?} was not free");
+                (first.0..first.0 + count).for_each(|frame| {
+                    zeros.remove(&frame);
+                });
                 held.push((first.0, count));
             }
             prop_assert_eq!(frames.free_frames(), free.len() as u64);
@@ -80,6 +122,7 @@ proptest! {
 #[test]
 fn sixty_four_gib_with_a_hole_below_four() {
     let mut frames = FrameAllocator::new(Frame(LARGE)).expect("heap");
+    frames.prepare(PROCESSORS).expect("heap");
     frames.add(Frame(1), 0x8_0000 - 1);
     frames.add(Frame(0x10_0000), LARGE - 0x10_0000);
     assert_eq!(frames.free_frames(), LARGE - 0x8_0000 - 1);
@@ -89,4 +132,27 @@ fn sixty_four_gib_with_a_hole_below_four() {
     let all: u64 = std::iter::from_fn(|| frames.allocate().ok()).map(|_| 1).sum();
     assert_eq!(all, LARGE - 0x8_0000 - 1);
     assert_eq!(frames.allocate(), Err(OutOfFrames));
+}
+
+#[test]
+fn whoever_is_refused_was_told_the_truth() {
+    const FRAMES: u64 = 400;
+    let mut frames = FrameAllocator::new(Frame(FRAMES)).expect("heap");
+    frames.prepare(PROCESSORS).expect("heap");
+    frames.add(Frame(0), FRAMES);
+    // Every frame passes through some processor's hands, or is zeroed ahead.
+    let all: Vec<Frame> = std::iter::from_fn(|| frames.allocate().ok()).collect();
+    for (index, frame) in all.iter().enumerate() {
+        frames.enter(index % PROCESSORS);
+        frames.free(*frame);
+    }
+    while frames.zero_ahead(|_| {}) {}
+    assert_eq!(frames.free_frames(), FRAMES);
+    // A run of all of them needs every one.
+    let run = frames.allocate_contiguous(256).expect("they are neighbours again");
+    frames.free_contiguous(run, 256);
+    while frames.zero_ahead(|_| {}) {}
+    frames.enter(0);
+    assert_eq!(std::iter::from_fn(|| frames.allocate().ok()).count() as u64, FRAMES);
+    assert_eq!((frames.free_frames(), frames.allocate()), (0, Err(OutOfFrames)));
 }

@@ -69,6 +69,7 @@ proptest! {
     #[test]
     fn frames_are_given_out_once(steps in proptest::collection::vec((any::<bool>(), 1u64..9), 1..200)) {
         let mut frames = FrameAllocator::new(Frame(512)).expect("heap");
+        frames.prepare(1).expect("heap");
         frames.add(Frame(3), 300);
         frames.add(Frame(290), 100);
         let mut held: Vec<(Frame, u64)> = Vec::new();
