@@ -22,7 +22,7 @@ fn calls_keep_no_processor_in_the_kernel() {
 }
 
 #[test]
-fn a_thousand_threads_keep_no_processor_in_the_kernel() {
+fn the_standard_library_keeps_no_processor_in_the_kernel() {
     check("std");
 }
 

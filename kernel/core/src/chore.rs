@@ -11,7 +11,7 @@ use crate::thread::Thread;
 /// Nanoseconds after which a processor that has something else to do goes on with a chore.
 pub const CHORE_INTERVAL_NANOSECONDS: u64 = 50_000;
 
-/// Something that ended, and how far it is put away.
+/// What is to be done, and how far it has come.
 pub enum Chore {
     /// A process that ends: its next thread to stop.
     Stop(Id<Process>, usize),
@@ -44,7 +44,7 @@ impl Chore {
 }
 
 impl<P: Platform> Kernel<P> {
-    /// Makes sure that one more object can be put away when it ends.
+    /// Makes sure that there is room for the chores of one more object.
     pub(crate) fn prepare_chore(&mut self) -> Result<(), OutOfHeap> {
         let twice = self.threads.len() + self.processes.len() + self.memory.len();
         let objects = 2 * twice + self.endpoints.len() + self.sessions.count() + 4;
@@ -52,7 +52,7 @@ impl<P: Platform> Kernel<P> {
         self.chores.try_reserve(missing).map_err(|_| OutOfHeap)
     }
 
-    /// Puts away what has ended, as far as this stay allows.
+    /// Does what is to be done, as far as this stay allows.
     #[cold]
     pub(crate) fn do_chores(&mut self) {
         while !self.stay.is_over()
