@@ -44,7 +44,7 @@ const PAGE_TABLE_HEADROOM: u64 = 64;
 /// Free frames that a processor keeps at hand at most: 2 MiB.
 const CACHED_FRAMES: usize = 512;
 /// Frames that go from the map to a processor, or back, at a time: a stay in the kernel is short.
-const BATCH_FRAMES: usize = 64;
+const BATCH_FRAMES: usize = 16;
 /// Frames that are zeroed ahead of their use: 2 MiB.
 const ZEROED_FRAMES: usize = 512;
 
