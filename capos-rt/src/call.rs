@@ -233,11 +233,6 @@ fn try_send(index: u32, call: &'static Call) -> Result<bool> {
     }
     let outgoing = transfer::describe(message, sent, range).inspect_err(|_| RUNTIME.unreserve(1))?;
     push(index, call, range, &outgoing, 0);
-    // Entries start in order: what is released from here on is released after the kernel has read this one. The target
-    // stays: a queued call does not keep its object alive.
-    if !sent.is_empty() && !outgoing.moves {
-        sent.clear();
-    }
     Ok(true)
 }
 
@@ -292,7 +287,7 @@ fn send_large(index: u32, call: &'static Call, message: &mut MessageBuilder, sen
     let (caps, bytes) = unsafe { packed.write(ring::with(|ring| ring.message(range))) };
     call.large_bytes.set(packed.bytes());
     call.large.set(packed.into_memory());
-    let outgoing = Outgoing { caps, offset: Ring::message_offset(range), bytes, moves: true };
+    let outgoing = Outgoing { caps, offset: Ring::message_offset(range), bytes };
     push(index, call, range, &outgoing, flag::SPILLED);
     *message = MessageBuilder::new();
     Ok(true)
@@ -378,7 +373,7 @@ pub fn finish(index: u32, completion: &Completion) {
     // SAFETY: the message was sent; nobody else uses its table.
     let sent = unsafe { &mut *call.sent.get() };
     if !sent.is_empty() {
-        sent.clear(); // capabilities that were moved
+        sent.clear();
     }
     if call.large.get() != NULL {
         large::release(call.large.replace(NULL));

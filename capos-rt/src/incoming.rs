@@ -352,7 +352,7 @@ fn give_back_large(incoming: &Incoming, token: u64, results: &mut MessageBuilder
     let range = incoming.range.take().or_else(|| ring::with(|ring| ring.arena.take_usual())).ok_or_else(no_room)?;
     // SAFETY: the range belongs to this answer, and what was built in it is in memory of its own now.
     let (caps, bytes) = unsafe { packed.write(ring::with(|ring| ring.message(range))) };
-    let outgoing = Outgoing { caps, offset: Ring::message_offset(range), bytes, moves: true };
+    let outgoing = Outgoing { caps, offset: Ring::message_offset(range), bytes };
     push(incoming, token, &outgoing, flag::QUIET | flag::SPILLED);
     RUNTIME.returned(range);
     *results = MessageBuilder::new();

@@ -53,6 +53,9 @@ pub struct Object {
     references: Cell<u32>,
     /// Origin of what was passed out; 0: nothing was.
     origin: Cell<Handle>,
+    /// Perhaps nothing that was passed out exists, and no notice of that will come: the message did not arrive, or the notice
+    /// came while this thread still used the object.
+    unannounced: Cell<bool>,
 }
 
 /// Makes an object of a server, with one reference.
@@ -92,11 +95,23 @@ pub fn add_reference(index: u32) {
     references.set(references.get() + 1);
 }
 
-/// Takes a reference away. The object ends if nothing of it was passed out.
+/// Takes a reference away. The object ends if nothing of it was passed out, or nothing that was passed out is left.
 pub fn drop_reference(index: u32) {
     let object = RUNTIME.objects.get(index);
     object.references.set(object.references.get() - 1);
+    if object.references.get() == 0 && object.unannounced.get() {
+        give_up_origin(object);
+    }
     end_if_unused(index, object);
+}
+
+/// Gives the origin up, unless a capability derived from it exists: then a notice will come. Entries of the ring start in order,
+/// so whatever was sent before has arrived or was refused.
+fn give_up_origin(object: &Object) {
+    object.unannounced.set(false);
+    if release_unreferenced(object.origin.get()) {
+        object.origin.set(NULL);
+    }
 }
 
 fn end_if_unused(index: u32, object: &Object) {
@@ -114,8 +129,17 @@ pub fn origin(index: u32) -> Result<Handle> {
     if object.origin.get() == NULL {
         let key = u64::from(object.generation.get()) << 32 | u64::from(index);
         object.origin.set(mint(object.interface.get(), key)?);
+        object.unannounced.set(true);
     }
     Ok(object.origin.get())
+}
+
+/// The origin of an object that lives in messages alone: the reference to it goes, and it ends when the notice comes.
+pub fn origin_in_messages(index: u32) -> Result<Handle> {
+    let origin = origin(index);
+    RUNTIME.objects.get(index).unannounced.set(false);
+    drop_reference(index);
+    origin
 }
 
 fn mint(interface: u64, key: u64) -> Result<Handle> {
@@ -147,15 +171,15 @@ pub fn recognise(received: Handle) -> Option<u32> {
     Some(key as u32)
 }
 
-/// Nothing that was passed out from this origin is left: the object ends, unless this thread still uses it or has passed it
-/// out again.
+/// Nothing that was passed out from this origin is left: the object ends, unless it was passed out again, or as soon as this
+/// thread does not use it any more: a call that carries it may be under way.
 pub fn unreferenced(origin: Handle) {
-    let found = RUNTIME.objects.position(|object| object.origin.get() == origin);
-    if let Some(index) = found
-        && release_unreferenced(origin)
-    {
-        let object = RUNTIME.objects.get(index);
-        object.origin.set(NULL);
+    let Some(index) = RUNTIME.objects.position(|object| object.origin.get() == origin) else { return };
+    let object = RUNTIME.objects.get(index);
+    if object.references.get() == 0 {
+        give_up_origin(object);
         end_if_unused(index, object);
+    } else {
+        object.unannounced.set(true);
     }
 }

@@ -27,8 +27,5 @@ impl Dispatch for Foreign {
 
 /// The handle of a new object that stands for the capability until nobody refers to it.
 pub fn origin(hook: &dyn ClientHook) -> Result<Handle> {
-    let index = object::create_dyn(INTERFACE, Rc::new(Foreign(hook.add_ref())));
-    let origin = object::origin(index);
-    object::drop_reference(index);
-    origin
+    object::origin_in_messages(object::create_dyn(INTERFACE, Rc::new(Foreign(hook.add_ref()))))
 }

@@ -24,8 +24,6 @@ pub struct Outgoing {
     pub offset: u32,
     /// Bytes of descriptors and segment.
     pub bytes: u32,
-    /// Whether the capabilities have to be held until the message has arrived.
-    pub moves: bool,
 }
 
 /// Writes the descriptors of the capabilities that the message contains in front of it.
@@ -35,7 +33,7 @@ pub struct Outgoing {
 pub fn describe(message: &mut MessageBuilder, table: &CapTable, range: Range) -> Result<Outgoing> {
     if table.is_empty() {
         let offset = Ring::message_offset(range) + HEAD_BYTES;
-        return Ok(Outgoing { caps: 0, offset, bytes: message.words() * 8, moves: false });
+        return Ok(Outgoing { caps: 0, offset, bytes: message.words() * 8 });
     }
     describe_caps(message, table, range)
 }
@@ -79,9 +77,8 @@ fn describe_caps(message: &mut MessageBuilder, table: &CapTable, range: Range) -
         // SAFETY: the descriptors lie in the range, in front of the segment.
         unsafe { base.cast::<CapDescriptor>().add(index).write(descriptor) };
     }
-    let moves = descriptors.iter().any(|descriptor| descriptor.mode == mode::MOVE);
     let bytes = count * DESCRIPTOR_BYTES + segment_bytes;
-    Ok(Outgoing { caps: count as u8, offset: Ring::message_offset(range) + start, bytes, moves })
+    Ok(Outgoing { caps: count as u8, offset: Ring::message_offset(range) + start, bytes })
 }
 
 /// Moves a segment up in its range. Pointers in it are relative, so they stay right.

@@ -387,6 +387,34 @@ fn only_capabilities_that_the_message_contains_are_sent() {
 }
 
 #[test]
+fn a_capability_that_nobody_else_holds_arrives_however_long_the_call_waits() {
+    world(64 << 10, |_, terminal, log| {
+        let output = block_on(terminal.output_request().send().promise).unwrap().get().unwrap().get_output().unwrap();
+        let lines: interrupt::Client = FromClientHook::new(adopt(model::INTERRUPT));
+        let mut request = lines.bind_request();
+        request.get().set_notification(FromClientHook::new(output.into_client_hook()));
+        let error = block_on(request.send().promise).map(drop).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unimplemented, "it was called, as what it is: {error}");
+        block_on(turns(5));
+        assert_eq!(log.dropped.get(), 1);
+    });
+}
+
+#[test]
+fn an_object_ends_though_the_call_that_carries_it_never_arrives() {
+    world(64 << 10, |_, _, log| {
+        let lines: interrupt::Client = FromClientHook::new(adopt(model::INTERRUPT));
+        let (before, _) = model::counts();
+        let mut request = lines.bind_request();
+        let half: terminal_output::Client = new_client(Half(log.clone()));
+        request.get().set_notification(FromClientHook::new(half.into_client_hook()));
+        drop(request.send().promise);
+        block_on(turns(5));
+        assert_eq!((log.dropped.get(), model::counts().0), (1, before), "neither the object nor its origin stays");
+    });
+}
+
+#[test]
 fn local_calls_need_no_kernel() {
     world(64 << 10, |_, _, log| {
         let lines: interrupt::Client = new_client(Lines);

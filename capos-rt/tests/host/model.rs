@@ -282,6 +282,14 @@ impl Model {
             .collect()
     }
 
+    /// Whether a capability that a call carries was given up while the call waited.
+    fn carries_stale(&self, call: &Submission) -> bool {
+        (0..u32::from(call.caps & 15)).any(|index| {
+            let sent: CapDescriptor = self.read(ARENA_OFFSET + call.message_offset + index * 16);
+            sent.handle != 0 && self.object(sent.handle).is_none()
+        })
+    }
+
     /// What a completion says of the capabilities that came with it.
     fn flags_of(&self, handles: &[u64]) -> u16 {
         let own = |handle: &u64| matches!(self.object(*handle), Some(Object::Served { origin: Some(_), .. }));
@@ -298,6 +306,10 @@ impl Model {
                 self.done(&call, status::STALE, 0, 0, 0);
                 continue;
             };
+            if self.carries_stale(&call) {
+                self.done(&call, status::BAD_CAPABILITY, 0, 0, 0);
+                continue;
+            }
             let caps = call.caps & 15;
             let handles = self.transfer(call.message_offset, caps);
             let segment_bytes = call.message_bytes - u32::from(caps) * 16;
