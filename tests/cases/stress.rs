@@ -6,6 +6,9 @@ use tests::Machine;
 /// How long a campaign of `make soak` may take.
 const SOAK: Duration = Duration::from_secs(12 * 3600);
 
+/// MiB: the kernel's heap, a share of it, holds the handle tables of the tree that is revoked.
+const MEMORY: u32 = 2048;
+
 #[test]
 fn servers_and_callers_are_killed_under_load() {
     on(1, "deaths", 200, 10_000);
@@ -46,9 +49,29 @@ fn chains_and_cycles_of_calls_come_to_their_end_on_four_processors() {
     on(4, "chains", 20, 10_000);
 }
 
+#[test]
+fn a_hundred_thousand_capabilities_are_revoked() {
+    on(1, "revocation", 100_000, 100_000);
+}
+
+#[test]
+fn a_hundred_thousand_capabilities_are_revoked_on_four_processors() {
+    on(4, "revocation", 100_000, 100_000);
+}
+
+#[test]
+fn malformed_messages_get_answers_or_errors() {
+    on(1, "malformed", 10_000, 1_000_000);
+}
+
+#[test]
+fn malformed_messages_get_answers_or_errors_on_four_processors() {
+    on(4, "malformed", 10_000, 1_000_000);
+}
+
 fn on(cpus: u32, campaign: &str, quick: u32, soak: u32) {
     let count = format!("count={}", tests::choose(quick, soak));
     let patience = tests::choose(tests::machine::patience(), SOAK);
     let machine = Machine::with_arguments("stress", &[campaign, &count, &tests::seed()]);
-    machine.cpus(cpus).patience(patience).boot().completes();
+    machine.cpus(cpus).memory(MEMORY).patience(patience).boot().completes();
 }

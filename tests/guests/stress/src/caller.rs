@@ -1,7 +1,8 @@
 //! A caller with many calls under way, of which it cancels some, revokes what others carry, and knows the end of each.
 
 use crate::lane::Lane;
-use crate::protocol::{SLOTS, STOP, method};
+use crate::protocol::{SLOTS, method};
+use crate::reception::stop_order;
 use crate::wire;
 use capos_abi::handle::Handle;
 use capos_abi::ring::{Submission, op};
@@ -39,8 +40,7 @@ pub fn run(expected: &[Status]) -> Result<(), Failure> {
         stopping: false,
         random: Rng::with_seed(campaign::argument("seed")?.unwrap_or_default()),
     };
-    let handle = wire::given("signals");
-    wire::start(Submission { op: op::WAIT, handle, arg: STOP, user_data: 1 << LANE_BITS, ..Submission::default() });
+    wire::start(stop_order(1 << LANE_BITS));
     while !(caller.stopping && caller.lanes.iter().all(Lane::is_idle)) {
         caller.start_calls()?;
         wire::wait(wire::now() + PAUSE);

@@ -10,6 +10,11 @@ use capos_abi::status;
 use capos_rt::raw::{self, Failure, Message, Reply};
 use capos_rt::{objects, startup};
 
+/// The sentence that says what was refused.
+pub fn refused(what: &str, failure: Failure) -> String {
+    format!("{what} is refused with status {}", failure.status)
+}
+
 /// A copy of a capability, derived from it, in this very process.
 pub fn copy(handle: Handle) -> Result<Handle, Failure> {
     let message = Message::new(grant::params::SHAPE).set_capability(grant::params::CAPABILITY, handle);
@@ -38,18 +43,26 @@ fn inspect(handle: Handle) -> Option<Reply> {
     }
 }
 
-/// Takes everything back that is derived from a capability. Returns when nothing of it is left: after how many steps.
-pub fn revoke(handle: Handle) -> u32 {
+/// Takes everything back that is derived from a capability. Returns when nothing of it is left.
+pub fn revoke(handle: Handle) {
+    while !revoke_step(handle) {}
+}
+
+/// Takes some of it back; whether nothing is left.
+pub fn revoke_step(handle: Handle) -> bool {
     use handle_manager::{ID, progress, revoke::*};
     let message = Message::new(params::SHAPE).set(params::HANDLE, handle);
-    for step in 1.. {
-        match raw::call(wire::given(slot::HANDLES), ID, METHOD, &message, 0) {
-            Ok(reply) if reply.get(results::PROGRESS) == u64::from(progress::DONE) => return step,
-            Ok(_) => {}
-            Err(failure) => panic!("revoking ends with status {}", failure.status),
-        }
+    match raw::call(wire::given(slot::HANDLES), ID, METHOD, &message, 0) {
+        Ok(reply) => reply.get(results::PROGRESS) == u64::from(progress::DONE),
+        Err(failure) => panic!("revoking ends with status {}", failure.status),
     }
-    u32::MAX
+}
+
+/// A new notification.
+pub fn create_notification() -> Result<Handle, Failure> {
+    use ledger::{ID, create_notification::*};
+    let made = raw::call(startup::ledger(), ID, METHOD, &Message::new(params::SHAPE), 1);
+    made.map(|reply| reply.capability(results::NOTIFICATION))
 }
 
 /// Memory of a page with these words at its start, which nobody can write any more.

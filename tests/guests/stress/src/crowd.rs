@@ -22,22 +22,25 @@ const CALLS: u64 = 64;
 const POOL: usize = 16;
 /// Bytes of a call's message, and of its result.
 const MESSAGE_BYTES: u32 = 16;
-/// Turns that one caller may be ahead of another: everybody's calls of some rounds, since whoever is not scheduled asks for none.
+/// Turns that one caller may be ahead of another where one processor runs everybody: calls of some rounds, since whoever is not
+/// scheduled asks for none. Several processors of an emulator stand still whenever their host likes.
 const WIDEST_LEAD: u64 = 4 * CALLS;
 
 /// 2048 calls at once; each thread makes `count`.
 pub async fn run(context: &Context, count: u64) -> Result<(), Failure> {
     let books = Books { ledger: slot("ledger")?, machine: context.take("machine")? };
     let first = books.balance().await?;
-    queue_up(CALLS).await?;
+    let processors = books.machine.describe_request().send().promise.await?.get()?.get_processors();
+    let lead = if processors == 1 { WIDEST_LEAD } else { u64::MAX };
+    queue_up(CALLS, lead).await?;
     let before = settled(&books, &first).await?;
-    queue_up(count.max(CALLS)).await?;
+    queue_up(count.max(CALLS), lead).await?;
     books.settle(&before).await?;
     println!("{} threads were served {count} times each, in order and in turn", PROCESSES * THREADS);
     Ok(())
 }
 
-async fn queue_up(count: u64) -> Result<(), Failure> {
+async fn queue_up(count: u64, lead: u64) -> Result<(), Failure> {
     let stage = Stage::new().await?;
     let object = stage.object(7).await?;
     let mut customers = Vec::new();
@@ -56,7 +59,8 @@ async fn queue_up(count: u64) -> Result<(), Failure> {
             wait(customer.signals(), bit).await?;
         }
     }
-    let desk = stage.start("desk", 0, |spawn| stage.lend(spawn).argument(&format!("count={count}"))).await?;
+    let grants = |spawn| stage.lend(spawn).argument(&format!("count={count}")).argument(&format!("lead={lead}"));
+    let desk = stage.start("desk", 0, grants).await?;
     for customer in customers {
         customer.ends_well().await?;
     }
@@ -155,7 +159,7 @@ pub fn serve() -> Result<(), Failure> {
                 }
                 Event::Stop => {
                     println!("the widest lead was {widest} turns");
-                    return check(&turns, count, widest);
+                    return check(&turns, count, widest <= argument("lead")?.unwrap_or(WIDEST_LEAD));
                 }
                 Event::Gone(_) | Event::Unreferenced(_) => return Err("nobody has gone".into()),
             }
@@ -163,11 +167,11 @@ pub fn serve() -> Result<(), Failure> {
     }
 }
 
-fn check(turns: &[u64], count: u64, widest: u64) -> Result<(), Failure> {
+fn check(turns: &[u64], count: u64, even: bool) -> Result<(), Failure> {
     if turns.iter().any(|&turn| turn != count) {
         return Err(format!("calls are missing: {turns:?}").into());
     }
-    if widest > WIDEST_LEAD { Err("others were served again and again".into()) } else { Ok(()) }
+    if even { Ok(()) } else { Err("others were served again and again".into()) }
 }
 
 /// How many turns more one has had than another.

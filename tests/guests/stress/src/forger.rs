@@ -32,7 +32,7 @@ pub struct Forger {
 impl Forger {
     /// Attacks by these random numbers.
     pub fn new(seed: u64) -> Result<Forger, Failure> {
-        let memory = capability::sealed(&[8]).map_err(|failure| format!("no memory: status {}", failure.status))?;
+        let memory = capability::sealed(&[8]).map_err(|failure| capability::refused("memory", failure))?;
         let given = startup::capabilities().map(|(_, capability)| capability.handle);
         Ok(Forger {
             object: wire::given("object"),

@@ -7,13 +7,11 @@
 use crate::protocol::method;
 use crate::{capability, wire};
 use capos_abi::handle::{Handle, NULL};
-use capos_abi::interface::ledger;
 use capos_abi::message::mode;
 use capos_abi::ring::{Completion, Submission, op};
 use capos_abi::status::{self, Status};
 use capos_rt::arena::Range;
-use capos_rt::raw::{self, Message};
-use capos_rt::startup;
+use capos_rt::raw;
 use capos_service::Failure;
 use fastrand::Rng;
 
@@ -56,10 +54,8 @@ struct Call {
 impl Lane {
     /// A lane that does nothing yet.
     pub fn new() -> Result<Lane, Failure> {
-        use ledger::{ID, create_notification::*};
-        let made = raw::call(startup::ledger(), ID, METHOD, &Message::new(params::SHAPE), 1);
-        let made = made.map_err(|failure| format!("no notification: status {}", failure.status))?;
-        let origin = made.capability(results::NOTIFICATION);
+        let origin =
+            capability::create_notification().map_err(|failure| capability::refused("a notification", failure))?;
         let range = wire::take(RANGE_BYTES);
         Ok(Lane { origin, range, sent: NULL, object: NULL, call: None, draining: None, revoked: false })
     }
@@ -81,8 +77,7 @@ impl Lane {
         let carries = carries.then(|| random.choice([mode::COPY, mode::MOVE]).unwrap_or(mode::COPY));
         self.revoked = false;
         if let Some(mode) = carries {
-            self.sent =
-                capability::copy(self.origin).map_err(|failure| format!("no copy: status {}", failure.status))?;
+            self.sent = capability::copy(self.origin).map_err(|failure| capability::refused("a copy", failure))?;
             wire::write(self.range, 0, &[self.sent, mode]);
             wire::write(self.range, 2, &wire::ONE_CAPABILITY);
         } else {

@@ -4,18 +4,22 @@
 mod caller;
 mod capability;
 mod chains;
+mod clerk;
 mod crowd;
 mod deaths;
 mod forger;
 mod forgery;
 mod lane;
+mod malformed;
+mod mangle;
 mod protocol;
 mod reception;
+mod revocation;
 mod server;
 mod stage;
 mod wire;
 
-use campaign::argument;
+use campaign::{argument, make_room};
 use capos_abi::status;
 use capos_service::{Context, Failure};
 use schema::system_control_capnp::system_control;
@@ -45,6 +49,11 @@ fn play(role: &str) -> Option<Result<(), Failure>> {
         "forger" => forgery::forge(),
         "customer" => crowd::call(),
         "desk" => crowd::serve(),
+        "clerk" => malformed::keep_shop(),
+        "mangler" => malformed::call(),
+        "liar" => malformed::serve(),
+        "reader" => malformed::read(),
+        "holder" => revocation::hold(),
         "link" => chains::serve(),
         "starter" => chains::start(),
         "filler" => caller::fill_every_slot(),
@@ -63,11 +72,14 @@ async fn conduct(context: &Context, campaign: &str) -> Result<(), Failure> {
 }
 
 async fn run(context: &Context, campaign: &str) -> Result<(), Failure> {
+    make_room();
     let count: u32 = argument("count")?.ok_or("how much?")?;
     match campaign {
         "deaths" => deaths::run(context, count).await,
         "crowd" => crowd::run(context, count.into()).await,
         "chains" => chains::run(context, count).await,
+        "malformed" => malformed::run(context, count).await,
+        "revocation" => revocation::run(context, count).await,
         "forgery" => forgery::run(context, count).await,
         _ => Err(format!("there is no campaign {campaign:?}").into()),
     }

@@ -68,8 +68,7 @@ impl Reception {
 
     /// Listens to the order to stop, too, which comes by the notification in the slot `signals`.
     pub fn heed(self) -> Reception {
-        let handle = wire::given("signals");
-        wire::start(Submission { op: op::WAIT, handle, arg: STOP, user_data: STOPPING, ..Submission::default() });
+        wire::start(stop_order(STOPPING));
         self
     }
 
@@ -113,12 +112,18 @@ impl Reception {
 
     /// Answers a call with these capabilities and this segment; how that went.
     pub fn answer(&self, token: u64, sent: &[CapDescriptor], segment: &[u64]) -> Status {
+        self.answer_as(token, sent, segment, 0)
+    }
+
+    /// The same with flags of the entry.
+    pub fn answer_as(&self, token: u64, sent: &[CapDescriptor], segment: &[u64], flags: u16) -> Status {
         let descriptors = sent.iter().flat_map(|sent| [sent.handle, sent.mode]);
         let words: Vec<u64> = descriptors.chain(segment.iter().copied()).collect();
         wire::write(self.answer, 0, &words);
         wire::run(Submission {
             op: op::RETURN,
             caps: sent.len() as u8,
+            flags,
             message_offset: wire::offset(self.answer),
             message_bytes: words.len() as u32 * 8,
             arg: token,
@@ -126,6 +131,11 @@ impl Reception {
         })
         .status
     }
+}
+
+/// A wait for the order to stop, which ends with this `user_data`.
+pub fn stop_order(user_data: u64) -> Submission {
+    Submission { op: op::WAIT, handle: wire::given("signals"), arg: STOP, user_data, ..Submission::default() }
 }
 
 /// Gives an object's origin up, unless somebody got a capability to it meanwhile.

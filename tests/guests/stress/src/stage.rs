@@ -39,7 +39,7 @@ pub fn thread<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> st
 }
 
 /// Time between two looks at the balance.
-const INTERVAL: Duration = Duration::from_millis(10);
+pub const INTERVAL: Duration = Duration::from_millis(10);
 
 /// The endpoint, and what programs need to be started at it.
 pub struct Stage {
@@ -52,6 +52,7 @@ pub struct Stage {
 pub struct Player {
     process: process::Client,
     signals: notification::Client,
+    ledger: ledger::Client,
 }
 
 impl Stage {
@@ -66,8 +67,13 @@ impl Stage {
 
     /// An object that outlives its servers.
     pub async fn object(&self, key: u64) -> Result<Box<dyn ClientHook>, Failure> {
+        self.object_of(INTERFACE, key).await
+    }
+
+    /// The same of another interface.
+    pub async fn object_of(&self, interface: u64, key: u64) -> Result<Box<dyn ClientHook>, Failure> {
         let mut request = self.endpoint.mint_durable_request();
-        request.get().set_interface_id(INTERFACE);
+        request.get().set_interface_id(interface);
         request.get().set_key(key);
         Ok(request.send().promise.await?.get()?.get_object().get_as_capability()?)
     }
@@ -106,8 +112,9 @@ impl Stage {
         let spawn = spawn.grant("signals", signals.clone());
         let spawn =
             spawn.grant("clock", slot::<clock::Client>("clock")?).grant("log", slot::<log_sink::Client>("log")?);
-        let spawn = grants(spawn).ledger(create_ledger(&own, quota).await?);
-        Ok(Player { process: spawn.start().await?, signals })
+        let ledger = create_ledger(&own, quota).await?;
+        let process = grants(spawn).ledger(ledger.clone()).start().await?;
+        Ok(Player { process, signals, ledger })
     }
 }
 
@@ -115,6 +122,13 @@ impl Player {
     /// What it signals, and is told to stop by.
     pub fn signals(&self) -> &notification::Client {
         &self.signals
+    }
+
+    /// Frames, handles, objects and threads that it uses.
+    pub async fn used(&self) -> Result<[u64; 4], Failure> {
+        let reply = self.ledger.inspect_request().send().promise.await?;
+        let used = reply.get()?;
+        Ok([used.get_frames_used(), used.get_handles_used(), used.get_objects_used(), used.get_threads_used()])
     }
 
     /// Kills it, wherever it stands.
