@@ -16,4 +16,5 @@ mod reclaim;
 mod scheduling;
 mod sessions;
 mod stays;
+mod transit;
 mod world;

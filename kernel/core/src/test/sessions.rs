@@ -19,7 +19,7 @@ fn only(completions: Vec<Completion>) -> Completion {
 }
 
 /// Lets an actor act in a new session.
-fn enter_session(world: &mut World, actor: Actor) -> Id<Session> {
+pub fn enter_session(world: &mut World, actor: Actor) -> Id<Session> {
     let ledger = world.kernel.processes[actor.process].ledger;
     world.kernel.ledgers[ledger].charge(crate::ledger::Resource::Objects, 1).expect("room");
     world.kernel.ledgers[ledger].references += 1;
