@@ -9,7 +9,7 @@ use crate::platform::Platform;
 
 /// What a stay may spend, in instructions by estimate. The step that spends the last of it is not counted: it is at most the
 /// copy of a message.
-const STAY_BUDGET: u32 = 9_000;
+const STAY_BUDGET: u32 = 8_000;
 
 /// What steps cost, in instructions by estimate.
 pub mod cost {
