@@ -186,23 +186,29 @@ impl Ring {
     }
 
     fn take(&self, user_data: u64) -> Option<Completion> {
-        let tail = self.cq_tail();
-        let mut position = self.cq_head.get();
+        let (head, tail) = (self.cq_head.get(), self.cq_tail());
+        let mut position = head;
         while position != tail {
-            let place = self.completion(position);
             // SAFETY: as in `next`.
-            let mut found = unsafe { ptr::read(place) };
+            let found = unsafe { ptr::read(self.completion(position)) };
             if found.user_data == user_data && found.kind == kind::DONE {
-                let copy = found;
-                found.kind = CONSUMED;
-                // SAFETY: a published completion belongs to this thread.
-                unsafe { ptr::write(place, found) };
-                self.skip_settled();
-                return Some(copy);
+                match position == head {
+                    true => self.set_head(head.wrapping_add(1)),
+                    false => self.settle(position, found),
+                }
+                return Some(found);
             }
             position = position.wrapping_add(1);
         }
         None
+    }
+
+    /// Marks a completion as read out of order.
+    #[cold]
+    fn settle(&self, position: u32, completion: Completion) {
+        // SAFETY: a published completion belongs to this thread.
+        unsafe { ptr::write(self.completion(position), Completion { kind: CONSUMED, ..completion }) };
+        self.skip_settled();
     }
 
     /// Moves the head over completions that nobody waits for any more.

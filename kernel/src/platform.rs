@@ -260,7 +260,7 @@ impl Platform for Machine {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn copy_arena(&mut self, from: RingArea, from_offset: u32, to: RingArea, to_offset: u32, bytes: u32) {
         let words = bytes as usize / 8;
         let (from, to) = (ring_area::arena(from, from_offset, words), ring_area::arena(to, to_offset, words));

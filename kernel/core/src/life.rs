@@ -7,6 +7,7 @@ use crate::chore::Chore;
 use crate::endpoint::Endpoint;
 use crate::ledger::{Ledger, Resource};
 use crate::memory::MemoryObject;
+use crate::notification::Notification;
 use crate::platform::Platform;
 use crate::process::{Outcome, Process, State as ProcessState};
 use crate::record::{CallState, Record};
@@ -175,15 +176,7 @@ impl<P: Platform> Kernel<P> {
                 self.release_endpoint(id);
             }
             Object::Served(served) => self.release_endpoint(served.endpoint),
-            Object::Notification(id) => {
-                self.notifications[id].references -= 1;
-                if self.notifications[id].references == 0
-                    && let Some(notification) = self.notifications.remove(id)
-                    && let Some(ledger) = notification.ledger
-                {
-                    self.refund_object(ledger);
-                }
-            }
+            Object::Notification(id) => self.release_notification(id),
             Object::Interrupt(line) => self.release_interrupt(line),
             Object::Session(id) => self.release_session(id),
             Object::SessionControl(id) => self.release_control(id),
@@ -211,6 +204,22 @@ impl<P: Platform> Kernel<P> {
     #[cold]
     fn remove_endpoint(&mut self, id: Id<Endpoint>) {
         if let Some(ledger) = self.endpoints.remove(id).and_then(|endpoint| endpoint.ledger) {
+            self.refund_object(ledger);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn release_notification(&mut self, id: Id<Notification>) {
+        let notification = &mut self.notifications[id];
+        notification.references -= 1;
+        if notification.references == 0 {
+            self.remove_notification(id);
+        }
+    }
+
+    #[cold]
+    fn remove_notification(&mut self, id: Id<Notification>) {
+        if let Some(ledger) = self.notifications.remove(id).and_then(|notification| notification.ledger) {
             self.refund_object(ledger);
         }
     }
@@ -249,10 +258,12 @@ impl<P: Platform> Kernel<P> {
         self.threads[id].references -= 1;
         if self.threads[id].references == 0
             && let Some(thread) = self.threads.remove(id)
-            && thread.charged
         {
-            self.ledgers[thread.ledger].refund(Resource::Threads, 1);
-            self.release_ledger(thread.ledger);
+            self.scheduler.forget_payer(self.platform.processors(), id);
+            if thread.charged {
+                self.ledgers[thread.ledger].refund(Resource::Threads, 1);
+                self.release_ledger(thread.ledger);
+            }
         }
     }
 

@@ -29,6 +29,7 @@ impl Bits {
 
     /// Adds a waiter for any of `wanted`; false if the heap is full.
     #[must_use]
+    #[inline]
     pub fn wait(&mut self, waiter: Waiter, wanted: u64) -> bool {
         let room = self.waiters.try_reserve(1).is_ok();
         if room {
@@ -44,8 +45,13 @@ impl Bits {
 
     /// The longest waiting one whose bits are set, with the bits it takes.
     pub fn pop_satisfied(&mut self) -> Option<(Waiter, u64)> {
+        if self.set == 0 {
+            return None;
+        }
         let at = self.waiters.iter().position(|(_, wanted)| self.set & wanted != 0)?;
-        let (waiter, wanted) = self.waiters.remove(at);
+        // Behind the last one nothing moves up.
+        let last = at + 1 == self.waiters.len();
+        let (waiter, wanted) = if last { self.waiters.pop()? } else { self.waiters.remove(at) };
         Some((waiter, self.take(wanted)))
     }
 

@@ -5,7 +5,7 @@ use crate::positions::Positions;
 use crate::record::{CallRecord, Record, SentCaps};
 use crate::slab::OutOfHeap;
 use alloc::vec::Vec;
-use capos_abi::ring::{Completion, PENDING_RECORDS, Submission, kind, op};
+use capos_abi::ring::{Completion, PENDING_RECORDS, Submission, SubmissionHead, kind, op};
 use capos_abi::status;
 
 /// The kernel's side of a ring.
@@ -30,17 +30,34 @@ impl Ring {
     /// or no place for its completion.
     #[inline]
     pub fn next_submission(&mut self, platform: &mut impl Platform, tail: u32) -> Option<Submission> {
+        let mut position = self.positions.take_submission(tail)?;
+        let mut head = platform.submission_head(self.area, position);
+        if is_nop(head) {
+            (position, head) = self.complete_nops(platform, position, head, tail)?;
+        }
+        Some(platform.submission(self.area, position, head))
+    }
+
+    /// Completes the NOP at `position` and those behind it; position and head of the submission at which they end.
+    #[inline(never)]
+    fn complete_nops(
+        &mut self,
+        platform: &mut impl Platform,
+        mut position: u32,
+        mut head: SubmissionHead,
+        tail: u32,
+    ) -> Option<(u32, SubmissionHead)> {
         // The machine's writes may go anywhere, as far as the compiler knows: what stays the same or is its own stands here.
         let (area, mut positions) = (self.area, self.positions);
         let next = loop {
-            let Some(position) = positions.take_submission(tail) else { break None };
-            let head = platform.submission_head(area, position);
-            if head.op != op::NOP || head.flags != 0 {
-                break Some(platform.submission(area, position, head));
-            }
             let user_data = platform.submission_user_data(area, position);
             let completion = Completion { user_data, tag: head.tag, kind: kind::DONE, ..Completion::default() };
             platform.post(area, positions.take_completion(), &completion);
+            let Some(next) = positions.take_submission(tail) else { break None };
+            (position, head) = (next, platform.submission_head(area, next));
+            if !is_nop(head) {
+                break Some((position, head));
+            }
         };
         self.positions = positions;
         next
@@ -128,7 +145,7 @@ impl Ring {
     }
 
     /// Stores a record under a tag that was checked.
-    #[inline]
+    #[inline(always)]
     pub fn start(&mut self, tag: u16, record: Record) {
         self.with_deadline += u32::from(record.deadline() != 0);
         if let Some(place) = self.records.get_mut(usize::from(tag)) {
@@ -137,7 +154,7 @@ impl Ring {
     }
 
     /// Takes the record of a call out; the tag is free again.
-    #[inline]
+    #[inline(always)]
     pub fn end_call(&mut self, tag: u16) -> Option<CallRecord> {
         let place = self.records.get_mut(usize::from(tag))?;
         if !matches!(place, Record::Call(_)) {
@@ -149,6 +166,7 @@ impl Ring {
     }
 
     /// Takes the record out; the tag is free again.
+    #[inline]
     pub fn finish(&mut self, tag: u16) -> Record {
         let record =
             self.records.get_mut(usize::from(tag)).map_or(Record::Free, |r| core::mem::replace(r, Record::Free));
@@ -174,4 +192,10 @@ impl Ring {
         }
         self.records.iter().map(Record::deadline).filter(|&d| d != 0).min()
     }
+}
+
+/// Whether a submission with this head only completes.
+#[inline]
+fn is_nop(head: SubmissionHead) -> bool {
+    head.op == op::NOP && head.flags == 0
 }

@@ -91,6 +91,12 @@ impl Scheduler {
         self.processors.iter_mut().take(processors).all(|p| p.queue.prepare(threads)) && self.exhausted.prepare(threads)
     }
 
+    /// A thread that is gone pays for nobody any more.
+    pub(crate) fn forget_payer(&mut self, processors: usize, thread: Id<Thread>) {
+        let states = self.processors.iter_mut().take(processors);
+        states.filter(|state| state.payer == Some(thread)).for_each(|state| state.payer = None);
+    }
+
     /// The current thread of this processor runs no further.
     #[inline]
     pub(crate) fn leave(&mut self, processor: usize) {
@@ -151,8 +157,7 @@ impl<P: Platform> Kernel<P> {
         let payer = self.scheduler.of(processor).payer;
         let account = &self.threads[woken].account;
         let fits = account.numbers.allows(processor) && !account.has_budget();
-        let lends = fits && payer.is_some_and(|payer| self.threads.get(payer).is_some());
-        if lends || payer == Some(woken) {
+        if fits && payer.is_some() || payer == Some(woken) {
             self.switch(processor, woken);
         } else if fits && self.scheduler.of(processor).queue.len() == 0 {
             self.arrive(processor, woken);

@@ -90,7 +90,7 @@ pub struct Thread {
 
 impl Thread {
     /// Posts a completion into its reserved place; true if the thread has waited for it and is ready now.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn complete(&mut self, platform: &mut impl Platform, context: ContextIndex, completion: &Completion) -> bool {
         self.ring.post(platform, completion);
@@ -107,7 +107,7 @@ impl Thread {
     }
 
     /// Ends a call of this thread: frees its record and posts its completion. Nothing if there is none.
-    #[inline]
+    #[inline(always)]
     pub fn end_call(&mut self, platform: &mut impl Platform, call: Waiter, end: Completion) -> Option<EndedCall> {
         let record = self.ring.end_call(call.tag)?;
         let wakes = if record.quiet && end.status == status::OK {

@@ -122,7 +122,7 @@ unsafe fn store(context: &mut Context) {
         // SAFETY: the area behind the context is aligned like it and large enough.
         unsafe { vector_state::save(area(context)) };
     } else {
-        context.control = vector_state::control();
+        vector_state::save_control(&mut context.control);
     }
 }
 
@@ -133,7 +133,7 @@ unsafe fn load(context: &mut Context) {
         // SAFETY: `store` filled the area.
         unsafe { vector_state::load(area(context)) };
     } else {
-        vector_state::load_initial(context.control);
+        vector_state::load_initial(&context.control);
     }
     FsBase::write(VirtAddr::new_truncate(context.fs_base));
 }

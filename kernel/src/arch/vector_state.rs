@@ -23,7 +23,7 @@ static COMPONENTS: AtomicU64 = AtomicU64::new(0);
 static BYTES: AtomicU64 = AtomicU64::new(LEGACY_BYTES);
 
 /// The control words that a voluntary entry preserves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Control {
     mxcsr: u32,
     control_word: u16,
@@ -110,24 +110,21 @@ pub unsafe fn load(area: *const u8) {
 }
 
 /// Loads the registers of a fresh thread, with these control words.
-pub fn load_initial(control: Control) {
-    // SAFETY: the area has the initial control words, and with no component marked as saved all others are initialised.
-    unsafe { load((&raw const INITIAL_STATE).cast()) };
-    if control != INITIAL_CONTROL {
-        let Control { mxcsr, control_word } = control;
-        // SAFETY: both values were read from these registers.
-        unsafe {
-            asm!("ldmxcsr [{}]", "fldcw [{}]", in(reg) &mxcsr, in(reg) &control_word, options(nostack, preserves_flags))
-        };
+pub fn load_initial(control: &Control) {
+    let Control { mxcsr, control_word } = control;
+    // SAFETY: the area has valid control words, and with no component marked as saved all registers are initialised; both control
+    // words were read from these registers, or are those of a fresh thread.
+    unsafe {
+        load((&raw const INITIAL_STATE).cast());
+        asm!("ldmxcsr [{}]", "fldcw [{}]", in(reg) mxcsr, in(reg) control_word, options(nostack, preserves_flags, readonly));
     }
 }
 
-/// The control words of this processor.
-pub fn control() -> Control {
-    let (mut mxcsr, mut control_word) = (0u32, 0u16);
+/// Stores the control words of this processor.
+pub fn save_control(control: &mut Control) {
+    let Control { mxcsr, control_word } = control;
     // SAFETY: both instructions only write the given places.
     unsafe {
-        asm!("stmxcsr [{}]", "fnstcw [{}]", in(reg) &mut mxcsr, in(reg) &mut control_word, options(nostack, preserves_flags))
+        asm!("stmxcsr [{}]", "fnstcw [{}]", in(reg) mxcsr, in(reg) control_word, options(nostack, preserves_flags))
     };
-    Control { mxcsr, control_word }
 }

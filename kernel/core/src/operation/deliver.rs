@@ -222,7 +222,7 @@ impl Received {
 }
 
 /// A receiver of this endpoint that is blocked in `cap_enter` and has a free slot; the next search starts behind it.
-#[inline]
+#[inline(always)]
 pub(super) fn blocked_receiver(threads: &Slab<Thread>, endpoint: &mut Endpoint) -> Option<(Waiter, u16)> {
     for (at, &receiver) in endpoint.receivers.iter().enumerate() {
         let server = &threads[receiver.thread];

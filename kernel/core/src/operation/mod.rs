@@ -86,8 +86,8 @@ impl<P: Platform> Kernel<P> {
             op::RETURN => self.reply(caller, entry),
             op::CANCEL => self.cancel(thread, entry),
             op::RELEASE => self.release_handle(thread, entry),
-            op::WAIT => self.wait(thread, entry),
-            op::SIGNAL => self.signal(thread, entry),
+            op::WAIT => self.wait(caller, entry),
+            op::SIGNAL => self.signal(caller, entry),
             _ => Err(status::BAD_OPCODE.into()),
         }
     }

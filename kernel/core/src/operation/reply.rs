@@ -32,16 +32,14 @@ impl<P: Platform> Kernel<P> {
         Self::check_flags(entry, flag::QUIET | flag::EXCEPTION | flag::SPILLED)?;
         let segment = segment_of(message_range(server.area, entry)?, entry.caps & 15);
         let call = self.delivered_call(server.thread, entry.arg)?;
-        let carried = if entry.flags & flag::EXCEPTION != 0 {
+        if entry.flags & flag::EXCEPTION != 0 {
             self.return_exception(server, call, segment);
-            None
+        } else if entry.caps & 15 != 0 || entry.flags & flag::SPILLED != 0 {
+            return self.return_with_caps(server, call, segment, entry);
         } else {
-            self.return_result(server, call, segment, entry)?
-        };
-        self.vacate_slot(server.thread, entry.arg);
-        if let Some(caps) = carried {
-            self.end_moved(server.process, &caps, None);
+            self.return_result(server, call, segment, 0, 0)?;
         }
+        self.vacate_slot(server.thread, entry.arg);
         Ok(Step::Done(Done::default()))
     }
 
@@ -74,36 +72,46 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
-    /// Ends a call with its result; the capabilities that go with it.
-    #[inline]
+    /// Ends a call with its result, before which stand so many handles.
+    #[inline(always)]
     fn return_result(
         &mut self,
         server: &Caller,
         call: Waiter,
         segment: ArenaRange,
-        entry: &Submission,
-    ) -> Result<Option<SentCaps>, Refusal> {
-        let (carried, spilled) = (entry.caps & 15, entry.flags & flag::SPILLED != 0);
-        let (mut caps, mut flags) = (None, 0);
-        if carried > 0 || spilled {
-            let (sent, said) = self.return_caps(server, call, segment, entry)?;
-            (caps, flags) = (Some(sent), said);
-        }
+        caps: u8,
+        flags: u16,
+    ) -> Result<(), Refusal> {
         let caller = &mut self.threads[call.thread];
-        let target = room_for(&caller.ring, call.tag, carried, segment)?;
-        let cap_bytes = u32::from(carried) * HANDLE_BYTES;
+        let target = room_for(&caller.ring, call.tag, caps, segment)?;
+        let cap_bytes = u32::from(caps) * HANDLE_BYTES;
         self.stay.spend(cost::TRANSFER + segment.bytes / cost::BYTES_PER_INSTRUCTION);
         let to = target.offset + cap_bytes;
         self.platform.copy_arena(server.area, segment.offset, caller.ring.area, to, segment.bytes);
-        let end = Completion { bytes: cap_bytes + segment.bytes, caps: carried, flags, ..OK };
+        let end = Completion { bytes: cap_bytes + segment.bytes, caps, flags, ..OK };
         let ended = caller.end_call(&mut self.platform, call, end);
         self.clean_up(call, ended);
-        Ok(caps)
+        Ok(())
+    }
+
+    /// Ends a call with a result that carries capabilities.
+    #[inline(never)]
+    fn return_with_caps(
+        &mut self,
+        server: &Caller,
+        call: Waiter,
+        segment: ArenaRange,
+        entry: &Submission,
+    ) -> Result<Step, Refusal> {
+        let (caps, flags) = self.return_caps(server, call, segment, entry)?;
+        self.return_result(server, call, segment, caps.len(), flags)?;
+        self.vacate_slot(server.thread, entry.arg);
+        self.end_moved(server.process, &caps, None);
+        Ok(Step::Done(Done::default()))
     }
 
     /// Hands the capabilities of a result to the caller: their handles stand before it. Also gives the flags of the completion
     /// that tells of them.
-    #[inline(never)]
     fn return_caps(
         &mut self,
         server: &Caller,
@@ -147,7 +155,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// What a call that has ended leaves: perhaps a caller that can run, handles, its hold on the endpoint.
-    #[inline]
+    #[inline(always)]
     fn clean_up(&mut self, call: Waiter, ended: Option<EndedCall>) {
         let Some(ended) = ended else { return };
         if ended.wakes {

@@ -2,6 +2,7 @@
 use super::{Done, Refusal, Step};
 use crate::Kernel;
 use crate::capability::Object;
+use crate::enter::Caller;
 use crate::notification::Notification;
 use crate::platform::Platform;
 use crate::record::{Record, Waiter};
@@ -13,9 +14,9 @@ use capos_abi::status;
 
 impl<P: Platform> Kernel<P> {
     #[inline(never)]
-    pub(super) fn signal(&mut self, thread: Id<Thread>, entry: &Submission) -> Result<Step, Refusal> {
+    pub(super) fn signal(&mut self, caller: &Caller, entry: &Submission) -> Result<Step, Refusal> {
         Self::check_flags(entry, flag::QUIET)?;
-        let handles = &self.processes[self.threads[thread].process].handles;
+        let handles = &self.processes[caller.process].handles;
         match handles.get(entry.handle).ok_or(status::STALE)?.object {
             Object::Notification(id) => self.notify(id, entry.arg),
             Object::Thread(id) => self.notify_thread(id, entry.arg),
@@ -41,7 +42,8 @@ impl<P: Platform> Kernel<P> {
     }
 
     fn complete_wait(&mut self, waiter: Waiter, taken: u64) {
-        let Record::Wait(wait) = self.threads[waiter.thread].ring.finish(waiter.tag) else { return };
+        let thread = &mut self.threads[waiter.thread];
+        let Record::Wait(wait) = thread.ring.finish(waiter.tag) else { return };
         self.stay.spend(cost::ABORT);
         let completion = Completion {
             user_data: wait.user_data,
@@ -50,9 +52,11 @@ impl<P: Platform> Kernel<P> {
             value: taken,
             ..Completion::default()
         };
-        self.complete(waiter.thread, &completion);
+        if thread.complete(&mut self.platform, waiter.thread.index(), &completion) {
+            self.hand_over(waiter.thread);
+        }
         if let Some(id) = wait.notification {
-            self.release(Object::Notification(id));
+            self.release_notification(id);
         }
     }
 }

@@ -2,8 +2,10 @@
 use super::{Done, Refusal, Step};
 use crate::Kernel;
 use crate::capability::Object;
+use crate::enter::Caller;
 use crate::notification::{Bits, Notification};
 use crate::platform::Platform;
+use crate::process::Process;
 use crate::record::{Record, WaitRecord, Waiter};
 use crate::slab::{Id, OutOfHeap};
 use crate::thread::Thread;
@@ -12,9 +14,10 @@ use capos_abi::status;
 
 impl<P: Platform> Kernel<P> {
     #[inline(never)]
-    pub(super) fn wait(&mut self, thread: Id<Thread>, entry: &Submission) -> Result<Step, Refusal> {
+    pub(super) fn wait(&mut self, caller: &Caller, entry: &Submission) -> Result<Step, Refusal> {
         Self::check_flags(entry, 0)?;
-        let notification = self.wait_target(thread, entry.handle)?;
+        let thread = caller.thread;
+        let notification = self.wait_target(caller.process, entry.handle)?;
         if entry.arg == 0 && entry.deadline == 0 {
             return Err(status::BAD_ARGUMENT.into());
         }
@@ -31,7 +34,7 @@ impl<P: Platform> Kernel<P> {
             return Err(OutOfHeap.into());
         }
         if let Some(id) = notification {
-            self.retain(Object::Notification(id));
+            self.notifications[id].references += 1;
         }
         let record =
             WaitRecord { handle: entry.handle, user_data: entry.user_data, notification, deadline: entry.deadline };
@@ -39,12 +42,12 @@ impl<P: Platform> Kernel<P> {
         Ok(Step::Pending)
     }
 
-    fn wait_target(&self, thread: Id<Thread>, handle: u64) -> Result<Option<Id<Notification>>, Refusal> {
+    #[inline]
+    fn wait_target(&self, process: Id<Process>, handle: u64) -> Result<Option<Id<Notification>>, Refusal> {
         if handle == 0 {
             return Ok(None);
         }
-        let handles = &self.processes[self.threads[thread].process].handles;
-        match handles.get(handle).ok_or(status::STALE)?.object {
+        match self.processes[process].handles.get(handle).ok_or(status::STALE)?.object {
             Object::Notification(id) if self.notifications[id].ledger.is_none() => Err(status::STALE.into()),
             Object::Notification(id) => Ok(Some(id)),
             _ => Err(status::WRONG_INTERFACE.into()),
