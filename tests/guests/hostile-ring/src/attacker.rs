@@ -103,7 +103,7 @@ impl Attacker<'_> {
                 (kind::DELIVERY, _) => self.memory.learn_token(value),
                 (kind::DONE, status::OK) => {
                     if let Some(entry) = entries.iter().find(|entry| entry[3] == user_data) {
-                        self.learn_handles(entry);
+                        self.learn_handles(entry, usize::from((what >> 8) as u8));
                     }
                 }
                 _ => {}
@@ -114,14 +114,14 @@ impl Attacker<'_> {
         }
     }
 
-    /// The handles that a call was answered with.
-    fn learn_handles(&mut self, entry: &[u64; SUBMISSION_WORDS]) {
+    /// The so many handles that a call was answered with.
+    fn learn_handles(&mut self, entry: &[u64; SUBMISSION_WORDS], count: usize) {
         let (operation, method, interface) = (entry[0] as u8, (entry[0] >> 32) as u16, entry[2]);
         if operation != op::CALL {
             return;
         }
         let result = entry[5] as u32 as usize / 8;
-        for (index, &made) in made_by(interface, method).iter().enumerate() {
+        for (index, &made) in made_by(interface, method).iter().enumerate().take(count) {
             let handle = self.own.message(result + index).load(Ordering::Relaxed);
             self.memory.learn(handle, made);
         }

@@ -6,7 +6,7 @@ use capos_abi::interface::ledger::{
     ID, create_endpoint, create_ledger, create_memory_object, create_notification, create_process, create_thread,
 };
 use capos_abi::layout::{Pointer, Shape};
-use capos_abi::ring::{COMPLETION_ENTRIES, MAX_AREA_BYTES, MIN_AREA_BYTES, Submission, op};
+use capos_abi::ring::{COMPLETION_ENTRIES, MAX_AREA_BYTES, MIN_AREA_BYTES, SUBMISSION_ENTRIES, Submission, op};
 use capos_abi::status::{self, REMAINDER_BITS, resource};
 use capos_abi::syscall::CAP_ENTER;
 use capos_rt::raw::{self, Failure as Refused, Message};
@@ -14,13 +14,17 @@ use capos_rt::{objects, ring, startup};
 use capos_service::Failure;
 use capos_service::spawn::Quota;
 use std::arch::naked_asm;
+use std::thread;
+use std::time::Duration;
 
 /// Bytes of memory that are taken at once.
 const BYTES: u64 = 64 << 10;
 /// How often it tries again after it was refused.
 const AGAIN: usize = 100;
+/// Time between two tries.
+const MOMENT: Duration = Duration::from_millis(5);
 /// More operations than can be pending.
-const OPERATIONS: u32 = 200;
+const OPERATIONS: u32 = COMPLETION_ENTRIES + SUBMISSION_ENTRIES / 2;
 
 /// What is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,7 +164,14 @@ pub fn run() -> Result<(), Failure> {
     // Of the others, more than one handle or more than an object is needed.
     if matches!(appetite, Appetite::Handles | Appetite::Notifications | Appetite::Endpoints | Appetite::Ledgers) {
         raw::release(last);
-        appetite.take().map_err(|_| format!("{appetite:?}: what was given back is not there"))?;
+        // What ends is put away in steps.
+        let comes = (0..AGAIN).any(|_| {
+            thread::sleep(MOMENT);
+            appetite.take().is_ok()
+        });
+        if !comes {
+            return Err(format!("{appetite:?}: what was given back is not there").into());
+        }
     }
     Ok(())
 }
@@ -169,7 +180,7 @@ pub fn run() -> Result<(), Failure> {
 fn fill_the_ring() -> Result<(), Failure> {
     let (before, after) = ring::with(|ring| {
         let before = ring.started();
-        for tag in 0..OPERATIONS.min(COMPLETION_ENTRIES + capos_abi::ring::SUBMISSION_ENTRIES / 2) {
+        for tag in 0..OPERATIONS {
             ring.push(Submission { op: op::WAIT, tag: tag as u16, arg: 1, ..Submission::default() });
         }
         ring.enter(0, 0);
