@@ -1,7 +1,7 @@
 //! The two sides of a ring: the kernel posts on one processor, while the thread reads on another.
 
 use capos_abi::ring::{COMPLETION_ENTRIES, Completion, DEFAULT_AREA_BYTES, Header, SUBMISSION_ENTRIES, Submission};
-use kernel_core::frame::Frame;
+use kernel_core::memory::frame::Frame;
 use kernel_core::platform::RingArea;
 use races::mm::ring_area;
 use races::{memory, model, ring};

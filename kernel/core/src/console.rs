@@ -1,9 +1,9 @@
 //! The console shows the log as long as no driver has it: in steps, because a serial line is slow.
 use crate::Kernel;
-use crate::chore::Chore;
+use crate::execution::stay::cost;
+use crate::lifecycle::chore::Chore;
 use crate::log::Log;
 use crate::platform::Platform;
-use crate::stay::cost;
 use core::fmt;
 
 /// Bytes that are shown in one step at most.

@@ -1,23 +1,23 @@
 //! The state of the kernel, and the doors through which the machine enters it.
-use crate::capability::{Capability, Object};
-use crate::chore::Chore;
-use crate::endpoint::Endpoint;
-use crate::frame::FrameAllocator;
-use crate::handle::SlotRef;
+use crate::authority::capability::{Capability, Object};
+use crate::authority::handle::SlotRef;
+use crate::authority::session::Sessions;
+use crate::execution::process::Process;
+use crate::execution::schedule::{Next, Scheduler};
+use crate::execution::stay::{Stay, cost};
+use crate::execution::thread::Thread;
+use crate::execution::timer::TimerQueue;
+use crate::ipc::endpoint::Endpoint;
+use crate::ipc::notification::Notification;
+use crate::ipc::operation::Refusal;
 use crate::ledger::{Ledger, Resource};
+use crate::lifecycle::chore::Chore;
 use crate::log::Log;
 use crate::memory::MemoryObject;
-use crate::notification::Notification;
-use crate::operation::Refusal;
+use crate::memory::frame::FrameAllocator;
 use crate::platform::{ContextIndex, Platform};
-use crate::process::Process;
-use crate::schedule::{Next, Scheduler};
-use crate::session::Sessions;
 use crate::slab::{Id, Slab};
-use crate::stay::{Stay, cost};
-use crate::thread::Thread;
-use crate::timer::TimerQueue;
-use crate::{grant, object::InterruptTable, object::SchedulingContext};
+use crate::{authority::grant, object::InterruptTable, object::SchedulingContext};
 use alloc::collections::VecDeque;
 
 /// The kernel heap is too small to start.

@@ -1,5 +1,5 @@
 //! Ledgers: what may be used up, and what is.
-use crate::reclaim::Reclaim;
+use crate::lifecycle::reclaim::Reclaim;
 use crate::slab::{Id, Slab};
 use capos_abi::status::resource;
 

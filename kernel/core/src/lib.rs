@@ -7,7 +7,8 @@
 //! 4. **A blocked operation is a record, never a stack.** The kernel runs each entry to its end.
 //!
 //! The kernel calls this very code under its lock; the host runs it over a [`Platform`] of plain vectors.
-//! Read in this order: [`platform`], `slab`, `handle`, `grant`, `ledger`, `ring`, `record`, `enter`, `operation`, `object`, `life`.
+//! Read in this order: [`platform`], `slab`, `ledger`, `authority`, `ipc`, `object`, `execution`, [`memory`], `lifecycle`; the boot
+//! needs [`machine`] and [`start`].
 #![cfg_attr(not(any(test, feature = "fuzz")), no_std)]
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::panic))]
@@ -16,62 +17,34 @@
 
 extern crate alloc;
 
-mod birth;
-mod burial;
-mod capability;
-mod chore;
+mod authority;
 mod console;
-mod elf;
-mod endpoint;
-mod enter;
-mod fault;
-pub mod frame;
+mod execution;
 #[cfg(all(feature = "fuzz", not(test)))]
 #[expect(clippy::panic, reason = "a machine for tests")]
 pub mod fuzz;
-mod grant;
-mod handle;
-mod hold;
-mod init;
+mod ipc;
 mod kernel;
 mod ledger;
-mod life;
+mod lifecycle;
 pub mod log;
 pub mod machine;
 pub mod memory;
-mod message;
-mod notification;
 mod object;
-mod operation;
-pub mod package;
-mod page_table;
 pub mod platform;
-mod positions;
-mod process;
 pub mod random;
-mod range;
-mod reclaim;
-mod record;
-mod revoke;
-mod ring;
-mod schedule;
-mod session;
 mod slab;
-mod stay;
-mod suspend;
-mod thread;
-mod timer;
-mod trap;
+pub mod start;
 
 #[cfg(test)]
 mod test;
 
-pub use init::StartError;
+pub use execution::schedule::Next;
+pub use execution::trap::{Fault, FaultAccess, FaultKind};
 pub use kernel::{Kernel, OutOfMemory};
-pub use page_table::PageTables;
+pub use memory::page_table::PageTables;
 pub use platform::Platform;
-pub use schedule::Next;
-pub use trap::{Fault, FaultAccess, FaultKind};
+pub use start::init::StartError;
 
 /// Processors that the kernel can use.
 pub const MAX_PROCESSORS: usize = 64;

@@ -2,9 +2,9 @@
 //! the tests on plain vectors.
 //!
 //! The core runs under the kernel lock with interrupts off, so every method may assume that no other caller is inside.
-use crate::frame::{Frame, OutOfFrames};
 use crate::memory::Access;
-use crate::page_table::PageTables;
+use crate::memory::frame::{Frame, OutOfFrames};
+use crate::memory::page_table::PageTables;
 use capos_abi::ring::{ARENA_OFFSET, Completion, Submission, SubmissionHead};
 use core::fmt;
 

@@ -6,8 +6,8 @@ use super::page_table::{self, ENTRIES, Entry, LEVEL_BYTES, Table};
 use super::{shootdown, wide};
 use capos_abi::PAGE_BYTES;
 use kernel_core::PageTables;
-use kernel_core::frame::{Frame, OutOfFrames};
 use kernel_core::memory::Access;
+use kernel_core::memory::frame::{Frame, OutOfFrames};
 use kernel_core::platform::Space;
 use x86_64::structures::paging::PageTableFlags as Flags;
 

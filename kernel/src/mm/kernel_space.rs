@@ -8,7 +8,7 @@ use capos_abi::PAGE_BYTES;
 use capos_abi::boot::{MemoryRegion, memory};
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
-use kernel_core::frame::Frame;
+use kernel_core::memory::frame::Frame;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 /// Reserved regions up to this size are in the direct map, for the firmware's tables; larger ones are devices.

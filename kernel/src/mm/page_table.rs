@@ -2,7 +2,7 @@
 
 use super::layout;
 use capos_abi::PAGE_BYTES;
-use kernel_core::frame::{Frame, OutOfFrames};
+use kernel_core::memory::frame::{Frame, OutOfFrames};
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 /// Entries of a table.

@@ -1,8 +1,8 @@
 //! `Clock`: monotonic time, and the date.
 use super::KernelCall;
 use crate::Kernel;
-use crate::message::Reply;
-use crate::operation::{Refusal, Step};
+use crate::ipc::message::Reply;
+use crate::ipc::operation::{Refusal, Step};
 use crate::platform::Platform;
 use capos_abi::interface::clock::{date, now};
 use capos_abi::status;

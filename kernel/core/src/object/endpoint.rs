@@ -1,13 +1,13 @@
 //! `Endpoint` and `EndpointServer`: minting the objects that calls go to.
 use super::KernelCall;
 use crate::Kernel;
-use crate::capability::{Capability, Object, Served};
-use crate::endpoint::Endpoint;
-use crate::message::{Params, Reply};
-use crate::operation::{Refusal, Step};
+use crate::authority::capability::{Capability, Object, Served};
+use crate::execution::stay::cost;
+use crate::ipc::endpoint::Endpoint;
+use crate::ipc::message::{Params, Reply};
+use crate::ipc::operation::{Refusal, Step};
 use crate::platform::Platform;
 use crate::slab::Id;
-use crate::stay::cost;
 use capos_abi::interface::{endpoint, endpoint_server};
 use capos_abi::status;
 

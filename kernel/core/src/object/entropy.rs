@@ -1,8 +1,8 @@
 //! `Entropy`: random bytes.
 use super::KernelCall;
 use crate::Kernel;
-use crate::message::{Params, Reply};
-use crate::operation::{Refusal, Step};
+use crate::ipc::message::{Params, Reply};
+use crate::ipc::operation::{Refusal, Step};
 use crate::platform::Platform;
 use capos_abi::interface::entropy::fill;
 use capos_abi::status;

@@ -1,17 +1,17 @@
 //! `FaultHandler`: answers the faults of a process.
 use super::KernelCall;
 use crate::Kernel;
-use crate::capability::Object;
-use crate::fault::RECORD_WORDS;
-use crate::message::{Params, Reply};
-use crate::operation::{Refusal, Step};
+use crate::authority::capability::Object;
+use crate::execution::process::Process;
+use crate::execution::stay::cost;
+use crate::execution::thread::Thread;
+use crate::ipc::message::{Params, Reply};
+use crate::ipc::operation::{Refusal, Step};
+use crate::ipc::record::{MethodTarget, Waiter};
+use crate::lifecycle::fault::RECORD_WORDS;
+use crate::memory::range::LAST_ADDRESS;
 use crate::platform::Platform;
-use crate::process::Process;
-use crate::range::LAST_ADDRESS;
-use crate::record::{MethodTarget, Waiter};
 use crate::slab::{Id, OutOfHeap};
-use crate::stay::cost;
-use crate::thread::Thread;
 use capos_abi::interface::fault_handler::{fail, next, registers, resume};
 use capos_abi::status;
 

@@ -1,12 +1,12 @@
 //! `HandleManager`: a process's control of what it has given away.
 use super::KernelCall;
-use crate::handle::SlotRef;
-use crate::message::{Params, Reply};
-use crate::operation::{Refusal, Step};
+use crate::authority::handle::SlotRef;
+use crate::execution::process::Process;
+use crate::ipc::message::{Params, Reply};
+use crate::ipc::operation::{Refusal, Step};
 use crate::platform::Platform;
-use crate::process::Process;
 use crate::slab::Id;
-use crate::{Kernel, grant};
+use crate::{Kernel, authority::grant};
 use capos_abi::interface::handle_manager::{derived, inspect, progress, revoke};
 use capos_abi::status;
 

@@ -1,11 +1,11 @@
 //! `InterruptLines` and `Interrupt`: device interrupts as bits of notifications.
 use super::KernelCall;
-use crate::capability::{Capability, Object};
-use crate::message::{Params, Reply};
-use crate::notification::Notification;
-use crate::operation::{Refusal, Step};
+use crate::authority::capability::{Capability, Object};
+use crate::execution::process::Process;
+use crate::ipc::message::{Params, Reply};
+use crate::ipc::notification::Notification;
+use crate::ipc::operation::{Refusal, Step};
 use crate::platform::Platform;
-use crate::process::Process;
 use crate::slab::Id;
 use crate::{Kernel, Next};
 use capos_abi::handle::Handle;

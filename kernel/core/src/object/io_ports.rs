@@ -1,9 +1,9 @@
 //! `IoPorts`: a range of I/O ports.
 use super::KernelCall;
 use crate::Kernel;
-use crate::capability::{Capability, Object};
-use crate::message::{Params, Reply};
-use crate::operation::{Refusal, Step};
+use crate::authority::capability::{Capability, Object};
+use crate::ipc::message::{Params, Reply};
+use crate::ipc::operation::{Refusal, Step};
 use crate::platform::Platform;
 use capos_abi::interface::io_ports::{self, narrow, read, write};
 use capos_abi::status;

@@ -1,13 +1,13 @@
 //! `LogSink` and `KernelLog`: the log that exists before any service does.
 use super::KernelCall;
 use crate::Kernel;
-use crate::capability::{Capability, Object};
+use crate::authority::capability::{Capability, Object};
 use crate::console::MAX_BEHIND;
+use crate::execution::stay::cost;
+use crate::ipc::message::{MAX_PARAM_WORDS, Params, Reply};
+use crate::ipc::operation::{Refusal, Step};
 use crate::log::READ_BYTES;
-use crate::message::{MAX_PARAM_WORDS, Params, Reply};
-use crate::operation::{Refusal, Step};
 use crate::platform::Platform;
-use crate::stay::cost;
 use capos_abi::interface::{kernel_log, log_sink};
 use capos_abi::status;
 use core::fmt::Write;

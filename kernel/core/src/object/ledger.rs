@@ -1,19 +1,19 @@
 //! `Ledger`: makes the objects that it pays for.
 use super::KernelCall;
 use crate::Kernel;
-use crate::capability::{Capability, Object};
-use crate::endpoint::{self, Endpoint};
-use crate::frame::FRAME_BYTES;
+use crate::authority::capability::{Capability, Object};
+use crate::execution::process::NAME_BYTES;
+use crate::execution::stay::cost;
+use crate::execution::thread::State;
+use crate::ipc::endpoint::{self, Endpoint};
+use crate::ipc::message::{Params, Reply};
+use crate::ipc::notification::{Bits, Notification};
+use crate::ipc::operation::{Refusal, Step};
 use crate::ledger::{Amounts, Ledger, Resource};
+use crate::memory::frame::FRAME_BYTES;
 use crate::memory::{Backing, MAX_OBJECT_BYTES, MemoryObject};
-use crate::message::{Params, Reply};
-use crate::notification::{Bits, Notification};
-use crate::operation::{Refusal, Step};
 use crate::platform::{Platform, Registers};
-use crate::process::NAME_BYTES;
 use crate::slab::{Id, OutOfHeap};
-use crate::stay::cost;
-use crate::thread::State;
 use alloc::vec::Vec;
 use capos_abi::interface::ledger::{
     create_endpoint, create_ledger, create_memory_object, create_notification, create_process, create_thread, inspect,
@@ -114,7 +114,7 @@ impl<P: Platform> Kernel<P> {
         };
         if [registers.entry, registers.stack_pointer, registers.thread_pointer]
             .iter()
-            .any(|a| *a > crate::range::LAST_ADDRESS)
+            .any(|a| *a > crate::memory::range::LAST_ADDRESS)
         {
             return Err(status::BAD_ARGUMENT.into());
         }

@@ -1,10 +1,10 @@
 //! `MemoryReader` and `MemoryObject`: memory to map.
 use super::KernelCall;
 use crate::Kernel;
-use crate::capability::{Capability, Object};
+use crate::authority::capability::{Capability, Object};
+use crate::ipc::message::Reply;
+use crate::ipc::operation::{Refusal, Step};
 use crate::memory::MemoryObject;
-use crate::message::Reply;
-use crate::operation::{Refusal, Step};
 use crate::platform::Platform;
 use crate::slab::Id;
 use capos_abi::interface::{memory_object, memory_reader};

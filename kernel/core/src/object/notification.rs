@@ -1,9 +1,9 @@
 //! `Notification`: sticky bits, as an object.
 use super::KernelCall;
 use crate::Kernel;
-use crate::message::{Params, Reply};
-use crate::notification::Notification;
-use crate::operation::{Refusal, Step};
+use crate::ipc::message::{Params, Reply};
+use crate::ipc::notification::Notification;
+use crate::ipc::operation::{Refusal, Step};
 use crate::platform::Platform;
 use crate::slab::Id;
 use capos_abi::interface::notification::signal;

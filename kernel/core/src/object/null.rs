@@ -1,7 +1,7 @@
 //! `Null`: an object that does nothing.
 use super::KernelCall;
 use crate::Kernel;
-use crate::operation::{Refusal, Step};
+use crate::ipc::operation::{Refusal, Step};
 use crate::platform::Platform;
 use capos_abi::interface::null;
 use capos_abi::status;

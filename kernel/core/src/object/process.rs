@@ -1,15 +1,15 @@
 //! `Process`: filling, starting, ending and watching a process.
 use super::KernelCall;
 use crate::Kernel;
-use crate::capability::{Capability, Object};
-use crate::message::{Params, Reply};
-use crate::operation::{Refusal, Step, refused};
+use crate::authority::capability::{Capability, Object};
+use crate::execution::process::{Outcome, Process, State};
+use crate::execution::stay::cost;
+use crate::execution::thread::State as ThreadState;
+use crate::ipc::message::{Params, Reply};
+use crate::ipc::operation::{Refusal, Step, refused};
+use crate::ipc::record::{MethodTarget, Waiter};
 use crate::platform::Platform;
-use crate::process::{Outcome, Process, State};
-use crate::record::{MethodTarget, Waiter};
 use crate::slab::{Id, OutOfHeap};
-use crate::stay::cost;
-use crate::thread::State as ThreadState;
 use capos_abi::interface;
 use capos_abi::interface::process::{
     crash, exit, grant, handle_faults, inspect, kill, outcome, reach, resume, set_session, start, state, suspend, wait,
@@ -185,7 +185,7 @@ impl<P: Platform> Kernel<P> {
     fn inspect_process(&mut self, id: Id<Process>, call: &KernelCall<'_>) -> Result<Step, Refusal> {
         use inspect::results;
         let process = &self.processes[id];
-        let mut name = [0; crate::process::NAME_BYTES + 1];
+        let mut name = [0; crate::execution::process::NAME_BYTES + 1];
         let text = process.name().as_bytes();
         name.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
         let name = name.get(..=text.len()).unwrap_or_default();

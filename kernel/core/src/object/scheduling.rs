@@ -1,15 +1,15 @@
 //! `SchedulingContext` and `SchedulingAuthority`: who gets how much processor time.
 use super::KernelCall;
 use crate::Kernel;
-use crate::capability::{Capability, Object};
+use crate::authority::capability::{Capability, Object};
+use crate::execution::schedule::account::Numbers;
+use crate::execution::stay::cost;
+use crate::execution::thread::{State, Thread};
+use crate::ipc::message::{Params, Reply};
+use crate::ipc::operation::{Refusal, Step};
 use crate::ledger::Ledger;
-use crate::message::{Params, Reply};
-use crate::operation::{Refusal, Step};
 use crate::platform::Platform;
-use crate::schedule::account::Numbers;
 use crate::slab::Id;
-use crate::stay::cost;
-use crate::thread::{State, Thread};
 use capos_abi::interface::{self, scheduling_authority::create, scheduling_context};
 use capos_abi::status;
 

@@ -1,11 +1,11 @@
 //! `Session`, `SessionControl` and `SessionAuthority`: who somebody is, and for how long.
 use super::KernelCall;
 use crate::Kernel;
-use crate::capability::{Capability, Object};
-use crate::message::{Params, Reply};
-use crate::operation::{Refusal, Step};
+use crate::authority::capability::{Capability, Object};
+use crate::authority::session::{Attributes, Session};
+use crate::ipc::message::{Params, Reply};
+use crate::ipc::operation::{Refusal, Step};
 use crate::platform::Platform;
-use crate::session::{Attributes, Session};
 use crate::slab::Id;
 use capos_abi::interface::session::{inspect, principal, state, strength};
 use capos_abi::interface::session_authority::open;

@@ -1,9 +1,9 @@
 //! `SystemStatus` and `SystemControl`: facts about the machine, and its power switch.
 use super::KernelCall;
 use crate::Kernel;
-use crate::capability::{Capability, Object};
-use crate::message::{Params, Reply};
-use crate::operation::{Refusal, Step};
+use crate::authority::capability::{Capability, Object};
+use crate::ipc::message::{Params, Reply};
+use crate::ipc::operation::{Refusal, Step};
 use crate::platform::Platform;
 use capos_abi::interface::{system_control, system_status};
 use capos_abi::status;

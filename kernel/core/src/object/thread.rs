@@ -1,13 +1,13 @@
 //! `Thread`: waiting for a thread's end.
 use super::KernelCall;
 use crate::Kernel;
-use crate::capability::Object;
-use crate::message::Reply;
-use crate::operation::{Refusal, Step};
+use crate::authority::capability::Object;
+use crate::execution::thread::{State, Thread};
+use crate::ipc::message::Reply;
+use crate::ipc::operation::{Refusal, Step};
+use crate::ipc::record::{MethodRecord, MethodTarget, Record, Waiter};
 use crate::platform::Platform;
-use crate::record::{MethodRecord, MethodTarget, Record, Waiter};
 use crate::slab::{Id, OutOfHeap};
-use crate::thread::{State, Thread};
 use capos_abi::interface::thread::join;
 use capos_abi::ring::{Completion, kind};
 use capos_abi::status;

@@ -1,17 +1,17 @@
 //! `VirtualMemory`: the addresses of a process.
 use super::KernelCall;
 use crate::Kernel;
-use crate::capability::Object;
-use crate::frame::FRAME_BYTES;
+use crate::authority::capability::Object;
+use crate::execution::process::Process;
+use crate::execution::stay::cost;
+use crate::ipc::message::{Params, Reply};
+use crate::ipc::operation::{Refusal, Step, refused};
 use crate::ledger::Resource;
 use crate::memory::Access;
-use crate::message::{Params, Reply};
-use crate::operation::{Refusal, Step, refused};
+use crate::memory::frame::FRAME_BYTES;
+use crate::memory::range::{FIRST_ADDRESS, Kind, LAST_ADDRESS, Range};
 use crate::platform::Platform;
-use crate::process::Process;
-use crate::range::{FIRST_ADDRESS, Kind, LAST_ADDRESS, Range};
 use crate::slab::Id;
-use crate::stay::cost;
 use capos_abi::interface::virtual_memory::{commit, decommit, hold, map, protect, reserve, unmap};
 use capos_abi::interface::{memory_object, memory_reader};
 use capos_abi::layout::{Scalar, Shape};

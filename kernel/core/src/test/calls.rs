@@ -1,6 +1,6 @@
 //! Calls between processes, and to kernel objects.
 use super::world::{Actor, PLENTY, World};
-use crate::capability::Object;
+use crate::authority::capability::Object;
 use capos_abi::interface::{clock, endpoint, endpoint_server, ledger, null};
 use capos_abi::message::mode;
 use capos_abi::ring::{COMPLETION_ENTRIES, Completion, Submission, completion_flag, kind, op};

@@ -1,8 +1,8 @@
 //! A dead peer is a normal event, and nothing of it stays behind.
 use super::calls::{call, pair, receive};
 use super::world::{Actor, PLENTY, World};
-use crate::capability::Object;
-use crate::process::Outcome;
+use crate::authority::capability::Object;
+use crate::execution::process::Outcome;
 use capos_abi::interface::{endpoint_server, process};
 use capos_abi::ring::{Submission, kind, op};
 use capos_abi::status;

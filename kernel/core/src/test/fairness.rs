@@ -1,8 +1,8 @@
 //! Who runs when: nobody waits for ever.
 use super::calls::{call, pair, receive, reply};
 use super::world::{PLENTY, World};
-use crate::schedule::account::SLICE_NANOSECONDS;
-use crate::thread::State;
+use crate::execution::schedule::account::SLICE_NANOSECONDS;
+use crate::execution::thread::State;
 use capos_abi::ring::{Submission, flag};
 
 #[test]

@@ -1,5 +1,5 @@
 //! The frame allocator against a set of numbers: memory with holes, and a lot of it.
-use crate::frame::{Frame, FrameAllocator, OutOfFrames};
+use crate::memory::frame::{Frame, FrameAllocator, OutOfFrames};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 

@@ -1,9 +1,9 @@
 //! The grant tree against a model, and what revocation and moves do to those who hold and use capabilities.
 use super::calls::{call, pair, receive, reply};
 use super::world::{Actor, PLENTY, World};
-use crate::capability::{Capability, Object};
-use crate::grant;
-use crate::handle::SlotRef;
+use crate::authority::capability::{Capability, Object};
+use crate::authority::grant;
+use crate::authority::handle::SlotRef;
 use capos_abi::interface::{handle_manager, ledger, memory_object, null, virtual_memory};
 use capos_abi::message::mode;
 use capos_abi::ring::{Submission, kind, op};

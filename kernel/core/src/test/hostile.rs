@@ -1,9 +1,9 @@
 //! Programs that write anything into their rings: the kernel stands, the others go on, nothing leaks.
 use super::calls::{call, pair, receive, reply};
 use super::world::World;
-use crate::capability::Object;
-use crate::process::Outcome;
-use crate::thread::State;
+use crate::authority::capability::Object;
+use crate::execution::process::Outcome;
+use crate::execution::thread::State;
 use capos_abi::interface::{self, virtual_memory};
 use capos_abi::ring::Submission;
 use proptest::prelude::*;

@@ -1,7 +1,7 @@
 //! Messages that travel as sealed memory, and what is refused of them.
 use super::calls::{SLOT_BYTES, call, pair, receive, reply};
 use super::world::{Actor, PLENTY, World};
-use crate::capability::Object;
+use crate::authority::capability::Object;
 use capos_abi::interface::{memory_object, memory_reader, null, virtual_memory};
 use capos_abi::message::delivery_flag;
 use capos_abi::ring::{Completion, Submission, completion_flag, flag};

@@ -1,7 +1,7 @@
 //! A [`Platform`] of plain vectors.
-use crate::frame::{FRAME_BYTES, Frame, OutOfFrames};
 use crate::memory::Access;
-use crate::page_table::PageTables;
+use crate::memory::frame::{FRAME_BYTES, Frame, OutOfFrames};
+use crate::memory::page_table::PageTables;
 use crate::platform::{ContextIndex, Platform, REGISTERS, Registers, RingArea, STACK_POINTER, Space};
 use capos_abi::ring::{ARENA_OFFSET, COMPLETION_ENTRIES, Completion, SUBMISSION_ENTRIES, Submission, SubmissionHead};
 use std::collections::{HashMap, HashSet};

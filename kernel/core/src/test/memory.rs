@@ -1,9 +1,9 @@
 //! Address spaces: what is charged, filled, protected and given back.
 use super::world::{Actor, PLENTY, World};
-use crate::capability::Object;
+use crate::authority::capability::Object;
+use crate::execution::trap::FaultAccess;
 use crate::ledger::{Amounts, Resource};
-use crate::trap::FaultAccess;
-use crate::{Next, process};
+use crate::{Next, execution::process};
 use capos_abi::interface::virtual_memory::{self, access, commit, decommit, protect, reserve};
 use capos_abi::status;
 
@@ -21,7 +21,7 @@ fn vm(world: &mut World, (actor, memory): (Actor, u64), method: u16, data: &[u64
 }
 
 fn touch(world: &mut World, actor: Actor, address: u64, how: FaultAccess) -> bool {
-    let crate::thread::State::Running(processor) = world.kernel.threads[actor.thread].state else {
+    let crate::execution::thread::State::Running(processor) = world.kernel.threads[actor.thread].state else {
         panic!("not running")
     };
     matches!(world.kernel.page_fault(processor, address, how, false, 0), Next::Run { .. })

@@ -1,11 +1,11 @@
 //! Parts held against models: timers, run queues, frames, ranges, messages.
-use crate::frame::{Frame, FrameAllocator};
+use crate::execution::schedule::RunQueue;
+use crate::execution::timer::TimerQueue;
+use crate::ipc::message::Params;
 use crate::memory::Access;
-use crate::message::Params;
-use crate::package::{Package, PackageError};
-use crate::range::{Kind, RangeMap};
-use crate::schedule::RunQueue;
-use crate::timer::TimerQueue;
+use crate::memory::frame::{Frame, FrameAllocator};
+use crate::memory::range::{Kind, RangeMap};
+use crate::start::package::{Package, PackageError};
 use capos_abi::layout::{Pointer, Scalar};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};

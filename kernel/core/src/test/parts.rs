@@ -1,14 +1,14 @@
 //! More parts held against models: handle table, ledgers, ring positions, run queues, the life of calls.
 use super::calls::{SLOT_BYTES, call, pair, receive, reply};
 use super::world::{Actor, World};
-use crate::capability::{Capability, Object};
-use crate::frame::Frame;
-use crate::handle::HandleTable;
+use crate::authority::capability::{Capability, Object};
+use crate::authority::handle::HandleTable;
+use crate::execution::thread::State;
+use crate::ipc::ring::Ring;
 use crate::ledger::{Amounts, Ledger, Resource};
+use crate::memory::frame::Frame;
 use crate::platform::{Platform, RingArea};
-use crate::ring::Ring;
 use crate::slab::Slab;
-use crate::thread::State;
 use capos_abi::interface::thread;
 use capos_abi::ring::{COMPLETION_ENTRIES, SUBMISSION_ENTRIES, Submission, kind, op};
 use capos_abi::status;

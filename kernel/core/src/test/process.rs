@@ -2,12 +2,12 @@
 use super::calls::{call, pair, receive, reply};
 use super::machine::TEST_STACK;
 use super::world::{Actor, PLENTY, World};
-use crate::capability::Object;
+use crate::authority::capability::Object;
+use crate::execution::process;
+use crate::execution::thread::State;
+use crate::execution::trap::{Fault, FaultKind};
 use crate::ledger::Resource;
 use crate::platform::{REGISTERS, STACK_POINTER};
-use crate::process;
-use crate::thread::State;
-use crate::trap::{Fault, FaultKind};
 use capos_abi::interface::{fault_handler, ledger, process as abi, virtual_memory};
 use capos_abi::ring::{Completion, Submission, kind, op};
 use capos_abi::status;

@@ -1,10 +1,10 @@
 //! Servers killed in the middle of everything, and large trees of grants: few in `cargo test`, many with `CAPOS_SOAK`.
 use super::calls::{SERVED_INTERFACE, call, receive, reply};
 use super::world::{Actor, PLENTY, World};
-use crate::capability::Object;
-use crate::handle::SlotRef;
+use crate::authority::capability::Object;
+use crate::authority::handle::SlotRef;
+use crate::execution::process::Outcome;
 use crate::ledger::{Amounts, Ledger};
-use crate::process::Outcome;
 use capos_abi::interface::{endpoint, ledger, null};
 use capos_abi::ring::{Completion, Submission, kind, op};
 use capos_abi::status;

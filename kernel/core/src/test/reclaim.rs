@@ -1,10 +1,10 @@
 //! Reclaiming a ledger: what it paid for is gone, what others held of it is stale, and the account is even.
 use super::calls::{call, pair, receive};
 use super::world::{Actor, PLENTY, World};
-use crate::capability::Object;
+use crate::authority::capability::Object;
+use crate::execution::process::Outcome;
 use crate::ledger::{Amounts, Ledger, MAX_DEPTH};
-use crate::process::Outcome;
-use crate::range::{Kind, Range};
+use crate::memory::range::{Kind, Range};
 use crate::slab::Id;
 use capos_abi::interface::{endpoint_server, ledger, memory_object, notification, process, virtual_memory};
 use capos_abi::ring::{Submission, op};

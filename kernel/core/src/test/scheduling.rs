@@ -1,13 +1,13 @@
 //! The scheduler against simple models: shares, latency, budgets, masks, lent accounts.
 use super::calls::{call, pair, receive};
 use super::world::{Actor, PLENTY, World};
-use crate::capability::Object;
+use crate::authority::capability::Object;
+use crate::execution::schedule::RunQueue;
+use crate::execution::schedule::account::{Account, Numbers, SLICE_NANOSECONDS};
+use crate::execution::thread::{State, Thread};
 use crate::ledger::Amounts;
 use crate::platform::Registers;
-use crate::schedule::RunQueue;
-use crate::schedule::account::{Account, Numbers, SLICE_NANOSECONDS};
 use crate::slab::Id;
-use crate::thread::{State, Thread};
 use capos_abi::interface::{scheduling_authority, scheduling_context, thread};
 use capos_abi::message::mode;
 use capos_abi::ring::{Submission, flag, op};

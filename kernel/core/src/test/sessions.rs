@@ -1,8 +1,8 @@
 //! Sessions: what a server sees of its caller, what it cannot be made to see, and how a session ends.
 use super::calls::{POOL, SLOT_BYTES, call, pair, receive, reply};
 use super::world::{Actor, PLENTY, World};
-use crate::capability::Object;
-use crate::session::{Attributes, Session};
+use crate::authority::capability::Object;
+use crate::authority::session::{Attributes, Session};
 use crate::slab::Id;
 use capos_abi::interface::process::{grant, reach, set_session};
 use capos_abi::interface::{endpoint_server, null, process, session, session_authority, session_control};
@@ -197,7 +197,7 @@ fn a_session_ends_with_those_who_can_end_it() {
     world.give(login, Object::SessionControl(session), session_control::ID);
     world.run(server, receive(own));
     world.run(client, call(object));
-    world.kernel.end_process(login.process, crate::process::Outcome::Killed);
+    world.kernel.end_process(login.process, crate::execution::process::Outcome::Killed);
     world.settle();
     assert_eq!(only(world.completions(client)).status, status::SESSION_ENDED);
     assert_eq!(only(world.run(client, call(object))).status, status::SESSION_ENDED);
@@ -218,7 +218,7 @@ fn a_session_ends_with_the_ledger_that_pays_for_it() {
         world.settle();
     }
     assert_eq!(only(world.completions(client)).status, status::SESSION_ENDED);
-    world.kernel.end_process(holder.process, crate::process::Outcome::Killed);
+    world.kernel.end_process(holder.process, crate::execution::process::Outcome::Killed);
     world.settle();
     assert_eq!(only(world.run(client, call(object))).status, status::SESSION_ENDED);
 }

@@ -1,12 +1,12 @@
 //! What is long goes on in later stays, and others come in between.
 use super::calls::{call, pair};
 use super::world::{Actor, PLENTY, World};
-use crate::capability::Object;
+use crate::authority::capability::Object;
 use crate::console::MAX_BEHIND;
-use crate::frame::FRAME_BYTES;
-use crate::process::Outcome;
+use crate::execution::process::Outcome;
+use crate::execution::thread::{State, Thread};
+use crate::memory::frame::FRAME_BYTES;
 use crate::slab::Id;
-use crate::thread::{State, Thread};
 use capos_abi::interface::{log_sink, null};
 use capos_abi::ring::{Submission, op};
 use capos_abi::status;

@@ -2,9 +2,9 @@
 //! up and revoked. Nothing is lost, nothing is there twice, and the grant tree is what the model says.
 use super::calls::{POOL, SLOT_BYTES, call, pair, receive, reply};
 use super::world::{Actor, World};
-use crate::capability::Object;
-use crate::grant;
-use crate::handle::SlotRef;
+use crate::authority::capability::Object;
+use crate::authority::grant;
+use crate::authority::handle::SlotRef;
 use capos_abi::interface::null;
 use capos_abi::message::mode;
 use capos_abi::ring::{Completion, Submission, kind, op};

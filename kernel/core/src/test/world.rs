@@ -1,15 +1,15 @@
 //! A system of processes for tests: each thread's user side is driven by hand.
 use super::machine::Machine;
 use crate::Kernel;
-use crate::capability::{Capability, Object};
-use crate::frame::{Frame, FrameAllocator};
-use crate::handle::SlotRef;
+use crate::authority::capability::{Capability, Object};
+use crate::authority::handle::SlotRef;
+use crate::execution::process::Process;
+use crate::execution::thread::{State, Thread};
+use crate::execution::trap::FaultAccess;
 use crate::ledger::{Amounts, Ledger, Resource};
+use crate::memory::frame::{Frame, FrameAllocator};
 use crate::platform::{Platform, Registers, RingArea};
-use crate::process::Process;
 use crate::slab::Id;
-use crate::thread::{State, Thread};
-use crate::trap::FaultAccess;
 use capos_abi::interface::{self, virtual_memory};
 use capos_abi::message::mode;
 use capos_abi::ring::{COMPLETION_ENTRIES, Completion, SUBMISSION_ENTRIES, Submission, op};

@@ -1,0 +1,136 @@
+//! Processes: an address space, a handle table, threads, and who pays.
+use crate::authority::handle::HandleTable;
+use crate::authority::session::Session;
+use crate::execution::thread::Thread;
+use crate::execution::trap::Fault;
+use crate::ipc::record::Waiter;
+use crate::ledger::Ledger;
+use crate::lifecycle::fault::Crash;
+use crate::memory::MemoryObject;
+use crate::memory::frame::Frame;
+use crate::memory::range::RangeMap;
+use crate::platform::Space;
+use crate::slab::Id;
+use alloc::vec::Vec;
+
+/// Bytes of a process's name at most.
+pub const NAME_BYTES: usize = 32;
+
+/// What a process is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Being filled by its spawner.
+    Created,
+    /// Its threads may run.
+    Running,
+    /// Its threads stand still.
+    Suspended,
+    /// Its threads are being stopped; `Outcome` is what it will have ended with.
+    Ending(Outcome),
+    /// Nothing of it is left but this.
+    Ended(Outcome),
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// By itself.
+    Exited(i32),
+    /// By the holder of its capability.
+    Killed,
+    /// By a fault that nobody handles.
+    Faulted(Fault),
+}
+
+/// One process.
+pub struct Process {
+    /// Slots that refer to it, plus one while it has not ended.
+    pub references: u32,
+    /// What it is doing.
+    pub state: State,
+    /// On whose behalf it acts.
+    pub session: Id<Session>,
+    /// That session has ended.
+    pub session_ended: bool,
+    /// Who pays for it.
+    pub ledger: Id<Ledger>,
+    /// Whether its ledger still pays: not once that was reclaimed.
+    pub charged: bool,
+    /// Its capabilities.
+    pub handles: HandleTable,
+    /// Its page tables; gone once it has ended.
+    pub space: Option<Space>,
+    /// Its page tables, each of which its ledger pays for; the root first.
+    pub tables: Vec<Frame>,
+    /// What its addresses stand for.
+    pub ranges: RangeMap,
+    /// Its threads that have not ended.
+    pub threads: Vec<Id<Thread>>,
+    /// Those of them that have not been stopped.
+    pub live_threads: u32,
+    /// Whether it has no live threads and is only put away.
+    pub is_finished: bool,
+    /// Exit code of the thread that ended last.
+    pub last_code: i32,
+    /// Calls of `wait`.
+    pub waiters: Vec<Waiter>,
+    /// Capabilities to the handler of its faults, and calls of `next`.
+    pub handlers: u32,
+    /// Calls of `next`.
+    pub fault_waiters: Vec<Waiter>,
+    /// How it crashed.
+    pub crash: Option<Crash>,
+    /// Memory objects that it holds, and the number of its mappings of each.
+    pub holds: Vec<(Id<MemoryObject>, u32)>,
+    name: [u8; NAME_BYTES],
+    name_bytes: u8,
+}
+
+impl Process {
+    /// A process without threads.
+    pub fn new(ledger: Id<Ledger>, session: Id<Session>, (space, tables): (Space, Vec<Frame>), name: &str) -> Self {
+        let mut process = Self {
+            references: 1,
+            state: State::Created,
+            session,
+            session_ended: false,
+            ledger,
+            charged: true,
+            handles: HandleTable::new(),
+            space: Some(space),
+            tables,
+            ranges: RangeMap::new(),
+            threads: Vec::new(),
+            live_threads: 0,
+            is_finished: false,
+            last_code: 0,
+            waiters: Vec::new(),
+            handlers: 0,
+            fault_waiters: Vec::new(),
+            crash: None,
+            holds: Vec::new(),
+            name: [0; NAME_BYTES],
+            name_bytes: 0,
+        };
+        for (to, from) in process.name.iter_mut().zip(name.bytes()) {
+            *to = from;
+            process.name_bytes += 1;
+        }
+        process
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        core::str::from_utf8(self.name.get(..usize::from(self.name_bytes)).unwrap_or_default()).unwrap_or("?")
+    }
+
+    /// Its name, padded with zero bytes.
+    pub fn name_bytes(&self) -> &[u8; NAME_BYTES] {
+        &self.name
+    }
+
+    /// Whether it has not begun to end.
+    pub fn is_alive(&self) -> bool {
+        matches!(self.state, State::Created | State::Running | State::Suspended)
+    }
+}

@@ -1,0 +1,416 @@
+//! Which thread runs where: virtual-deadline queues, hand-over to the thread just woken, stealing when idle.
+//!
+//! 1. Who wants to run waits in its processor's queue by the virtual deadline of its account (`account`, `queue`).
+//! 2. A thread that blocks lends its account to the one that it has just woken: a call between processes is one piece of work.
+//!    When the lender wakes, or its slice or budget ends, the borrower goes on with its own.
+//! 3. The clock is read only when an account changes hands, not in between.
+pub mod account;
+mod queue;
+
+use crate::execution::thread::{State, Thread};
+use crate::execution::timer::TimerQueue;
+use crate::lifecycle::chore::CHORE_INTERVAL_NANOSECONDS;
+use crate::platform::{ContextIndex, Platform, Space};
+use crate::slab::Id;
+use crate::{Kernel, MAX_PROCESSORS};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+pub use queue::RunQueue;
+
+/// What a processor does when it leaves the kernel.
+#[must_use = "the processor must do what was decided"]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Runs this thread.
+    Run {
+        /// Its register context.
+        context: ContextIndex,
+        /// Its address space.
+        space: Space,
+    },
+    /// Waits for an interrupt.
+    Idle,
+}
+
+/// One processor's share of the scheduler.
+struct Processor {
+    current: Option<Id<Thread>>,
+    /// Whose account pays for `current`, and since when.
+    payer: Option<Id<Thread>>,
+    since: u64,
+    /// When the payer's slice or budget ends.
+    slice_end: u64,
+    /// Whether the payer has a budget: then that end counts even if nobody waits.
+    limited: bool,
+    /// Somebody more urgent than `current` waits here, or it must not run here any more.
+    must_yield: bool,
+    /// What it does while `current` stays the same.
+    next: Next,
+    queue: RunQueue<Id<Thread>>,
+    armed: u64,
+}
+
+impl Processor {
+    const fn idle() -> Self {
+        Self {
+            current: None,
+            payer: None,
+            since: 0,
+            slice_end: 0,
+            limited: false,
+            must_yield: false,
+            next: Next::Idle,
+            queue: RunQueue::new(),
+            armed: u64::MAX,
+        }
+    }
+}
+
+/// All processors' run queues.
+pub struct Scheduler {
+    processors: Box<[Processor; MAX_PROCESSORS]>,
+    /// Woken in this stay in the kernel; runs next here if the current thread blocks.
+    hand_over: Option<Id<Thread>>,
+    /// Ready threads without budget, and when they get a new one.
+    exhausted: TimerQueue,
+}
+
+impl Scheduler {
+    /// Empty queues; `None` if the heap is too small.
+    pub fn new() -> Option<Self> {
+        let mut processors = Vec::new();
+        processors.try_reserve_exact(MAX_PROCESSORS).ok()?;
+        processors.resize_with(MAX_PROCESSORS, Processor::idle);
+        let processors = processors.into_boxed_slice().try_into().ok()?;
+        Some(Self { processors, hand_over: None, exhausted: TimerQueue::new() })
+    }
+
+    /// Makes room for so many threads on so many processors; false if the heap is full.
+    #[must_use]
+    pub fn prepare(&mut self, threads: usize, processors: usize) -> bool {
+        self.processors.iter_mut().take(processors).all(|p| p.queue.prepare(threads)) && self.exhausted.prepare(threads)
+    }
+
+    /// A thread that is gone pays for nobody any more.
+    pub(crate) fn forget_payer(&mut self, processors: usize, thread: Id<Thread>) {
+        let states = self.processors.iter_mut().take(processors);
+        states.filter(|state| state.payer == Some(thread)).for_each(|state| state.payer = None);
+    }
+
+    /// The current thread of this processor runs no further.
+    #[inline]
+    pub(crate) fn leave(&mut self, processor: usize) {
+        self.of(processor).current = None;
+    }
+
+    #[inline]
+    fn of(&mut self, processor: usize) -> &mut Processor {
+        &mut self.processors[processor % MAX_PROCESSORS]
+    }
+}
+
+impl<P: Platform> Kernel<P> {
+    /// The thread that runs on this processor.
+    #[inline]
+    pub(crate) fn current(&self, processor: usize) -> Option<Id<Thread>> {
+        self.scheduler.processors[processor % MAX_PROCESSORS].current
+    }
+
+    /// A blocked or new thread can run. It runs next on this processor if the current thread blocks now.
+    pub(crate) fn wake(&mut self, thread: Id<Thread>) {
+        self.threads[thread].state = State::Ready;
+        self.hand_over(thread);
+    }
+
+    /// A thread that was just made ready runs next on this processor if the current thread blocks now.
+    #[inline]
+    pub(crate) fn hand_over(&mut self, thread: Id<Thread>) {
+        if let Some(earlier) = self.scheduler.hand_over.replace(thread) {
+            self.enqueue(earlier, None);
+        }
+    }
+
+    /// The decision at the end of every stay in the kernel: whether the current thread goes on or another one.
+    #[inline]
+    pub(crate) fn settle(&mut self, processor: usize) -> Next {
+        if !self.chores.is_empty() {
+            self.do_chores();
+        }
+        let current = self.runnable(processor);
+        match (current, self.scheduler.hand_over.take()) {
+            (Some(_), None) => {}
+            (Some(_), Some(woken)) => self.enqueue(woken, Some(processor)),
+            (None, Some(woken)) => self.take_over(processor, woken),
+            (None, None) => self.pick(processor),
+        }
+        if self.scheduler.of(processor).must_yield {
+            self.yield_current(processor);
+        }
+        self.arm_timer(processor);
+        self.scheduler.of(processor).next
+    }
+
+    /// A thread that was just woken goes on with the account of the one that has blocked, so that two threads which hand over to
+    /// each other keep nobody else from running.
+    #[inline]
+    fn take_over(&mut self, processor: usize, woken: Id<Thread>) {
+        let payer = self.scheduler.of(processor).payer;
+        let account = &self.threads[woken].account;
+        let fits = account.numbers.allows(processor) && !account.has_budget();
+        if fits && payer.is_some() || payer == Some(woken) {
+            self.switch(processor, woken);
+        } else if fits && self.scheduler.of(processor).queue.len() == 0 {
+            self.arrive(processor, woken);
+            self.switch(processor, woken);
+            self.start_paying(processor, woken);
+        } else {
+            self.enqueue(woken, None);
+            self.pick(processor);
+        }
+    }
+
+    /// The first in line runs, or one from another processor's line.
+    #[inline(never)]
+    fn pick(&mut self, processor: usize) {
+        self.stop_paying(processor);
+        let next = self.scheduler.of(processor).queue.pop().or_else(|| self.steal(processor));
+        match next {
+            Some(next) => {
+                self.switch(processor, next);
+                self.start_paying(processor, next);
+            }
+            None => self.idle(processor),
+        }
+    }
+
+    /// From now on this thread's account pays for what the processor runs.
+    #[inline(never)]
+    fn start_paying(&mut self, processor: usize, thread: Id<Thread>) {
+        let now = self.platform.now();
+        let account = &mut self.threads[thread].account;
+        // A thread without budget is not in line: this only begins its period.
+        account.exhausted_until(now);
+        let (place, allowance, limited) = (account.place(), account.allowance(), account.has_budget());
+        let state = self.scheduler.of(processor);
+        state.queue.advance(place);
+        state.payer = Some(thread);
+        state.since = now;
+        state.slice_end = now.saturating_add(allowance);
+        state.limited = limited;
+    }
+
+    /// Charges the account that has paid so far; whether its slice is over.
+    fn stop_paying(&mut self, processor: usize) -> bool {
+        let state = self.scheduler.of(processor);
+        state.limited = false;
+        let (Some(payer), since) = (state.payer.take(), state.since) else { return true };
+        let now = self.platform.now();
+        self.threads.get_mut(payer).is_none_or(|thread| thread.account.run(now.saturating_sub(since)))
+    }
+
+    /// The slice of the processor's payer may be over: somebody else runs, if they have had less.
+    pub(crate) fn rotate(&mut self, processor: usize, now: u64) {
+        let state = self.scheduler.of(processor);
+        let (Some(current), payer) = (state.current, state.payer) else { return };
+        if now < state.slice_end {
+            return;
+        }
+        self.stop_paying(processor);
+        let account = &mut self.threads[current].account;
+        if payer != Some(current) {
+            let virtual_now = self.scheduler.of(processor).queue.virtual_now();
+            account.arrive(virtual_now);
+        }
+        let (exhausted, deadline) = (account.exhausted_until(now).is_some(), account.deadline());
+        let others = self.scheduler.of(processor).queue.first().is_some_and(|first| first.deadline <= deadline);
+        if exhausted || others {
+            self.scheduler.of(processor).must_yield = true;
+        } else {
+            self.start_paying(processor, current);
+        }
+    }
+
+    /// Puts the current thread in line and lets the first one run.
+    #[inline(never)]
+    fn yield_current(&mut self, processor: usize) {
+        self.scheduler.of(processor).must_yield = false;
+        let Some(current) = self.scheduler.of(processor).current.take() else { return };
+        self.stop_paying(processor);
+        self.threads[current].state = State::Ready;
+        self.enqueue(current, Some(processor));
+        self.pick(processor);
+    }
+
+    /// Threads whose budget is new get in line again.
+    pub(crate) fn refill(&mut self, now: u64) {
+        while !self.stay.is_over()
+            && let Some(index) = self.scheduler.exhausted.pop_expired(now)
+        {
+            if let Some(thread) = self.threads.id_at(index).filter(|&id| self.threads[id].state == State::Ready) {
+                self.enqueue(thread, None);
+            }
+        }
+    }
+
+    /// Forgets a thread that will not run any more, or not now.
+    pub(crate) fn forget(&mut self, thread: Id<Thread>) {
+        if self.scheduler.hand_over == Some(thread) {
+            self.scheduler.hand_over = None;
+            return;
+        }
+        let processor = self.threads[thread].processor;
+        if !self.scheduler.of(processor).queue.remove(thread) {
+            self.scheduler.exhausted.set(thread.index(), None);
+        }
+    }
+
+    /// The numbers of a thread's account have changed: it goes where they allow.
+    pub(crate) fn reconsider(&mut self, thread: Id<Thread>) {
+        match self.threads[thread].state {
+            State::Ready if self.scheduler.hand_over != Some(thread) => {
+                self.forget(thread);
+                self.enqueue(thread, None);
+            }
+            State::Running(processor) => {
+                self.scheduler.of(processor).must_yield = true;
+                self.platform.interrupt_processor(processor);
+            }
+            _ => self.take_account_back(thread),
+        }
+    }
+
+    /// Where a new thread should run.
+    pub(crate) fn quietest_processor(&mut self) -> usize {
+        self.quietest_of(u64::MAX)
+    }
+
+    fn quietest_of(&mut self, mask: u64) -> usize {
+        let load = |s: &Processor| s.queue.len() + usize::from(s.current.is_some());
+        let allowed = (0..self.platform.processors()).filter(|&p| mask >> (p % MAX_PROCESSORS) & 1 == 1);
+        allowed.min_by_key(|&p| load(self.scheduler.of(p))).unwrap_or(0)
+    }
+
+    /// Puts a ready thread in line, on an idle processor if there is one.
+    #[inline(never)]
+    fn enqueue(&mut self, thread: Id<Thread>, here: Option<usize>) {
+        self.take_account_back(thread);
+        let account = &mut self.threads[thread].account;
+        if account.has_budget()
+            && let Some(later) = account.exhausted_until(self.platform.now())
+        {
+            return self.scheduler.exhausted.set(thread.index(), Some(later));
+        }
+        let (home, mask) = (self.threads[thread].processor, self.threads[thread].account.numbers.processors);
+        let allowed = |p: usize| mask >> (p % MAX_PROCESSORS) & 1 == 1;
+        let is_idle = |k: &Self, p: usize| k.current(p).is_none() && Some(p) != here && allowed(p);
+        let idle = core::iter::once(home).chain(0..self.platform.processors()).find(|&p| is_idle(self, p));
+        let target = match idle {
+            Some(idle) => idle,
+            None if allowed(home) => home,
+            None => self.quietest_of(mask),
+        };
+        self.push(target, thread);
+        let is_urgent = self.is_urgent(target, thread);
+        self.scheduler.of(target).must_yield |= is_urgent;
+        if Some(target) != here && (idle.is_some() || is_urgent || self.scheduler.of(target).queue.len() == 1) {
+            self.platform.interrupt_processor(target);
+        }
+    }
+
+    /// Whether a thread should run at once instead of the one that runs there.
+    fn is_urgent(&self, processor: usize, thread: Id<Thread>) -> bool {
+        let state = &self.scheduler.processors[processor % MAX_PROCESSORS];
+        let payer = state.payer.filter(|_| state.current.is_some()).and_then(|payer| self.threads.get(payer));
+        payer.is_some_and(|payer| self.threads[thread].account.preempts(&payer.account))
+    }
+
+    /// A thread gets in line that may have lent its account: the borrower goes on with its own.
+    fn take_account_back(&mut self, thread: Id<Thread>) {
+        for processor in 0..self.platform.processors() {
+            let state = self.scheduler.of(processor);
+            if state.payer == Some(thread)
+                && let Some(borrower) = state.current
+                && borrower != thread
+            {
+                self.stop_paying(processor);
+                let virtual_now = self.scheduler.of(processor).queue.virtual_now();
+                self.threads[borrower].account.arrive(virtual_now);
+                self.start_paying(processor, borrower);
+            }
+        }
+    }
+
+    fn push(&mut self, processor: usize, thread: Id<Thread>) {
+        self.arrive(processor, thread);
+        let deadline = self.threads[thread].account.deadline();
+        self.scheduler.of(processor).queue.push(thread, deadline);
+    }
+
+    /// A thread that was away, here or elsewhere, finds its place in a processor's virtual time.
+    fn arrive(&mut self, processor: usize, thread: Id<Thread>) {
+        let entry = &mut self.threads[thread];
+        let from = core::mem::replace(&mut entry.processor, processor);
+        let old = self.scheduler.of(from).queue.virtual_now();
+        let new = self.scheduler.of(processor).queue.virtual_now();
+        if from != processor {
+            entry.account.migrate(old, new);
+        }
+        entry.account.arrive(new);
+    }
+
+    fn steal(&mut self, processor: usize) -> Option<Id<Thread>> {
+        let others = (0..self.platform.processors()).filter(|&p| p != processor);
+        let busiest = others.max_by_key(|&p| self.scheduler.of(p).queue.len())?;
+        let threads = &self.threads;
+        let state = &mut self.scheduler.processors[busiest % MAX_PROCESSORS];
+        let stolen = state.queue.pop_where(|thread| threads[thread].account.numbers.allows(processor))?;
+        let (old, new) = (state.queue.virtual_now(), self.scheduler.of(processor).queue.virtual_now());
+        self.threads[stolen].account.migrate(old, new);
+        Some(stolen)
+    }
+
+    #[inline]
+    fn switch(&mut self, processor: usize, thread: Id<Thread>) {
+        let entry = &mut self.threads[thread];
+        entry.state = State::Running(processor);
+        entry.processor = processor;
+        let state = self.scheduler.of(processor);
+        state.current = Some(thread);
+        state.next = Next::Run { context: thread.index(), space: entry.space };
+    }
+
+    fn idle(&mut self, processor: usize) {
+        let state = self.scheduler.of(processor);
+        state.current = None;
+        state.must_yield = false;
+        state.next = Next::Idle;
+    }
+
+    #[inline]
+    fn arm_timer(&mut self, processor: usize) {
+        let mut earliest = self.timers.earliest().min(self.scheduler.exhausted.earliest());
+        if !self.chores.is_empty() {
+            earliest = earliest.min(self.next_chore(processor));
+        }
+        let state = self.scheduler.of(processor);
+        if state.limited || state.queue.len() > 0 {
+            earliest = earliest.min(state.slice_end);
+        }
+        if state.armed != earliest {
+            state.armed = earliest;
+            self.platform.set_timer(processor, earliest);
+        }
+    }
+
+    /// When this processor looks after what has ended.
+    #[cold]
+    fn next_chore(&self, processor: usize) -> u64 {
+        let interval = if self.current(processor).is_some() { CHORE_INTERVAL_NANOSECONDS } else { 0 };
+        self.platform.now() + interval
+    }
+
+    /// This processor's timer has fired and is not armed any more.
+    pub(crate) fn timer_fired(&mut self, processor: usize) {
+        self.scheduler.of(processor).armed = u64::MAX;
+    }
+}

@@ -1,0 +1,90 @@
+//! A stay in the kernel is short, because interrupts are off meanwhile.
+//!
+//! 1. Who does something long spends from the budget of the stay, and stops between two steps when nothing is left.
+//! 2. A thread whose submissions are not all started by then enters again by itself ([`Platform::enter_again`]); so does one in
+//!    the middle of an entry that says [`crate::ipc::operation::Step::Again`].
+//! 3. The ends of threads and processes go on in later stays, of whatever processor (`chores`).
+use crate::Kernel;
+use crate::platform::Platform;
+
+/// What a stay may spend, in instructions by estimate. The step that spends the last of it is not counted: it is at most the
+/// copy of a message.
+const STAY_BUDGET: u32 = 8_000;
+
+/// What steps cost, in instructions by estimate.
+pub mod cost {
+    /// An entry of a ring, whatever it is.
+    pub const ENTRY: u32 = 200;
+    /// A call that is delivered or answered, without its bytes.
+    pub const TRANSFER: u32 = 700;
+    /// A call that is put into a queue.
+    pub const QUEUE: u32 = 500;
+    /// A pending operation that is ended.
+    pub const ABORT: u32 = 500;
+    /// A place of a table that is looked at.
+    pub const PLACE: u32 = 60;
+    /// A pending record that is looked at.
+    pub const RECORD: u32 = 8;
+    /// A thread that is stopped.
+    pub const STOP: u32 = 100;
+    /// A slot that is emptied.
+    pub const SLOT: u32 = 300;
+    /// A range of an address map that is taken out.
+    pub const RANGE: u32 = 300;
+    /// A page that is unmapped, protected or given back.
+    pub const PAGE: u32 = 110;
+    /// An entry of a page table that is looked at.
+    pub const TABLE_ENTRY: u32 = 14;
+    /// A page table that is looked up or freed.
+    pub const TABLE: u32 = 60;
+    /// A page table that is made and cleared.
+    pub const NEW_TABLE: u32 = 700;
+    /// A method that makes or changes an object.
+    pub const METHOD: u32 = 1_000;
+    /// A word of a program's stack that is read for a crash record.
+    pub const RECORD_WORD: u32 = 60;
+    /// A byte that the console shows.
+    pub const CONSOLE_BYTE: u32 = 60;
+    /// A byte that is written into the log.
+    pub const LOG_BYTE: u32 = 10;
+    /// Bytes that are copied or cleared by one instruction.
+    pub const BYTES_PER_INSTRUCTION: u32 = 8;
+}
+
+/// What is left of this stay.
+#[derive(Default)]
+pub struct Stay {
+    left: u32,
+}
+
+impl Stay {
+    /// A stay begins.
+    pub fn begin(&mut self) {
+        self.left = STAY_BUDGET;
+    }
+
+    /// Something was done that costs so much.
+    pub fn spend(&mut self, cost: u32) {
+        self.left = self.left.saturating_sub(cost);
+    }
+
+    /// Nothing more is to be done in this stay.
+    pub fn end(&mut self) {
+        self.left = 0;
+    }
+
+    /// Whether nothing is left: what is long goes on in the next stay.
+    pub fn is_over(&self) -> bool {
+        self.left == 0
+    }
+}
+
+impl<P: Platform> Kernel<P> {
+    /// A processor comes into the kernel.
+    #[inline]
+    pub(crate) fn begin_stay(&mut self, processor: usize) {
+        self.inside = Some(processor);
+        self.frames.enter(processor);
+        self.stay.begin();
+    }
+}

@@ -1,0 +1,263 @@
+//! CALL: to a kernel object, done in place; to a served object, queued or delivered.
+use super::deliver::blocked_receiver;
+use super::{Refusal, Step};
+use crate::Kernel;
+use crate::authority::capability::{Object, Served};
+use crate::authority::session::{Identity, NO_REFERENCE, Reference};
+use crate::execution::process::Process;
+use crate::execution::stay::cost;
+use crate::execution::thread::Thread;
+use crate::ipc::endpoint::Endpoint;
+use crate::ipc::enter::Caller;
+use crate::ipc::record::{CallRecord, CallState, Record, SentCaps, Waiter};
+use crate::object::KernelCall;
+use crate::platform::{ArenaRange, Platform, RingArea};
+use crate::slab::{Id, OutOfHeap};
+use capos_abi::message::mode;
+use capos_abi::ring::{MAX_MESSAGE_BYTES, Submission, flag};
+use capos_abi::status::{self, transfer};
+
+/// Bytes of a capability descriptor.
+const DESCRIPTOR_BYTES: u32 = size_of::<capos_abi::message::CapDescriptor>() as u32;
+
+impl<P: Platform> Kernel<P> {
+    #[inline(never)]
+    pub(super) fn call(&mut self, caller: &Caller, entry: &Submission) -> Result<Step, Refusal> {
+        Self::check_flags(entry, flag::QUIET | flag::SPILLED)?;
+        let segment = segment_of(message_range(caller.area, entry)?, entry.caps & 15);
+        let result = caller.area.range(entry.result_offset, entry.result_bytes).ok_or(status::BAD_RANGE)?;
+        let process = &self.processes[caller.process];
+        let (slot, capability) = process.handles.find(entry.handle).ok_or(status::STALE)?;
+        if let Object::Served(served) = capability.object {
+            let (granted, disclosable) = (capability.interface, capability.disclosable);
+            let (session, session_ended) = (slot.session, process.session_ended);
+            let call =
+                ServedCall { caller, entry, served, granted, disclosable, session, session_ended, segment, result };
+            return self.call_served(&call);
+        }
+        if entry.flags & flag::SPILLED != 0 {
+            return Err(status::BAD_MESSAGE.into());
+        }
+        if !capability.offers(entry.interface) {
+            return Err(status::WRONG_INTERFACE.into());
+        }
+        let index = entry.handle as u32;
+        let call = KernelCall { caller, index, confined: capability.confined, entry, segment, result };
+        match capability.object {
+            Object::Null => self.null(&call),
+            object => self.call_kernel(&call, object),
+        }
+    }
+
+    /// Reads the capability descriptors before a segment; every one must name a capability that may be sent.
+    pub(crate) fn sent_caps(&self, thread: Id<Thread>, segment: ArenaRange, count: u8) -> Result<SentCaps, Refusal> {
+        let mut caps = SentCaps::NONE;
+        if count == 0 {
+            return Ok(caps);
+        }
+        let sender = &self.threads[thread];
+        let first = segment.offset - u32::from(count) * DESCRIPTOR_BYTES;
+        for i in 0..u32::from(count) {
+            let mut words = [0; 2];
+            self.platform.read_arena(sender.ring.area, first + i * DESCRIPTOR_BYTES, &mut words);
+            let [handle, sent_mode] = words;
+            let known = handle == 0 || self.processes[sender.process].handles.get(handle).is_some();
+            let moved = sent_mode & mode::MOVE != 0 && handle != 0;
+            let twice = caps.as_slice().contains(&handle) && (moved || caps.moved().any(|h| h == handle));
+            if !known {
+                return Err(refused(i as usize, transfer::STALE));
+            } else if twice {
+                return Err(refused(i as usize, transfer::MOVED_TWICE));
+            } else if sent_mode & !(mode::MOVE | mode::CONFINED) != 0 {
+                return Err(refused(i as usize, transfer::UNKNOWN_MODE));
+            }
+            caps.push(handle, moved, sent_mode & mode::CONFINED != 0);
+        }
+        Ok(caps)
+    }
+
+    /// The first capability of a spilled message must be memory that nobody can write, of a size that the endpoint takes.
+    pub(super) fn check_large(
+        &self,
+        sender: Id<Process>,
+        caps: &SentCaps,
+        endpoint: Id<Endpoint>,
+    ) -> Result<(), Refusal> {
+        let handles = &self.processes[sender].handles;
+        let first = caps.as_slice().first().and_then(|&handle| handles.get(handle));
+        let Some(Object::Memory(memory)) = first.map(|c| c.object) else { return Err(status::BAD_MESSAGE.into()) };
+        let (memory, limit) = (&self.memory[memory], self.endpoints[endpoint].max_large_bytes);
+        match memory {
+            memory if !memory.sealed => Err(status::BAD_STATE.into()),
+            memory if memory.bytes > limit => Err(Refusal { status: status::TOO_BIG, value: limit }),
+            _ => Ok(()),
+        }
+    }
+
+    #[inline]
+    fn call_served(&mut self, call: &ServedCall<'_>) -> Result<Step, Refusal> {
+        let ServedCall { entry, served, caller: &Caller { thread, .. }, .. } = *call;
+        let identity = self.identity(call);
+        let mut endpoint = &mut self.endpoints[served.endpoint];
+        let minter_died = served.minter.is_some_and(|m| !self.processes.get(m).is_some_and(|p| p.is_alive()));
+        if endpoint.owners == 0 || minter_died {
+            return Err(status::STALE.into());
+        }
+        if call.segment.bytes > endpoint.max_message_bytes {
+            return Err(Refusal { status: status::TOO_BIG, value: endpoint.max_message_bytes.into() });
+        }
+        if call.session_ended {
+            return Err(status::SESSION_ENDED.into());
+        }
+        let mut ring = &mut self.threads[thread].ring;
+        ring.check_tag(entry.tag)?;
+        if entry.caps != 0 || entry.flags & flag::SPILLED != 0 {
+            self.prepare_caps(call)?;
+            ring = &mut self.threads[thread].ring;
+            endpoint = &mut self.endpoints[served.endpoint];
+        }
+        ring.start(entry.tag, Record::Call(call.record(identity)));
+        endpoint.references += 1;
+        // Calls are delivered in order: none overtakes the queue.
+        let receiver = if endpoint.first.is_none() { blocked_receiver(&self.threads, endpoint) } else { None };
+        let waiter = Waiter { thread, tag: entry.tag };
+        match receiver {
+            Some((receiver, slot)) => self.deliver(waiter, receiver, slot),
+            None => self.enqueue_call(served.endpoint, waiter),
+        }
+        Ok(Step::Pending)
+    }
+
+    /// What a call tells about its caller, who is willing to disclose the attributes that the entry asks for.
+    #[inline]
+    fn identity(&mut self, call: &ServedCall<'_>) -> Identity {
+        let process = call.caller.process;
+        let session = match call.session {
+            NO_REFERENCE => self.make_reference(process, call.entry.handle, call.served.endpoint),
+            reference => reference,
+        };
+        let mask = call.entry.arg as u8 & call.disclosable;
+        Identity { session, disclosed: if mask == 0 { 0 } else { self.disclose(process, mask) } }
+    }
+
+    /// Notes the capabilities that a call carries, and sets handles aside for those of its result.
+    fn prepare_caps(&mut self, call: &ServedCall<'_>) -> Result<(), Refusal> {
+        let ServedCall { entry, caller: &Caller { thread, process, .. }, .. } = *call;
+        let (sent, accepted) = (entry.caps & 15, entry.caps >> 4);
+        let caps = self.sent_caps(thread, call.segment, sent)?;
+        if entry.flags & flag::SPILLED != 0 {
+            self.check_large(process, &caps, call.served.endpoint)?;
+        }
+        if sent > 0 && !self.threads[thread].ring.prepare_to_carry(entry.tag) {
+            return Err(OutOfHeap.into());
+        }
+        self.reserve_handles(process, u32::from(accepted))?;
+        if sent > 0 {
+            self.threads[thread].ring.carry(entry.tag, &caps);
+            self.lock_moved(process, &caps, true);
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn enqueue_call(&mut self, endpoint: Id<Endpoint>, call: Waiter) {
+        self.stay.spend(cost::QUEUE);
+        let last = self.endpoints[endpoint].last.replace(call);
+        self.set_queue_links(call, |previous, _| *previous = last);
+        match last {
+            Some(last) => self.set_queue_links(last, |_, next| *next = Some(call)),
+            None => self.endpoints[endpoint].first = Some(call),
+        }
+        for receiver in &self.endpoints[endpoint].receivers {
+            self.threads[receiver.thread].has_work = true;
+        }
+    }
+
+    /// Takes a queued call out of its endpoint's queue.
+    pub(crate) fn unlink_call(&mut self, endpoint: Id<Endpoint>, call: Waiter) {
+        let mut around = (None, None);
+        self.set_queue_links(call, |previous, next| around = (previous.take(), next.take()));
+        let (before, behind) = around;
+        if self.endpoints[endpoint].sweep == Some(call) {
+            self.endpoints[endpoint].sweep = behind;
+        }
+        match before {
+            Some(before) => self.set_queue_links(before, |_, next| *next = behind),
+            None => self.endpoints[endpoint].first = behind,
+        }
+        match behind {
+            Some(behind) => self.set_queue_links(behind, |previous, _| *previous = before),
+            None => self.endpoints[endpoint].last = before,
+        }
+    }
+
+    fn set_queue_links(&mut self, call: Waiter, set: impl FnOnce(&mut Option<Waiter>, &mut Option<Waiter>)) {
+        if let Some(Record::Call(CallRecord { state: CallState::Queued { previous, next }, .. })) =
+            self.threads[call.thread].ring.record_mut(call.tag)
+        {
+            set(previous, next);
+        }
+    }
+}
+
+/// A call to a served object.
+struct ServedCall<'a> {
+    caller: &'a Caller,
+    entry: &'a Submission,
+    served: Served,
+    /// Interface granted.
+    granted: u64,
+    /// Attributes of the caller's session that calls through it may disclose.
+    disclosable: u8,
+    /// The reference of that session, if there was a call through the slot before.
+    session: Reference,
+    session_ended: bool,
+    segment: ArenaRange,
+    result: ArenaRange,
+}
+
+impl ServedCall<'_> {
+    #[inline]
+    fn record(&self, identity: Identity) -> CallRecord {
+        let Self { entry, served, .. } = *self;
+        CallRecord {
+            handle: entry.handle,
+            user_data: entry.user_data,
+            state: CallState::Queued { previous: None, next: None },
+            endpoint: served.endpoint,
+            key: served.key,
+            minter: served.minter,
+            granted_interface: self.granted,
+            called_interface: entry.interface,
+            identity,
+            method: entry.method,
+            quiet: entry.flags & flag::QUIET != 0,
+            spilled: entry.flags & flag::SPILLED != 0,
+            accepted: entry.caps >> 4,
+            segment: self.segment,
+            result: self.result,
+            deadline: entry.deadline,
+            caps: entry.caps & 15,
+        }
+    }
+}
+
+/// A capability of a message cannot be sent: which, and why.
+pub fn refused(index: usize, why: u8) -> Refusal {
+    Refusal { status: status::BAD_CAPABILITY, value: index as u64 | u64::from(why) << transfer::WHY_SHIFT }
+}
+
+/// The message's range, with room for the capability descriptors that the entry announces.
+#[inline]
+pub(super) fn message_range(area: RingArea, entry: &Submission) -> Result<ArenaRange, Refusal> {
+    let range = area.range(entry.message_offset, entry.message_bytes).ok_or(status::BAD_RANGE)?;
+    let descriptors = u32::from(entry.caps & 15) * DESCRIPTOR_BYTES;
+    if range.bytes > MAX_MESSAGE_BYTES || descriptors > range.bytes { Err(status::BAD_RANGE.into()) } else { Ok(range) }
+}
+
+/// The capnp segment behind the capability descriptors.
+#[inline]
+pub(super) fn segment_of(message: ArenaRange, caps: u8) -> ArenaRange {
+    let descriptors = u32::from(caps) * DESCRIPTOR_BYTES;
+    ArenaRange { offset: message.offset + descriptors, bytes: message.bytes - descriptors }
+}

@@ -1,0 +1,278 @@
+//! Delivery: a call moves from its caller's arena into a slot of a server's pool.
+use super::Refusal;
+use super::call::refused;
+use crate::Kernel;
+use crate::authority::capability::{Capability, Object};
+use crate::authority::grant;
+use crate::authority::handle::SlotRef;
+use crate::execution::process::Process;
+use crate::execution::stay::cost;
+use crate::execution::thread::{State, Thread};
+use crate::ipc::endpoint::Endpoint;
+use crate::ipc::record::{CallRecord, CallState, Record, SentCaps, Waiter};
+use crate::ipc::ring::Ring;
+use crate::platform::{Platform, RingArea};
+use crate::slab::{Id, Slab};
+use capos_abi::message::{DeliveryHeader, MAX_CAPS, delivery_flag};
+use capos_abi::ring::{Completion, completion_flag, kind};
+use capos_abi::status::{self, transfer};
+
+/// Bytes of the header before a delivered message.
+pub(super) const HEADER_BYTES: u32 = size_of::<DeliveryHeader>() as u32;
+/// Bytes of a handle before a message.
+pub(super) const HANDLE_BYTES: u32 = size_of::<capos_abi::handle::Handle>() as u32;
+/// Completions of a delivery: itself, and the notice that its caller is gone.
+const DELIVERY_COMPLETIONS: u32 = 2;
+
+impl<P: Platform> Kernel<P> {
+    /// Takes one queued call, or one notice of an unreferenced origin, into this RECV; false if there is none or no room.
+    pub(crate) fn pull_one(&mut self, receiver: Waiter) -> bool {
+        let ring = &self.threads[receiver.thread].ring;
+        let Record::Receive(receive) = ring.record(receiver.tag) else { return false };
+        let (endpoint, slot) = (receive.endpoint, free_slot(ring, receiver.tag));
+        if self.pull_notice(endpoint, receiver) {
+            return true;
+        }
+        let (Some(call), Some(slot)) = (self.endpoints[endpoint].first, slot) else { return false };
+        self.unlink_call(endpoint, call);
+        self.deliver(call, receiver, slot);
+        true
+    }
+
+    /// Whether calls or notices wait for this RECV.
+    pub(crate) fn has_work(&self, receiver: Waiter) -> bool {
+        let server = &self.threads[receiver.thread];
+        let Record::Receive(receive) = server.ring.record(receiver.tag) else { return false };
+        let endpoint = &self.endpoints[receive.endpoint];
+        endpoint.first.is_some() || endpoint.unreferenced.iter().any(|notice| notice.process == server.process)
+    }
+
+    /// Moves a call that is in no queue into a free slot, or refuses it if its capabilities cannot be transferred.
+    #[inline(never)]
+    pub(super) fn deliver(&mut self, call: Waiter, receiver: Waiter, slot: u16) {
+        let caller = &mut self.threads[call.thread];
+        let source = caller.ring.area;
+        let Some(Record::Call(record)) = caller.ring.record_mut(call.tag) else { return };
+        record.state = CallState::Delivered { receiver, slot };
+        let (header, segment, carried) = (header_of(record), record.segment, record.caps);
+        let server = &mut self.threads[receiver.thread];
+        let target = server.ring.area;
+        let Some(Record::Receive(receive)) = server.ring.record_mut(receiver.tag) else { return };
+        let (user_data, start) = (receive.user_data, receive.pool_offset + u32::from(slot) * receive.slot_bytes);
+        let generation = receive.occupy(slot, call);
+        let reserved = server.ring.positions.reserve(DELIVERY_COMPLETIONS);
+        debug_assert!(reserved, "a free slot has room for its completions");
+        let prefix = HEADER_BYTES + u32::from(carried) * HANDLE_BYTES;
+        self.stay.spend(cost::TRANSFER + segment.bytes / cost::BYTES_PER_INSTRUCTION);
+        self.platform.write_arena_words(target, start, header);
+        self.platform.copy_arena(source, segment.offset, target, start + prefix, segment.bytes);
+        let completion = Completion {
+            user_data,
+            bytes: prefix + segment.bytes,
+            kind: kind::DELIVERY,
+            caps: carried,
+            tag: receiver.tag,
+            slot,
+            value: token(generation, receiver.tag, slot),
+            ..Completion::default()
+        };
+        if carried > 0 {
+            self.deliver_caps(call, receiver, start + HEADER_BYTES, &completion);
+        } else if server.complete(&mut self.platform, receiver.thread.index(), &completion) {
+            self.hand_over(receiver.thread);
+        }
+    }
+
+    /// Ends the delivery of a call that carries capabilities: their handles go to `place` in the server's arena, or the call is
+    /// refused.
+    #[inline(never)]
+    fn deliver_caps(&mut self, call: Waiter, receiver: Waiter, place: u32, completion: &Completion) {
+        let (from, server) = (self.threads[call.thread].process, &self.threads[receiver.thread]);
+        let Record::Receive(receive) = server.ring.record(receiver.tag) else { return };
+        let (to, accepted, target) = (server.process, receive.accepted, server.ring.area);
+        match self.hand_caps(call, (from, to), accepted, (target, place)) {
+            Ok((caps, flags)) => {
+                self.complete(receiver.thread, &Completion { flags, ..*completion });
+                self.end_moved(from, &caps, Some(call));
+            }
+            Err(refusal) => self.refuse_delivery(call, receiver, completion.slot, refusal),
+        }
+    }
+
+    /// Hands the capabilities that a call carries to the server: their handles go where `place` says. Also gives the flags
+    /// of the completion that tells of them.
+    fn hand_caps(
+        &mut self,
+        call: Waiter,
+        (from, to): (Id<Process>, Id<Process>),
+        accepted: u8,
+        place: (RingArea, u32),
+    ) -> Result<(SentCaps, u16), Refusal> {
+        let caps = self.threads[call.thread].ring.carried(call.tag).ok_or(status::BAD_CAPABILITY)?;
+        let count = u32::from(caps.len());
+        if caps.len() > accepted {
+            return Err(Refusal { status: status::NOT_ACCEPTED, value: accepted.into() });
+        }
+        if self.reserve_handles(to, count).is_err() {
+            return Err(status::NOT_ACCEPTED.into());
+        }
+        let received = self.transfer(from, to, &caps).inspect_err(|_| self.unreserve_handles(to, count))?;
+        self.platform.write_arena(place.0, place.1, received.handles.get(..count as usize).unwrap_or_default());
+        Ok((caps, received.flags()))
+    }
+
+    /// Ends a call whose capabilities could not be handed over; its slot is free again.
+    fn refuse_delivery(&mut self, call: Waiter, receiver: Waiter, slot: u16, refusal: Refusal) {
+        let ring = &mut self.threads[receiver.thread].ring;
+        ring.positions.unreserve(DELIVERY_COMPLETIONS);
+        if let Some(Record::Receive(receive)) = ring.record_mut(receiver.tag) {
+            receive.vacate(slot);
+        }
+        self.end_call(call, refusal.status, refusal.value);
+    }
+
+    /// Ends what its sender was doing with capabilities that have moved, but not the call that carried them. Only when their
+    /// message has arrived: what ends may be the reception or the call that it belongs to.
+    pub(super) fn end_moved(&mut self, from: Id<Process>, caps: &SentCaps, carrier: Option<Waiter>) {
+        caps.moved().for_each(|handle| self.end_operations(from, handle, carrier));
+    }
+
+    /// Copies or moves capabilities into reserved slots of another process: all of them, or none. [`Self::end_moved`] follows.
+    pub(super) fn transfer(
+        &mut self,
+        from: Id<Process>,
+        to: Id<Process>,
+        caps: &SentCaps,
+    ) -> Result<Received, Refusal> {
+        let mut received = Received { handles: [0; MAX_CAPS], own: false };
+        let sender = &self.processes[from].handles;
+        if let Some(stale) = caps.as_slice().iter().position(|&h| h != 0 && sender.any_index_of(h).is_none()) {
+            return Err(refused(stale, transfer::STALE));
+        }
+        if let Some(confined) = self.confined_to(from, caps, to) {
+            return Err(refused(confined, transfer::CONFINED));
+        }
+        for (i, (place, &handle)) in received.handles.iter_mut().zip(caps.as_slice()).enumerate() {
+            let Some(index) = self.processes[from].handles.any_index_of(handle) else {
+                self.unreserve_handles(to, 1);
+                continue;
+            };
+            let source = SlotRef { process: from, index };
+            received.own |= self.is_minted_by(source, to);
+            let arrived = if caps.is_moved(i) { self.move_slot(source, to) } else { self.copy_slot(source, to) };
+            if let Some(slot) = arrived
+                && caps.is_confined(i)
+            {
+                self.processes[to].handles.confine(slot.index);
+            }
+            *place = arrived.map_or(0, |slot| self.handle_of(slot));
+        }
+        Ok(received)
+    }
+
+    /// Whether a slot holds an object that this process minted.
+    fn is_minted_by(&self, slot: SlotRef, minter: Id<Process>) -> bool {
+        let capability = self.processes[slot.process].handles.slot(slot.index).and_then(|slot| slot.capability());
+        matches!(capability, Some(Capability { object: Object::Served(served), .. }) if served.minter == Some(minter))
+    }
+
+    fn copy_slot(&mut self, source: SlotRef, to: Id<Process>) -> Option<SlotRef> {
+        let capability = *self.processes[source.process].handles.slot(source.index)?.capability()?;
+        Some(self.insert_derived(source, to, capability))
+    }
+
+    /// The receiver's slot takes the place of the sender's in the grant tree.
+    fn move_slot(&mut self, source: SlotRef, to: Id<Process>) -> Option<SlotRef> {
+        let capability = *self.processes[source.process].handles.slot(source.index)?.capability()?;
+        let arrived = self.insert_root(to, capability);
+        grant::replace(&mut self.processes, source, arrived);
+        if matches!(capability.object, Object::Memory(_)) {
+            self.reattribute_mappings(source, Some(arrived));
+        }
+        self.release_slot(source);
+        Some(arrived)
+    }
+
+    /// Locks or unlocks the slots of capabilities that are moved.
+    pub(super) fn lock_moved(&mut self, process: Id<Process>, caps: &SentCaps, locked: bool) {
+        let Some(entry) = self.processes.get_mut(process) else { return };
+        for handle in caps.moved() {
+            if let Some(index) = entry.handles.any_index_of(handle)
+                && let Some(slot) = entry.handles.slot_mut(index)
+            {
+                slot.locked = locked;
+            }
+        }
+    }
+}
+
+/// Capabilities as their receiver holds them.
+pub(super) struct Received {
+    /// Its handles, in the order of the message; 0 for none.
+    pub handles: [u64; MAX_CAPS],
+    /// Whether the receiver has minted one of them.
+    own: bool,
+}
+
+impl Received {
+    /// What the completion says of them.
+    pub fn flags(&self) -> u16 {
+        if self.own { completion_flag::OWN_OBJECT } else { 0 }
+    }
+}
+
+/// A receiver of this endpoint that is blocked in `cap_enter` and has a free slot; the next search starts behind it.
+#[inline(always)]
+pub(super) fn blocked_receiver(threads: &Slab<Thread>, endpoint: &mut Endpoint) -> Option<(Waiter, u16)> {
+    for (at, &receiver) in endpoint.receivers.iter().enumerate() {
+        let server = &threads[receiver.thread];
+        if matches!(server.state, State::Blocked(_))
+            && let Some(slot) = free_slot(&server.ring, receiver.tag)
+        {
+            if endpoint.receivers.len() > 1 {
+                endpoint.rotate_receivers(at + 1);
+            }
+            return Some((receiver, slot));
+        }
+    }
+    None
+}
+
+/// A free slot of a RECV's pool, if its ring has room for the completions of a delivery.
+#[inline]
+fn free_slot(ring: &Ring, tag: u16) -> Option<u16> {
+    match ring.record(tag) {
+        Record::Receive(receive) if ring.positions.free_completions() >= DELIVERY_COMPLETIONS => receive.free_slot(),
+        _ => None,
+    }
+}
+
+#[inline]
+fn header_of(call: &CallRecord) -> [u64; 8] {
+    let [first, second] = call.identity.session;
+    let flags = if call.spilled { delivery_flag::SPILLED } else { 0 };
+    let lengths = u64::from(call.segment.bytes)
+        | u64::from(call.method) << 32
+        | u64::from(call.caps) << 48
+        | u64::from(flags) << 56;
+    [
+        call.granted_interface,
+        call.key,
+        call.called_interface,
+        lengths,
+        u64::from(call.result.bytes) | u64::from(call.identity.disclosed) << 32,
+        call.deadline,
+        first,
+        second,
+    ]
+}
+
+/// The token that names a delivered call: generation of the slot, tag of the RECV, slot.
+fn token(generation: u32, tag: u16, slot: u16) -> u64 {
+    u64::from(generation) << 32 | u64::from(tag) << 16 | u64::from(slot)
+}
+
+/// Takes a token apart.
+pub(super) fn parse_token(token: u64) -> (u32, u16, u16) {
+    ((token >> 32) as u32, (token >> 16) as u16, token as u16)
+}

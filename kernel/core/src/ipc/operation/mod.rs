@@ -1,0 +1,99 @@
+//! The operations of the ring, one file each. Each checks its entry whole, then acts.
+mod call;
+mod cancel;
+mod deliver;
+mod receive;
+mod release;
+mod reply;
+mod signal;
+mod wait;
+
+pub use call::refused;
+
+use crate::Kernel;
+use crate::ipc::enter::Caller;
+use crate::ledger::Exhausted;
+use crate::memory::frame::OutOfFrames;
+use crate::platform::Platform;
+use crate::slab::OutOfHeap;
+use capos_abi::ring::{Submission, op};
+use capos_abi::status::{self, Status, resource};
+
+/// What came of an entry that was accepted.
+pub enum Step {
+    /// It is done.
+    Done(Done),
+    /// It has a pending record and will complete later.
+    Pending,
+    /// It is not done: the same entry goes on in the next stay.
+    Again,
+}
+
+/// Fields of a successful completion.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Done {
+    /// Bytes of the result.
+    pub bytes: u32,
+    /// Capabilities in it.
+    pub caps: u8,
+    /// By operation.
+    pub value: u64,
+}
+
+/// Why an entry was refused; nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Status of the completion.
+    pub status: Status,
+    /// Its `value`.
+    pub value: u64,
+}
+
+impl From<Status> for Refusal {
+    fn from(status: Status) -> Self {
+        Self { status, value: 0 }
+    }
+}
+
+impl From<Exhausted> for Refusal {
+    fn from(exhausted: Exhausted) -> Self {
+        let remaining = exhausted.remaining.min((1 << status::REMAINDER_BITS) - 1);
+        Self { status: status::EXHAUSTED, value: u64::from(exhausted.resource) << status::REMAINDER_BITS | remaining }
+    }
+}
+
+impl From<OutOfFrames> for Refusal {
+    fn from(_: OutOfFrames) -> Self {
+        Exhausted { resource: resource::MACHINE_FRAMES, remaining: 0 }.into()
+    }
+}
+
+impl From<OutOfHeap> for Refusal {
+    fn from(_: OutOfHeap) -> Self {
+        OutOfFrames.into()
+    }
+}
+
+impl<P: Platform> Kernel<P> {
+    /// Runs one entry of a thread's ring.
+    #[inline]
+    pub(crate) fn operate(&mut self, caller: &Caller, entry: &Submission) -> Result<Step, Refusal> {
+        let thread = caller.thread;
+        match entry.op {
+            op::NOP => Ok(Step::Done(Done::default())),
+            op::CALL => self.call(caller, entry),
+            op::RECV => self.receive(thread, entry),
+            op::RETURN => self.reply(caller, entry),
+            op::CANCEL => self.cancel(thread, entry),
+            op::RELEASE => self.release_handle(thread, entry),
+            op::WAIT => self.wait(caller, entry),
+            op::SIGNAL => self.signal(caller, entry),
+            _ => Err(status::BAD_OPCODE.into()),
+        }
+    }
+
+    /// Checks that an entry has no flags but these.
+    fn check_flags(entry: &Submission, allowed: u16) -> Result<(), Refusal> {
+        if entry.flags & !allowed != 0 { Err(status::BAD_FLAGS.into()) } else { Ok(()) }
+    }
+}

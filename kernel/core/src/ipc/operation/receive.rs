@@ -1,0 +1,61 @@
+//! RECV: opens a pool of slots for the calls of an endpoint.
+use super::deliver::HEADER_BYTES;
+use super::{Refusal, Step};
+use crate::Kernel;
+use crate::authority::capability::Object;
+use crate::execution::thread::Thread;
+use crate::ipc::endpoint::MAX_RECEIVERS;
+use crate::ipc::record::{MAX_POOL_SLOTS, PoolSlot, PoolSlotState, ReceiveRecord, Record, Waiter};
+use crate::platform::Platform;
+use crate::slab::{Id, OutOfHeap};
+use alloc::vec::Vec;
+use capos_abi::ring::Submission;
+use capos_abi::status;
+
+impl<P: Platform> Kernel<P> {
+    #[inline(never)]
+    pub(super) fn receive(&mut self, thread: Id<Thread>, entry: &Submission) -> Result<Step, Refusal> {
+        Self::check_flags(entry, 0)?;
+        let process = self.threads[thread].process;
+        let capability = self.processes[process].handles.get(entry.handle).ok_or(status::STALE)?;
+        let Object::Endpoint(endpoint) = capability.object else { return Err(status::WRONG_INTERFACE.into()) };
+        if self.endpoints[endpoint].ledger.is_none() {
+            return Err(status::STALE.into());
+        }
+        if self.endpoints[endpoint].receivers.len() == MAX_RECEIVERS {
+            return Err(status::BAD_STATE.into());
+        }
+        let accepted = entry.caps >> 4;
+        if entry.arg == 0 || entry.arg > MAX_POOL_SLOTS {
+            return Err(status::BAD_ARGUMENT.into());
+        }
+        let needed = HEADER_BYTES + u32::from(accepted) * 8 + self.endpoints[endpoint].max_message_bytes;
+        if entry.result_bytes < needed {
+            return Err(status::TOO_BIG.into());
+        }
+        let pool_bytes = u32::try_from(entry.arg * u64::from(entry.result_bytes)).map_err(|_| status::BAD_RANGE)?;
+        let ring = &self.threads[thread].ring;
+        ring.area.range(entry.message_offset, entry.result_bytes).ok_or(status::BAD_RANGE)?;
+        let pool = ring.area.range(entry.message_offset, pool_bytes).ok_or(status::BAD_RANGE)?;
+        self.threads[thread].ring.check_tag(entry.tag)?;
+        let mut slots = Vec::new();
+        slots.try_reserve_exact(entry.arg as usize).map_err(|_| OutOfHeap)?;
+        self.endpoints[endpoint].receivers.try_reserve(1).map_err(|_| OutOfHeap)?;
+        slots.resize(entry.arg as usize, PoolSlot { generation: 0, state: PoolSlotState::Free });
+        let record = ReceiveRecord {
+            handle: entry.handle,
+            user_data: entry.user_data,
+            endpoint,
+            pool_offset: pool.offset,
+            slot_bytes: entry.result_bytes,
+            accepted,
+            slots,
+            free: (1 << entry.arg) - 1,
+        };
+        self.endpoints[endpoint].receivers.push(Waiter { thread, tag: entry.tag });
+        self.retain(Object::Endpoint(endpoint));
+        self.threads[thread].has_work = true;
+        self.threads[thread].ring.start(entry.tag, Record::Receive(record));
+        Ok(Step::Pending)
+    }
+}

@@ -1,0 +1,195 @@
+//! RETURN: answers a delivered call.
+use super::call::{message_range, segment_of};
+use super::deliver::{HANDLE_BYTES, parse_token};
+use super::{Done, Refusal, Step};
+use crate::Kernel;
+use crate::execution::stay::cost;
+use crate::execution::thread::{EndedCall, Thread};
+use crate::ipc::enter::Caller;
+use crate::ipc::record::{PoolSlotState, Record, SentCaps, Waiter};
+use crate::ipc::ring::Ring;
+use crate::platform::{ArenaRange, Platform};
+use crate::slab::Id;
+use capos_abi::ring::{Completion, Submission, completion_flag, flag, kind};
+use capos_abi::status;
+
+/// The end of a call, without what only its record knows.
+const OK: Completion = Completion {
+    user_data: 0,
+    status: status::OK,
+    bytes: 0,
+    kind: kind::DONE,
+    caps: 0,
+    flags: 0,
+    tag: 0,
+    slot: 0,
+    value: 0,
+};
+
+impl<P: Platform> Kernel<P> {
+    #[inline(never)]
+    pub(super) fn reply(&mut self, server: &Caller, entry: &Submission) -> Result<Step, Refusal> {
+        Self::check_flags(entry, flag::QUIET | flag::EXCEPTION | flag::SPILLED)?;
+        let segment = segment_of(message_range(server.area, entry)?, entry.caps & 15);
+        let call = self.delivered_call(server.thread, entry.arg)?;
+        if entry.flags & flag::EXCEPTION != 0 {
+            self.return_exception(server, call, segment);
+        } else if entry.caps & 15 != 0 || entry.flags & flag::SPILLED != 0 {
+            return self.return_with_caps(server, call, segment, entry);
+        } else {
+            self.return_result(server, call, segment, 0, 0)?;
+        }
+        self.vacate_slot(server.thread, entry.arg);
+        Ok(Step::Done(Done::default()))
+    }
+
+    /// The call that a token names, which nobody has answered yet.
+    #[inline]
+    fn delivered_call(&mut self, server: Id<Thread>, token: u64) -> Result<Waiter, Refusal> {
+        let (generation, tag, slot) = parse_token(token);
+        let Some(Record::Receive(receive)) = self.threads[server].ring.record_mut(tag) else {
+            return Err(status::TOO_LATE.into());
+        };
+        let place = receive.slots.get(usize::from(slot)).filter(|place| place.generation == generation);
+        match place.ok_or(status::TOO_LATE)?.state {
+            PoolSlotState::Call(call) => Ok(call),
+            PoolSlotState::Free => Err(status::TOO_LATE.into()),
+            PoolSlotState::Abandoned => {
+                receive.vacate(slot);
+                Err(status::CALLER_GONE.into())
+            }
+        }
+    }
+
+    /// The call that a token names is over: its slot is free, and no notice can come any more.
+    #[inline]
+    fn vacate_slot(&mut self, server: Id<Thread>, token: u64) {
+        let (_, tag, slot) = parse_token(token);
+        let ring = &mut self.threads[server].ring;
+        ring.positions.unreserve(1);
+        if let Some(Record::Receive(receive)) = ring.record_mut(tag) {
+            receive.vacate(slot);
+        }
+    }
+
+    /// Ends a call with its result, before which stand so many handles.
+    #[inline(always)]
+    fn return_result(
+        &mut self,
+        server: &Caller,
+        call: Waiter,
+        segment: ArenaRange,
+        caps: u8,
+        flags: u16,
+    ) -> Result<(), Refusal> {
+        let caller = &mut self.threads[call.thread];
+        let target = room_for(&caller.ring, call.tag, caps, segment)?;
+        let cap_bytes = u32::from(caps) * HANDLE_BYTES;
+        self.stay.spend(cost::TRANSFER + segment.bytes / cost::BYTES_PER_INSTRUCTION);
+        let to = target.offset + cap_bytes;
+        self.platform.copy_arena(server.area, segment.offset, caller.ring.area, to, segment.bytes);
+        let end = Completion { bytes: cap_bytes + segment.bytes, caps, flags, ..OK };
+        let ended = caller.end_call(&mut self.platform, call, end);
+        self.clean_up(call, ended);
+        Ok(())
+    }
+
+    /// Ends a call with a result that carries capabilities.
+    #[inline(never)]
+    fn return_with_caps(
+        &mut self,
+        server: &Caller,
+        call: Waiter,
+        segment: ArenaRange,
+        entry: &Submission,
+    ) -> Result<Step, Refusal> {
+        let (caps, flags) = self.return_caps(server, call, segment, entry)?;
+        self.return_result(server, call, segment, caps.len(), flags)?;
+        self.vacate_slot(server.thread, entry.arg);
+        self.end_moved(server.process, &caps, None);
+        Ok(Step::Done(Done::default()))
+    }
+
+    /// Hands the capabilities of a result to the caller: their handles stand before it. Also gives the flags of the completion
+    /// that tells of them.
+    fn return_caps(
+        &mut self,
+        server: &Caller,
+        call: Waiter,
+        segment: ArenaRange,
+        entry: &Submission,
+    ) -> Result<(SentCaps, u16), Refusal> {
+        let caller = &self.threads[call.thread];
+        let result = room_for(&caller.ring, call.tag, entry.caps & 15, segment)?;
+        let caps = self.sent_caps(server.thread, segment, entry.caps & 15)?;
+        let Record::Call(record) = caller.ring.record(call.tag) else { return Err(status::CALLER_GONE.into()) };
+        let (to, target) = (caller.process, caller.ring.area);
+        let mut flags = 0;
+        if entry.flags & flag::SPILLED != 0 {
+            self.check_large(server.process, &caps, record.endpoint)?;
+            flags = completion_flag::SPILLED;
+        }
+        let received = self.transfer(server.process, to, &caps)?;
+        let handles = received.handles.get(..usize::from(caps.len())).unwrap_or_default();
+        self.platform.write_arena(target, result.offset, handles);
+        Ok((caps, flags | received.flags()))
+    }
+
+    /// An exception that does not fit arrives without its message.
+    #[inline(never)]
+    fn return_exception(&mut self, server: &Caller, call: Waiter, segment: ArenaRange) {
+        let caller = &mut self.threads[call.thread];
+        let Record::Call(record) = caller.ring.record(call.tag) else { return };
+        let result = record.result;
+        let bytes = if segment.bytes <= result.bytes { segment.bytes } else { 0 };
+        self.stay.spend(cost::TRANSFER + bytes / cost::BYTES_PER_INSTRUCTION);
+        self.platform.copy_arena(server.area, segment.offset, caller.ring.area, result.offset, bytes);
+        let ended = caller.end_call(&mut self.platform, call, Completion { status: status::EXCEPTION, bytes, ..OK });
+        self.clean_up(call, ended);
+    }
+
+    /// Ends a call that is in no queue and no slot any more, without a result.
+    pub(crate) fn end_call(&mut self, call: Waiter, status: i32, value: u64) {
+        let ended = self.threads[call.thread].end_call(&mut self.platform, call, Completion { status, value, ..OK });
+        self.clean_up(call, ended);
+    }
+
+    /// What a call that has ended leaves: perhaps a caller that can run, handles, its hold on the endpoint.
+    #[inline(always)]
+    fn clean_up(&mut self, call: Waiter, ended: Option<EndedCall>) {
+        let Some(ended) = ended else { return };
+        if ended.wakes {
+            self.hand_over(call.thread);
+        }
+        if ended.unused > 0 || ended.carried > 0 {
+            self.settle_caps(call, ended.unused, ended.carried);
+        }
+        self.release_endpoint(ended.endpoint);
+    }
+
+    /// A call that is over needs no handles any more, and locks none of those that it carried.
+    #[cold]
+    fn settle_caps(&mut self, call: Waiter, unused: u8, carried: u8) {
+        let caller = &self.threads[call.thread];
+        let (process, caps) = (caller.process, caller.ring.carried(call.tag));
+        self.unreserve_handles(process, u32::from(unused));
+        if carried > 0
+            && let Some(caps) = caps
+        {
+            self.lock_moved(process, &caps, false);
+        }
+    }
+}
+
+/// Where the result of a call goes, if it fits there.
+#[inline]
+fn room_for(ring: &Ring, tag: u16, carried: u8, segment: ArenaRange) -> Result<ArenaRange, Refusal> {
+    let Record::Call(call) = ring.record(tag) else { return Err(status::CALLER_GONE.into()) };
+    if carried > call.accepted {
+        return Err(Refusal { status: status::NOT_ACCEPTED, value: call.accepted.into() });
+    }
+    if u32::from(carried) * HANDLE_BYTES + segment.bytes > call.result.bytes {
+        return Err(Refusal { status: status::TOO_BIG, value: u64::from(call.result.bytes) });
+    }
+    Ok(call.result)
+}

@@ -1,0 +1,63 @@
+//! WAIT: takes bits of a notification, now or when they are set.
+use super::{Done, Refusal, Step};
+use crate::Kernel;
+use crate::authority::capability::Object;
+use crate::execution::process::Process;
+use crate::execution::thread::Thread;
+use crate::ipc::enter::Caller;
+use crate::ipc::notification::{Bits, Notification};
+use crate::ipc::record::{Record, WaitRecord, Waiter};
+use crate::platform::Platform;
+use crate::slab::{Id, OutOfHeap};
+use capos_abi::ring::Submission;
+use capos_abi::status;
+
+impl<P: Platform> Kernel<P> {
+    #[inline(never)]
+    pub(super) fn wait(&mut self, caller: &Caller, entry: &Submission) -> Result<Step, Refusal> {
+        Self::check_flags(entry, 0)?;
+        let thread = caller.thread;
+        let notification = self.wait_target(caller.process, entry.handle)?;
+        if entry.arg == 0 && entry.deadline == 0 {
+            return Err(status::BAD_ARGUMENT.into());
+        }
+        self.threads[thread].ring.check_tag(entry.tag)?;
+        let bits = self.bits_mut(thread, notification);
+        let taken = bits.take(entry.arg);
+        if taken != 0 {
+            return Ok(Step::Done(Done { value: taken, ..Done::default() }));
+        }
+        if bits.is_full() {
+            return Err(status::BAD_STATE.into());
+        }
+        if !bits.wait(Waiter { thread, tag: entry.tag }, entry.arg) {
+            return Err(OutOfHeap.into());
+        }
+        if let Some(id) = notification {
+            self.notifications[id].references += 1;
+        }
+        let record =
+            WaitRecord { handle: entry.handle, user_data: entry.user_data, notification, deadline: entry.deadline };
+        self.threads[thread].ring.start(entry.tag, Record::Wait(record));
+        Ok(Step::Pending)
+    }
+
+    #[inline]
+    fn wait_target(&self, process: Id<Process>, handle: u64) -> Result<Option<Id<Notification>>, Refusal> {
+        if handle == 0 {
+            return Ok(None);
+        }
+        match self.processes[process].handles.get(handle).ok_or(status::STALE)?.object {
+            Object::Notification(id) if self.notifications[id].ledger.is_none() => Err(status::STALE.into()),
+            Object::Notification(id) => Ok(Some(id)),
+            _ => Err(status::WRONG_INTERFACE.into()),
+        }
+    }
+
+    fn bits_mut(&mut self, thread: Id<Thread>, notification: Option<Id<Notification>>) -> &mut Bits {
+        match notification {
+            None => &mut self.threads[thread].bits,
+            Some(id) => &mut self.notifications[id].bits,
+        }
+    }
+}

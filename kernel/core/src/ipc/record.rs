@@ -1,0 +1,273 @@
+//! Pending records: operations of a ring that have started and not completed.
+use crate::authority::session::Identity;
+use crate::execution::process::Process;
+use crate::execution::thread::Thread;
+use crate::ipc::endpoint::Endpoint;
+use crate::ipc::notification::Notification;
+use crate::platform::ArenaRange;
+use crate::slab::Id;
+use alloc::vec::Vec;
+use capos_abi::handle::Handle;
+use capos_abi::message::MAX_CAPS;
+use capos_abi::ring::{COMPLETION_ENTRIES, RECEIVE_HEADROOM};
+
+/// Names a pending record: whose ring, which tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiter {
+    /// The thread whose ring it is.
+    pub thread: Id<Thread>,
+    /// The record's tag.
+    pub tag: u16,
+}
+
+/// A pending operation.
+pub enum Record {
+    /// The tag is free.
+    Free,
+    /// A call to a served object.
+    Call(CallRecord),
+    /// A running RECV.
+    Receive(ReceiveRecord),
+    /// A WAIT.
+    Wait(WaitRecord),
+    /// A kernel object's method that answers later.
+    Method(MethodRecord),
+}
+
+/// Capabilities that travel with a message: the sender's handles.
+#[derive(Clone, Copy)]
+pub struct SentCaps {
+    handles: [Handle; MAX_CAPS],
+    len: u8,
+    moved: u16,
+    confined: u16,
+}
+
+impl SentCaps {
+    /// None.
+    pub const NONE: Self = Self { handles: [0; MAX_CAPS], len: 0, moved: 0, confined: 0 };
+
+    /// Adds a handle; those beyond the limit are dropped (the entry's nibble cannot ask for more).
+    pub fn push(&mut self, handle: Handle, moved: bool, confined: bool) {
+        if let Some(place) = self.handles.get_mut(usize::from(self.len)) {
+            *place = handle;
+            self.moved |= u16::from(moved) << self.len;
+            self.confined |= u16::from(confined) << self.len;
+            self.len += 1;
+        }
+    }
+
+    /// The handles.
+    pub fn as_slice(&self) -> &[Handle] {
+        self.handles.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    /// The handles that are moved.
+    pub fn moved(&self) -> impl Iterator<Item = Handle> {
+        self.as_slice().iter().enumerate().filter(|(i, _)| self.is_moved(*i)).map(|(_, &handle)| handle)
+    }
+
+    /// Whether the handle at this place is moved.
+    pub fn is_moved(&self, index: usize) -> bool {
+        self.moved >> index & 1 == 1
+    }
+
+    /// Whether the capability at this place is to stay in the receiver's session.
+    pub fn is_confined(&self, index: usize) -> bool {
+        self.confined >> index & 1 == 1
+    }
+
+    /// How many.
+    pub fn len(&self) -> u8 {
+        self.len
+    }
+}
+
+/// Where a call to a served object stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallState {
+    /// Waits at the endpoint, between these.
+    Queued {
+        /// Call before.
+        previous: Option<Waiter>,
+        /// Call behind.
+        next: Option<Waiter>,
+    },
+    /// Lies in this slot of a server's pool.
+    Delivered {
+        /// The server's RECV.
+        receiver: Waiter,
+        /// The slot.
+        slot: u16,
+    },
+}
+
+/// A call to a served object.
+pub struct CallRecord {
+    /// The caller's handle of the object.
+    pub handle: Handle,
+    /// Comes back in the completion.
+    pub user_data: u64,
+    /// Where it stands.
+    pub state: CallState,
+    /// Where it goes.
+    pub endpoint: Id<Endpoint>,
+    /// Key of the object.
+    pub key: u64,
+    /// The process that minted the object, if the object ends with it.
+    pub minter: Option<Id<Process>>,
+    /// Interface granted.
+    pub granted_interface: u64,
+    /// Interface called.
+    pub called_interface: u64,
+    /// Who calls.
+    pub identity: Identity,
+    /// Method called.
+    pub method: u16,
+    /// No completion on success.
+    pub quiet: bool,
+    /// The segment lies in sealed memory.
+    pub spilled: bool,
+    /// Capabilities accepted in the result; their slots are reserved.
+    pub accepted: u8,
+    /// The capnp segment, behind the capability descriptors.
+    pub segment: ArenaRange,
+    /// Where the result goes.
+    pub result: ArenaRange,
+    /// Absolute nanoseconds, 0 = none.
+    pub deadline: u64,
+    /// How many capabilities it carries; which ones stands in the ring's list.
+    pub caps: u8,
+}
+
+/// Slots of a RECV's pool at most: each takes two completions.
+pub const MAX_POOL_SLOTS: u64 = ((COMPLETION_ENTRIES - RECEIVE_HEADROOM) / 2) as u64;
+
+/// A slot of a RECV's pool.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolSlot {
+    /// Counts deliveries; part of the token.
+    pub generation: u32,
+    /// What lies in it.
+    pub state: PoolSlotState,
+}
+
+/// What lies in a slot of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolSlotState {
+    /// Nothing.
+    Free,
+    /// A call that the server has not answered; a completion is reserved for the cancel notice.
+    Call(Waiter),
+    /// A call whose caller is gone; the server has not answered it yet.
+    Abandoned,
+}
+
+/// A running RECV.
+pub struct ReceiveRecord {
+    /// The receiver's handle of the endpoint.
+    pub handle: Handle,
+    /// Comes back in every completion.
+    pub user_data: u64,
+    /// What it receives from.
+    pub endpoint: Id<Endpoint>,
+    /// Offset of the pool in the arena.
+    pub pool_offset: u32,
+    /// Bytes of a slot.
+    pub slot_bytes: u32,
+    /// Capabilities accepted with a call; so many handle slots are reserved for every free slot of the pool.
+    pub accepted: u8,
+    /// The slots.
+    pub slots: Vec<PoolSlot>,
+    /// Which of them are free, a bit for each.
+    pub free: u64,
+}
+
+impl ReceiveRecord {
+    /// A free slot.
+    #[inline]
+    pub fn free_slot(&self) -> Option<u16> {
+        (self.free != 0).then(|| self.free.trailing_zeros() as u16)
+    }
+
+    /// Puts a call into a free slot; the new generation of the slot.
+    #[inline]
+    pub fn occupy(&mut self, slot: u16, call: Waiter) -> u32 {
+        self.free &= !(1 << slot);
+        let Some(place) = self.slots.get_mut(usize::from(slot)) else { return 0 };
+        place.generation = place.generation.wrapping_add(1);
+        place.state = PoolSlotState::Call(call);
+        place.generation
+    }
+
+    /// The call in this slot was answered.
+    #[inline]
+    pub fn vacate(&mut self, slot: u16) {
+        if let Some(place) = self.slots.get_mut(usize::from(slot)) {
+            place.state = PoolSlotState::Free;
+            self.free |= 1 << slot;
+        }
+    }
+}
+
+const _: () = assert!(MAX_POOL_SLOTS < u64::BITS as u64, "a bit for each slot");
+
+/// A WAIT.
+pub struct WaitRecord {
+    /// The waiter's handle of the notification, 0 = its own bits.
+    pub handle: Handle,
+    /// Comes back in the completion.
+    pub user_data: u64,
+    /// What it waits for; `None`: the thread's own bits.
+    pub notification: Option<Id<Notification>>,
+    /// Absolute nanoseconds, 0 = none.
+    pub deadline: u64,
+}
+
+/// A method of a kernel object that answers later.
+pub struct MethodRecord {
+    /// The caller's handle of the object.
+    pub handle: Handle,
+    /// Comes back in the completion.
+    pub user_data: u64,
+    /// What it waits for.
+    pub target: MethodTarget,
+    /// Where the result goes.
+    pub result: ArenaRange,
+    /// Absolute nanoseconds, 0 = none.
+    pub deadline: u64,
+}
+
+/// What a pending method waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MethodTarget {
+    /// The end of a process.
+    Process(Id<Process>),
+    /// The end of a thread.
+    Thread(Id<Thread>),
+    /// A fault of a process.
+    Faults(Id<Process>),
+}
+
+impl Record {
+    /// The handle that the operation uses, 0 = none.
+    pub fn handle(&self) -> Handle {
+        match self {
+            Self::Free => 0,
+            Self::Call(call) => call.handle,
+            Self::Receive(receive) => receive.handle,
+            Self::Wait(wait) => wait.handle,
+            Self::Method(method) => method.handle,
+        }
+    }
+
+    /// Deadline in absolute nanoseconds, 0 = none.
+    pub fn deadline(&self) -> u64 {
+        match self {
+            Self::Free | Self::Receive(_) => 0,
+            Self::Call(call) => call.deadline,
+            Self::Wait(wait) => wait.deadline,
+            Self::Method(method) => method.deadline,
+        }
+    }
+}

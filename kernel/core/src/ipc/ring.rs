@@ -1,0 +1,201 @@
+//! A ring as the kernel sees it: its own positions, reservations and pending records. The memory lies behind [`Platform`].
+use crate::ipc::operation::Refusal;
+use crate::ipc::positions::Positions;
+use crate::ipc::record::{CallRecord, Record, SentCaps};
+use crate::platform::{Platform, RingArea};
+use crate::slab::OutOfHeap;
+use alloc::vec::Vec;
+use capos_abi::ring::{Completion, PENDING_RECORDS, Submission, SubmissionHead, kind, op};
+use capos_abi::status;
+
+/// The kernel's side of a ring.
+pub struct Ring {
+    /// The shared memory.
+    pub area: RingArea,
+    /// Where it stands.
+    pub positions: Positions,
+    records: Vec<Record>,
+    /// The capabilities that pending calls carry, by tag; as long as the highest tag that ever carried one.
+    sent: Vec<SentCaps>,
+    with_deadline: u32,
+}
+
+impl Ring {
+    /// A fresh ring.
+    pub fn new(area: RingArea) -> Self {
+        Self { area, positions: Positions::default(), records: Vec::new(), sent: Vec::new(), with_deadline: 0 }
+    }
+
+    /// Starts the next submission before `tail` that is more than a NOP; NOPs before it are completed. `None` if there is none,
+    /// or no place for its completion.
+    #[inline]
+    pub fn next_submission(&mut self, platform: &mut impl Platform, tail: u32) -> Option<Submission> {
+        let mut position = self.positions.take_submission(tail)?;
+        let mut head = platform.submission_head(self.area, position);
+        if is_nop(head) {
+            (position, head) = self.complete_nops(platform, position, head, tail)?;
+        }
+        Some(platform.submission(self.area, position, head))
+    }
+
+    /// Completes the NOP at `position` and those behind it; position and head of the submission at which they end.
+    #[inline(never)]
+    fn complete_nops(
+        &mut self,
+        platform: &mut impl Platform,
+        mut position: u32,
+        mut head: SubmissionHead,
+        tail: u32,
+    ) -> Option<(u32, SubmissionHead)> {
+        // The machine's writes may go anywhere, as far as the compiler knows: what stays the same or is its own stands here.
+        let (area, mut positions) = (self.area, self.positions);
+        let next = loop {
+            let user_data = platform.submission_user_data(area, position);
+            let completion = Completion { user_data, tag: head.tag, kind: kind::DONE, ..Completion::default() };
+            platform.post(area, positions.take_completion(), &completion);
+            let Some(next) = positions.take_submission(tail) else { break None };
+            (position, head) = (next, platform.submission_head(area, next));
+            if !is_nop(head) {
+                break Some((position, head));
+            }
+        };
+        self.positions = positions;
+        next
+    }
+
+    /// Writes a completion into a reserved place. The program sees it with the next [`Self::publish`].
+    #[inline]
+    pub fn post(&mut self, platform: &mut impl Platform, completion: &Completion) {
+        platform.post(self.area, self.positions.take_completion(), completion);
+    }
+
+    /// Shows the program which submissions have started, and the completions.
+    #[inline]
+    pub fn publish(&self, platform: &mut impl Platform) {
+        platform.publish_submission_head(self.area, self.positions.submission_head);
+        self.publish_completions(platform);
+    }
+
+    /// Shows the program the completions.
+    #[inline]
+    pub fn publish_completions(&self, platform: &mut impl Platform) {
+        platform.publish_completion_tail(self.area, self.positions.completion_tail);
+    }
+
+    /// Whether this tag exists and is free.
+    pub fn is_free(&self, tag: u16) -> bool {
+        usize::from(tag) < PENDING_RECORDS && matches!(self.record(tag), Record::Free)
+    }
+
+    /// The record under this tag.
+    #[inline]
+    pub fn record(&self, tag: u16) -> &Record {
+        self.records.get(usize::from(tag)).unwrap_or(&Record::Free)
+    }
+
+    /// The record under this tag, if it is in use.
+    #[inline]
+    pub fn record_mut(&mut self, tag: u16) -> Option<&mut Record> {
+        self.records.get_mut(usize::from(tag))
+    }
+
+    /// Checks that this tag is free, and makes sure that [`Self::start`] with it will not need the heap.
+    #[inline]
+    pub fn check_tag(&mut self, tag: u16) -> Result<(), Refusal> {
+        match self.records.get(usize::from(tag)) {
+            Some(Record::Free) => Ok(()),
+            Some(_) => Err(status::BAD_TAG.into()),
+            None => self.grow(tag),
+        }
+    }
+
+    /// Makes room for the record of a tag that was never used.
+    #[cold]
+    fn grow(&mut self, tag: u16) -> Result<(), Refusal> {
+        if usize::from(tag) >= PENDING_RECORDS {
+            return Err(status::BAD_TAG.into());
+        }
+        let missing = (usize::from(tag) + 1).saturating_sub(self.records.len());
+        self.records.try_reserve(missing).map_err(|_| OutOfHeap)?;
+        (0..missing).for_each(|_| self.records.push(Record::Free));
+        Ok(())
+    }
+
+    /// Makes sure that [`Self::carry`] with this tag will not need the heap.
+    #[must_use]
+    pub fn prepare_to_carry(&mut self, tag: u16) -> bool {
+        let missing = (usize::from(tag) + 1).saturating_sub(self.sent.len());
+        if self.sent.try_reserve(missing).is_err() {
+            return false;
+        }
+        (0..missing).for_each(|_| self.sent.push(SentCaps::NONE));
+        true
+    }
+
+    /// Notes which capabilities the call under a prepared tag carries.
+    pub fn carry(&mut self, tag: u16, caps: &SentCaps) {
+        if let Some(place) = self.sent.get_mut(usize::from(tag)) {
+            *place = *caps;
+        }
+    }
+
+    /// The capabilities that the call under this tag carries, if it carries any.
+    pub fn carried(&self, tag: u16) -> Option<SentCaps> {
+        self.sent.get(usize::from(tag)).copied()
+    }
+
+    /// Stores a record under a tag that was checked.
+    #[inline(always)]
+    pub fn start(&mut self, tag: u16, record: Record) {
+        self.with_deadline += u32::from(record.deadline() != 0);
+        if let Some(place) = self.records.get_mut(usize::from(tag)) {
+            *place = record;
+        }
+    }
+
+    /// Takes the record of a call out; the tag is free again.
+    #[inline(always)]
+    pub fn end_call(&mut self, tag: u16) -> Option<CallRecord> {
+        let place = self.records.get_mut(usize::from(tag))?;
+        if !matches!(place, Record::Call(_)) {
+            return None;
+        }
+        let Record::Call(call) = core::mem::replace(place, Record::Free) else { return None };
+        self.with_deadline -= u32::from(call.deadline != 0);
+        Some(call)
+    }
+
+    /// Takes the record out; the tag is free again.
+    #[inline]
+    pub fn finish(&mut self, tag: u16) -> Record {
+        let record =
+            self.records.get_mut(usize::from(tag)).map_or(Record::Free, |r| core::mem::replace(r, Record::Free));
+        self.with_deadline -= u32::from(record.deadline() != 0);
+        record
+    }
+
+    /// Tags in use, or once in use.
+    pub fn tags(&self) -> core::ops::Range<u16> {
+        0..self.records.len() as u16
+    }
+
+    /// Whether a pending operation has a deadline.
+    #[inline]
+    pub fn has_deadlines(&self) -> bool {
+        self.with_deadline > 0
+    }
+
+    /// The earliest deadline of a pending operation.
+    pub fn earliest_deadline(&self) -> Option<u64> {
+        if self.with_deadline == 0 {
+            return None;
+        }
+        self.records.iter().map(Record::deadline).filter(|&d| d != 0).min()
+    }
+}
+
+/// Whether a submission with this head only completes.
+#[inline]
+fn is_nop(head: SubmissionHead) -> bool {
+    head.op == op::NOP && head.flags == 0
+}

@@ -1,0 +1,172 @@
+//! Making processes and threads. A thread's ring area is cleared in steps if one stay is too short for it.
+use crate::Kernel;
+use crate::authority::session::Session;
+use crate::execution::process::{Process, State as ProcessState};
+use crate::execution::schedule::account::{Account, Numbers};
+use crate::execution::stay::cost;
+use crate::execution::thread::{State, Thread};
+use crate::ipc::notification::Bits;
+use crate::ipc::operation::Refusal;
+use crate::ipc::ring::Ring;
+use crate::ledger::{Ledger, Resource};
+use crate::lifecycle::chore::Chore;
+use crate::memory::Access;
+use crate::memory::frame::FRAME_BYTES;
+use crate::memory::range::Kind;
+use crate::platform::{Platform, Registers, RingArea};
+use crate::slab::{Id, OutOfHeap};
+use alloc::vec::Vec;
+use capos_abi::status;
+
+impl<P: Platform> Kernel<P> {
+    /// A process whose object was charged.
+    pub(crate) fn new_process(
+        &mut self,
+        ledger: Id<Ledger>,
+        session: Id<Session>,
+        name: &str,
+    ) -> Result<Id<Process>, Refusal> {
+        self.prepare_chore()?;
+        self.processes.prepare()?;
+        let space = self.new_space(ledger)?;
+        let process = self.processes.insert(Process::new(ledger, session, space, name))?;
+        self.join_session(process, session);
+        Ok(process)
+    }
+
+    /// A thread with its ring mapped; it runs when its process does.
+    pub(crate) fn new_thread(
+        &mut self,
+        ledger: Id<Ledger>,
+        process: Id<Process>,
+        registers: Registers,
+        ring_bytes: u32,
+    ) -> Result<Id<Thread>, Refusal> {
+        if !self.processes[process].is_alive() {
+            return Err(status::BAD_STATE.into());
+        }
+        self.processes[process].threads.try_reserve(1).map_err(|_| OutOfHeap)?;
+        self.prepare_chore()?;
+        let pages = u64::from(ring_bytes) / FRAME_BYTES;
+        self.ledgers[ledger].charge(Resource::Threads, 1)?;
+        let charged = self.ledgers[ledger].charge(Resource::Frames, pages).map_err(Refusal::from);
+        let made = charged.and_then(|()| {
+            self.place_thread(ledger, process, registers, ring_bytes)
+                .inspect_err(|_| self.ledgers[ledger].refund(Resource::Frames, pages))
+        });
+        made.inspect_err(|_| self.ledgers[ledger].refund(Resource::Threads, 1))
+    }
+
+    /// Makes the thread that was charged: ring frames, mapping, context.
+    fn place_thread(
+        &mut self,
+        ledger: Id<Ledger>,
+        process: Id<Process>,
+        mut registers: Registers,
+        ring_bytes: u32,
+    ) -> Result<Id<Thread>, Refusal> {
+        let pages = u64::from(ring_bytes) / FRAME_BYTES;
+        self.processes[process].ranges.prepare()?;
+        self.stay.spend(self.processes[process].ranges.len() as u32 * cost::RECORD);
+        let address = self.processes[process].ranges.gap(u64::from(ring_bytes)).ok_or(OutOfHeap)?;
+        registers.ring_address = address;
+        let frame = self.frames.allocate_contiguous(pages)?;
+        let area = RingArea { frame, bytes: ring_bytes };
+        let made = self
+            .make_ring_tables(process, address, area)
+            .and_then(|()| self.store_thread(ledger, process, registers, area));
+        if made.is_err() {
+            if let Some(space) = self.processes[process].space {
+                self.unmap_pages(space, address, pages);
+            }
+            self.frames.free_contiguous(frame, pages);
+        }
+        made
+    }
+
+    /// Makes the page tables of a ring area: it is mapped without needing more.
+    fn make_ring_tables(&mut self, process: Id<Process>, address: u64, area: RingArea) -> Result<(), Refusal> {
+        let (mut at, end) = (address, address + u64::from(area.bytes));
+        while at < end {
+            at = self.make_tables(process, at, end)?;
+        }
+        Ok(())
+    }
+
+    fn store_thread(
+        &mut self,
+        ledger: Id<Ledger>,
+        process: Id<Process>,
+        registers: Registers,
+        area: RingArea,
+    ) -> Result<Id<Thread>, Refusal> {
+        let processor = self.quietest_processor();
+        let space = self.processes[process].space.ok_or(status::STALE)?;
+        let thread = self.threads.insert(Thread {
+            references: 1,
+            process,
+            space,
+            ledger,
+            charged: true,
+            state: State::Clearing,
+            ring: Ring::new(area),
+            ring_address: registers.ring_address,
+            bits: Bits::default(),
+            enter_deadline: 0,
+            timer_set: false,
+            has_work: false,
+            cursor: 0,
+            processor,
+            account: Account::new(Numbers::ORDINARY),
+            context: None,
+            code: 0,
+            fault: None,
+            waiters: Vec::new(),
+        })?;
+        let index = thread.index();
+        let fits = index < crate::MAX_THREADS
+            && self.timers.prepare(index as usize + 1)
+            && self.scheduler.prepare(index as usize + 1, self.platform.processors());
+        if !fits || !self.platform.create_context(index, &registers) {
+            self.threads.remove(thread);
+            return Err(OutOfHeap.into());
+        }
+        self.ledgers[ledger].references += 1;
+        let entry = &mut self.processes[process];
+        entry.ranges.set(registers.ring_address, registers.ring_address + u64::from(area.bytes), Kind::Ring);
+        entry.threads.push(thread);
+        entry.live_threads += 1;
+        if let Some(rest) = self.clear_ring(thread, 0) {
+            self.chores.push_back(rest);
+        }
+        Ok(thread)
+    }
+
+    /// Clears and maps the ring area of a new thread from this page on, as far as the stay allows; then the thread may run.
+    pub(crate) fn clear_ring(&mut self, id: Id<Thread>, first: u64) -> Option<Chore> {
+        let entry = self.threads.get(id).filter(|thread| thread.state == State::Clearing)?;
+        let (process, area, start) = (entry.process, entry.ring.area, entry.ring_address);
+        for page in first..u64::from(area.bytes) / FRAME_BYTES {
+            if self.stay.is_over() {
+                return Some(Chore::Clear(id, page));
+            }
+            let frame = area.frame.offset(page);
+            self.platform.zero_frame(frame);
+            self.stay.spend(FRAME_BYTES as u32 / cost::BYTES_PER_INSTRUCTION + cost::TABLE);
+            // Its page tables were made with the thread.
+            let _ = self.map_page(process, start + page * FRAME_BYTES, frame, Access::ReadWrite);
+        }
+        self.finish_ring(id);
+        None
+    }
+
+    /// The ring area of a new thread is clear and mapped: the thread runs when its process does.
+    fn finish_ring(&mut self, thread: Id<Thread>) {
+        let entry = &mut self.threads[thread];
+        self.platform.init_ring(entry.ring.area);
+        entry.state = State::Created;
+        if self.processes[entry.process].state == ProcessState::Running {
+            self.wake(thread);
+        }
+    }
+}

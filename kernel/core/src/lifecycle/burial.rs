@@ -1,0 +1,269 @@
+//! Putting away what ended: in steps, each as long as its stay allows (`chore`).
+//!
+//! Order of a process's death: its threads stop, their pending operations end and their rings go; then its handles, its memory,
+//! its page tables; then those who wait for it are told.
+use crate::Kernel;
+use crate::authority::capability::Object;
+use crate::authority::handle::SlotRef;
+use crate::authority::session::Session;
+use crate::execution::process::{Process, State as ProcessState};
+use crate::execution::stay::cost;
+use crate::execution::thread::{State, Thread};
+use crate::ipc::endpoint::Endpoint;
+use crate::ipc::record::Waiter;
+use crate::ledger::Resource;
+use crate::lifecycle::chore::Chore;
+use crate::memory::frame::{FRAME_BYTES, Frame};
+use crate::memory::range::{Kind, Range};
+use crate::memory::{Backing, MemoryObject};
+use crate::platform::{Platform, Space};
+use crate::slab::Id;
+use capos_abi::status;
+
+/// Pages unmapped between two flushes of stale translations.
+const UNMAP_BATCH: usize = 32;
+
+impl<P: Platform> Kernel<P> {
+    pub(crate) fn bury_thread(&mut self, id: Id<Thread>, first: u16, page: u64) -> Option<Chore> {
+        for tag in first..self.threads[id].ring.tags().end {
+            if self.stay.is_over() {
+                return Some(Chore::Thread(id, tag, page));
+            }
+            self.stay.spend(cost::RECORD);
+            self.abort(Waiter { thread: id, tag }, status::CANCELLED);
+        }
+        let left = self.free_ring(id, page);
+        if left.is_some() {
+            return left;
+        }
+        let entry = &mut self.threads[id];
+        let (process, code) = (entry.process, entry.code);
+        entry.state = State::Ended;
+        while let Some(waiter) = self.threads[id].waiters.pop() {
+            self.stay.spend(cost::ABORT);
+            self.answer_join(waiter, code);
+            if self.stay.is_over() {
+                return Some(Chore::Thread(id, self.threads[id].ring.tags().end, u64::MAX));
+            }
+        }
+        self.processes[process].threads.retain(|t| *t != id);
+        self.release(Object::Thread(id));
+        None
+    }
+
+    pub(crate) fn bury_calls(&mut self, id: Id<Endpoint>) -> Option<Chore> {
+        if !self.end_queued_calls(id, None) {
+            return Some(Chore::Endpoint(id));
+        }
+        self.release_endpoint(id);
+        None
+    }
+
+    pub(crate) fn bury_session(&mut self, id: Id<Session>) -> Option<Chore> {
+        if !self.end_session_step(id) {
+            return Some(Chore::Session(id));
+        }
+        self.release_session(id);
+        None
+    }
+
+    /// Unmaps and frees a thread's ring area from this page on.
+    fn free_ring(&mut self, id: Id<Thread>, page: u64) -> Option<Chore> {
+        let entry = &self.threads[id];
+        let (process, area, start, ledger) = (entry.process, entry.ring.area, entry.ring_address, entry.ledger);
+        let pages = u64::from(area.bytes) / FRAME_BYTES;
+        if page >= pages {
+            return None;
+        }
+        let batch = (pages - page).min(UNMAP_BATCH as u64);
+        if let Some(space) = self.processes[process].space {
+            self.unmap_pages(space, start + page * FRAME_BYTES, batch);
+        }
+        self.frames.free_contiguous(area.frame.offset(page), batch);
+        self.ledgers[ledger].refund(Resource::Frames, batch);
+        self.stay.spend(batch as u32 * cost::PAGE);
+        if page + batch < pages {
+            return Some(Chore::Thread(id, self.threads[id].ring.tags().end, page + batch));
+        }
+        self.processes[process].ranges.remove(start, start + u64::from(area.bytes));
+        None
+    }
+
+    pub(crate) fn bury_process(&mut self, id: Id<Process>, first: u32) -> Option<Chore> {
+        for slot in first..self.processes[id].handles.len() {
+            if self.stay.is_over() {
+                return Some(Chore::Process(id, slot));
+            }
+            if !self.end_minted_calls(id, slot) {
+                return Some(Chore::Process(id, slot));
+            }
+            self.bury_slot(SlotRef { process: id, index: slot });
+        }
+        let rest = Some(Chore::Process(id, self.processes[id].handles.len()));
+        while let Some(range) = self.processes[id].ranges.pop() {
+            self.stay.spend(cost::RANGE);
+            let reached = self.free_pages(id, &range, true);
+            if reached < range.end {
+                self.processes[id].ranges.push(Range { start: reached, ..range });
+                return rest;
+            }
+            self.remove_piece(id, &range.kind);
+        }
+        if !self.free_tables(id) || !self.answer_end(id) {
+            return rest;
+        }
+        self.release(Object::Process(id));
+        None
+    }
+
+    fn bury_slot(&mut self, slot: SlotRef) {
+        let is_used = self.processes[slot.process].handles.slot(slot.index).is_some_and(|s| s.capability().is_some());
+        self.stay.spend(if is_used { cost::SLOT } else { cost::RECORD });
+        if is_used {
+            self.release_slot(slot);
+        }
+    }
+
+    /// Nothing is left of a process but what it ended with: those who wait for it are told, as far as the stay allows; whether
+    /// all are.
+    fn answer_end(&mut self, id: Id<Process>) -> bool {
+        let entry = &mut self.processes[id];
+        let (ProcessState::Ending(outcome) | ProcessState::Ended(outcome)) = entry.state else { return true };
+        entry.state = ProcessState::Ended(outcome);
+        while !self.stay.is_over() {
+            let entry = &mut self.processes[id];
+            if let Some(waiter) = entry.fault_waiters.pop() {
+                self.abort(waiter, status::STALE);
+            } else if let Some(waiter) = entry.waiters.pop() {
+                self.stay.spend(cost::ABORT);
+                self.answer_wait(waiter, outcome);
+            } else {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Calls that wait for an object which ended with its minter are stale; whether all have ended.
+    fn end_minted_calls(&mut self, id: Id<Process>, slot: u32) -> bool {
+        let held = self.processes[id].handles.slot(slot).and_then(|s| s.capability());
+        match held.map(|c| c.object) {
+            Some(Object::Served(served)) if served.minter == Some(id) => {
+                self.end_queued_calls(served.endpoint, Some(id))
+            }
+            _ => true,
+        }
+    }
+
+    pub(crate) fn bury_memory(&mut self, id: Id<MemoryObject>) -> Option<Chore> {
+        self.memory.get(id)?;
+        if !self.free_memory(id) {
+            return Some(Chore::Memory(id));
+        }
+        if self.memory[id].references == 0 {
+            self.memory.remove(id);
+        }
+        None
+    }
+
+    /// Frees the frames of a memory object, as far as the stay allows; once all are free its payer is refunded.
+    pub(crate) fn free_memory(&mut self, id: Id<MemoryObject>) -> bool {
+        let object = &mut self.memory[id];
+        let pages = object.pages();
+        if let Backing::Anonymous(frames) = &mut object.backing {
+            while let Some(frame) = frames.pop() {
+                match frame {
+                    Some(frame) => self.frames.free(frame),
+                    None => self.frames.unreserve(1),
+                }
+                self.stay.spend(cost::PAGE / 2);
+                if self.stay.is_over() && !frames.is_empty() {
+                    return false;
+                }
+            }
+            object.backing = Backing::Gone;
+        }
+        if let Some(ledger) = object.ledger.take() {
+            self.ledgers[ledger].refund(Resource::Frames, pages);
+            self.refund_object(ledger);
+        }
+        true
+    }
+
+    /// Frees what a part of a range of this map stands for, as far as the stay allows; what is freed is reserved then. Whether
+    /// all of it is.
+    pub(crate) fn vacate(&mut self, process: Id<Process>, part: &Range) -> bool {
+        let Some(whole) = self.processes[process].ranges.find(part.start).copied() else { return true };
+        // A part of the map that has no room to be cut is freed in one go.
+        let may_stop = self.processes[process].ranges.prepare().is_ok();
+        let reached = self.free_pages(process, part, may_stop);
+        self.processes[process].ranges.set(part.start, reached, Kind::Reserved);
+        match u32::from(whole.start < part.start) + u32::from(reached < whole.end) {
+            0 => self.remove_piece(process, &whole.kind),
+            1 => {}
+            _ => self.add_piece(process, &whole.kind),
+        }
+        reached >= part.end
+    }
+
+    /// Unmaps the pages of a range, frees and refunds those of its own, as far as the stay allows; where it stopped.
+    fn free_pages(&mut self, process: Id<Process>, range: &Range, may_stop: bool) -> u64 {
+        let Some(space) = self.processes[process].space else { return range.end };
+        let is_private = match range.kind {
+            Kind::Reserved | Kind::Ring => return range.end,
+            Kind::Committed(_) => true,
+            Kind::Mapped { .. } => false,
+        };
+        let mut at = range.start;
+        while at < range.end {
+            let reached = self.unmap_batch(space, at, range.end, is_private);
+            if is_private {
+                let ledger = self.processes[process].ledger;
+                self.ledgers[ledger].refund(Resource::Frames, (reached - at) / FRAME_BYTES);
+            }
+            at = reached;
+            if may_stop && self.stay.is_over() {
+                break;
+            }
+        }
+        at
+    }
+
+    /// Unmaps up to [`UNMAP_BATCH`] mapped pages; frees their frames if they are private, and the reservations of those that were never
+    /// touched.
+    fn unmap_batch(&mut self, space: Space, start: u64, end: u64, is_private: bool) -> u64 {
+        let (mut batch, mut touched) = ([Frame(0); UNMAP_BATCH], 0);
+        let (mut at, mut first, mut last) = (start, end, start);
+        while let Some(place) = batch.get_mut(touched) {
+            let (reached, frame) = self.platform.unmap_next(space, at, end);
+            let looked_at = ((reached - at) / FRAME_BYTES).min(capos_abi::PAGE_BYTES / 8) as u32;
+            self.stay.spend(cost::PAGE + looked_at * cost::TABLE_ENTRY);
+            at = reached;
+            if let Some(frame) = frame {
+                (first, last) = (first.min(reached - FRAME_BYTES), reached);
+                *place = frame;
+                touched += 1;
+            }
+            if at >= end || self.stay.is_over() {
+                break;
+            }
+        }
+        // Pages that were never touched have no translation that could be stale.
+        if first < last {
+            self.platform.flush(space, first, (last - first) / FRAME_BYTES);
+        }
+        if is_private {
+            batch.into_iter().take(touched).for_each(|frame| self.frames.free(frame));
+            self.frames.unreserve((at - start) / FRAME_BYTES - touched as u64);
+        }
+        at
+    }
+
+    /// Unmaps pages whose frames belong to something else.
+    pub(crate) fn unmap_pages(&mut self, space: Space, start: u64, pages: u64) {
+        for page in 0..pages {
+            self.platform.unmap(space, start + page * FRAME_BYTES);
+        }
+        self.platform.flush(space, start, pages);
+    }
+}

@@ -1,0 +1,122 @@
+//! What becomes of a thread that faulted: its process ends and leaves a record, or a handler answers.
+use crate::Kernel;
+use crate::execution::process::{Outcome, Process, State as ProcessState};
+use crate::execution::stay::cost;
+use crate::execution::thread::{Pause, State, Thread};
+use crate::execution::trap::Fault;
+use crate::platform::{Platform, REGISTERS, STACK_POINTER};
+use crate::slab::Id;
+use alloc::vec::Vec;
+
+/// Words of the stack that a record holds at most.
+const STACK_WORDS: usize = 64;
+/// Words of a record at most.
+pub const RECORD_WORDS: usize = REGISTERS + STACK_WORDS;
+
+/// How a process crashed.
+pub struct Crash {
+    /// Number of the thread.
+    pub thread: u32,
+    /// What it did.
+    pub fault: Fault,
+    /// Its registers, then its stack from the stack pointer on; empty if the heap was full.
+    pub words: Vec<u64>,
+}
+
+/// A thread's fault that waits for an answer.
+#[derive(Clone, Copy)]
+pub struct OpenFault {
+    /// What happened.
+    pub fault: Fault,
+    /// Whether the handler has been told.
+    pub is_reported: bool,
+}
+
+impl<P: Platform> Kernel<P> {
+    /// A running thread has faulted: it waits for its handler, or its process ends.
+    pub(crate) fn take_fault(&mut self, thread: Id<Thread>, fault: Fault) {
+        let process = self.threads[thread].process;
+        if self.processes[process].handlers == 0 {
+            return self.end_by_fault(thread, fault);
+        }
+        let entry = &mut self.threads[thread];
+        if let State::Running(processor) = entry.state {
+            self.scheduler.leave(processor);
+        }
+        entry.state = State::Faulted;
+        entry.fault = Some(OpenFault { fault, is_reported: false });
+        if let Some(waiter) = self.processes[process].fault_waiters.pop() {
+            self.answer_fault(waiter, process);
+        }
+    }
+
+    /// Ends the process of a thread by the thread's fault.
+    pub(crate) fn end_by_fault(&mut self, thread: Id<Thread>, fault: Fault) {
+        let process = self.threads[thread].process;
+        self.log_fault(process, &fault);
+        self.stay.spend(RECORD_WORDS as u32 * cost::RECORD_WORD);
+        let mut words = Vec::new();
+        if words.try_reserve_exact(RECORD_WORDS).is_ok() {
+            let mut buffer = [0; RECORD_WORDS];
+            words.extend_from_slice(self.thread_record(thread, &mut buffer));
+        }
+        self.processes[process].crash = Some(Crash { thread: thread.index(), fault, words });
+        self.end_process(process, Outcome::Faulted(fault));
+    }
+
+    /// The registers of a thread that stands still, and as much of its stack as can be read.
+    pub(crate) fn thread_record<'a>(&self, thread: Id<Thread>, buffer: &'a mut [u64; RECORD_WORDS]) -> &'a [u64] {
+        let registers = self.platform.registers(thread.index());
+        let space = self.processes[self.threads[thread].process].space;
+        let (head, stack) = buffer.split_at_mut(REGISTERS);
+        head.copy_from_slice(&registers);
+        let first = registers[STACK_POINTER];
+        let mut words = REGISTERS;
+        for (place, offset) in stack.iter_mut().zip((0..).step_by(size_of::<u64>())) {
+            let address = first.wrapping_add(offset);
+            let Some(word) = space.and_then(|space| self.platform.read_word(space, address)) else { break };
+            *place = word;
+            words += 1;
+        }
+        buffer.get(..words).unwrap_or_default()
+    }
+
+    /// A thread whose fault waits for an answer.
+    pub(crate) fn faulted_thread(
+        &self,
+        process: Id<Process>,
+        condition: impl Fn(&Thread) -> bool,
+    ) -> Option<Id<Thread>> {
+        let faulted = |id: &Id<Thread>| self.threads[*id].state == State::Faulted && condition(&self.threads[*id]);
+        self.processes[process].threads.iter().copied().find(faulted)
+    }
+
+    /// The thread of this number, if its fault waits for an answer.
+    pub(crate) fn faulted_number(&self, process: Id<Process>, number: u64) -> Option<Id<Thread>> {
+        self.processes[process]
+            .threads
+            .iter()
+            .copied()
+            .find(|id| u64::from(id.index()) == number && self.threads[*id].state == State::Faulted)
+    }
+
+    /// Lets a thread go on whose fault was answered.
+    pub(crate) fn resume_faulted(&mut self, thread: Id<Thread>) {
+        let entry = &mut self.threads[thread];
+        entry.fault = None;
+        if self.processes[entry.process].state == ProcessState::Suspended {
+            entry.state = State::Suspended(Pause::Running);
+        } else {
+            self.wake(thread);
+        }
+    }
+
+    /// Nobody answers the faults of a process any more.
+    pub(crate) fn abandon_faults(&mut self, process: Id<Process>) {
+        if let Some(thread) = self.faulted_thread(process, |_| true)
+            && let Some(open) = self.threads[thread].fault
+        {
+            self.end_by_fault(thread, open.fault);
+        }
+    }
+}

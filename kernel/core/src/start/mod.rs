@@ -1,0 +1,4 @@
+//! The boot package, and the first process from it.
+pub(crate) mod elf;
+pub(crate) mod init;
+pub mod package;
