@@ -1,0 +1,187 @@
+//! Sending a call: its message is made one piece in the arena, or packed into memory if it is large, and its entry pushed.
+use super::{Call, HEAD_BYTES, State, USUAL_DESCRIPTORS, fail, free, get};
+use crate::arena::{Range, USUAL_BYTES};
+use crate::hooks::builder::MessageBuilder;
+use crate::hooks::transfer::{self, Outgoing};
+use crate::large::{INLINE_BYTES, Packed};
+use crate::ring::{self, Ring};
+use crate::runtime::{RUNTIME, class};
+use alloc::format;
+use capnp::private::layout::CapTable;
+use capnp::traits::{Imbue, ImbueMut};
+use capnp::{Error, Result};
+use capos_abi::handle::NULL;
+use capos_abi::message::{CapDescriptor, MAX_CAPS};
+use capos_abi::ring::{MAX_MESSAGE_BYTES, Submission, flag, op};
+
+/// Starts a message in a range, behind the room for descriptors.
+#[inline]
+pub fn start_in(message: &mut MessageBuilder, range: Range) {
+    let base = ring::with(|ring| ring.message(range)).wrapping_byte_add(HEAD_BYTES as usize);
+    // SAFETY: the range was taken from the arena for this message and is longer than its head.
+    unsafe { message.start(base, (range.bytes - HEAD_BYTES) / 8) };
+}
+
+/// Sends the request, now or as soon as its target is known and there is room.
+#[inline]
+pub fn submit(index: u32) {
+    let call = get(index);
+    if call.target.get() == NULL {
+        return crate::hooks::pipeline::submit_promised(index);
+    }
+    match try_send(index, call) {
+        Ok(true) => {}
+        Ok(false) => {
+            call.state.set(State::Backlog);
+            RUNTIME.backlog.borrow_mut().push_back(index);
+        }
+        Err(error) => fail(index, error),
+    }
+}
+
+/// Puts the call into the ring; false if there is no room yet.
+#[inline]
+fn try_send(index: u32, call: &'static Call) -> Result<bool> {
+    // SAFETY: the request was given up by its holder to be sent.
+    let (message, sent) = unsafe { (&mut *call.message.get(), &mut *call.sent.get()) };
+    if message.has_spilled() && message.total_words() * 8 > INLINE_BYTES {
+        return send_large(index, call, message, sent);
+    }
+    let crowded = sent.len() as u32 > USUAL_DESCRIPTORS;
+    if (message.has_spilled() || crowded || call.result_bytes.get() > USUAL_BYTES) && !gather(call, message, sent)? {
+        return Ok(false);
+    }
+    let Some(range) = call.range.get() else { return Ok(false) };
+    if !RUNTIME.reserve(1) {
+        return Ok(false);
+    }
+    let outgoing = transfer::describe(message, sent, range).inspect_err(|_| RUNTIME.unreserve(1))?;
+    push(index, call, range, &outgoing, 0);
+    Ok(true)
+}
+
+/// Puts the call's entry into the ring; its completion was reserved.
+#[inline]
+fn push(index: u32, call: &Call, range: Range, outgoing: &Outgoing, flags: u16) {
+    RUNTIME.calls_in_flight.set(RUNTIME.calls_in_flight.get() + 1);
+    // One more than asked for: a large answer comes as memory.
+    let accepted = (call.accepted.get() + 1).min(MAX_CAPS as u8);
+    ring::with(|ring| {
+        let tag = ring.take_tag().expect("there are more tags than completions");
+        call.tag.set(tag);
+        call.state.set(State::Sent);
+        ring.push(Submission {
+            op: op::CALL,
+            caps: outgoing.caps | accepted << 4,
+            flags,
+            method: call.method.get(),
+            tag,
+            handle: call.target.get(),
+            interface: call.interface.get(),
+            user_data: class::CALL | u64::from(index),
+            message_offset: outgoing.offset,
+            message_bytes: outgoing.bytes,
+            result_offset: Ring::message_offset(range),
+            result_bytes: range.bytes.min(MAX_MESSAGE_BYTES),
+            deadline: call.deadline.get(),
+            arg: call.disclosing.get().into(),
+        });
+    });
+}
+
+/// Sends a message that does not fit as memory; false if the ring or its arena has no room yet.
+#[cold]
+fn send_large(index: u32, call: &'static Call, message: &mut MessageBuilder, sent: &mut CapTable) -> Result<bool> {
+    let wanted = call.result_bytes.get().max(USUAL_BYTES);
+    let range = match call.range.get().filter(|range| range.bytes >= wanted) {
+        Some(range) => range,
+        None => {
+            let Some(range) = ring::with(|ring| ring.arena.take(wanted)) else { return Ok(false) };
+            if let Some(old) = call.range.replace(Some(range)) {
+                ring::with(|ring| ring.arena.give(old));
+            }
+            range
+        }
+    };
+    if !RUNTIME.reserve(1) {
+        return Ok(false);
+    }
+    let packed = Packed::new(message, sent).inspect_err(|_| RUNTIME.unreserve(1))?;
+    // SAFETY: the range belongs to this call, and what was built in it is in memory of its own now.
+    let (caps, bytes) = unsafe { packed.write(ring::with(|ring| ring.message(range))) };
+    call.large_bytes.set(packed.bytes());
+    call.large.set(packed.into_memory());
+    let outgoing = Outgoing { caps, offset: Ring::message_offset(range), bytes };
+    push(index, call, range, &outgoing, flag::SPILLED);
+    *message = MessageBuilder::new();
+    Ok(true)
+}
+
+/// Makes the message one piece in a range that is large enough; false if the arena has no room now.
+#[cold]
+fn gather(call: &Call, message: &mut MessageBuilder, sent: &mut CapTable) -> Result<bool> {
+    let Some(range) = larger_range(message, sent, call.result_bytes.get())? else { return Ok(false) };
+    copy(message, sent, range)?;
+    if let Some(old) = call.range.replace(Some(range)) {
+        ring::with(|ring| ring.arena.give(old));
+    }
+    call.result_bytes.set(0);
+    Ok(true)
+}
+
+/// A range for the whole message and at least `bytes`; `None` if the arena has no room now.
+pub fn larger_range(message: &MessageBuilder, caps: &CapTable, bytes: u32) -> Result<Option<Range>> {
+    let needed = needed_bytes(message, caps);
+    ring::with(|ring| {
+        let limit = ring.arena.bytes().min(MAX_MESSAGE_BYTES);
+        if needed > limit {
+            return Err(Error::overloaded(format!(
+                "the message has {needed} bytes, more than the {limit} that the ring can carry"
+            )));
+        }
+        Ok(ring.arena.take(needed.max(bytes.min(limit))))
+    })
+}
+
+/// Bytes of a range for the whole message and its descriptors, at most.
+pub fn needed_bytes(message: &MessageBuilder, caps: &CapTable) -> u32 {
+    let descriptors = (caps.len() as u32).max(USUAL_DESCRIPTORS) * size_of::<CapDescriptor>() as u32;
+    descriptors + message.total_words() * 8
+}
+
+/// Copies a message, with what its capability pointers name, into a range.
+pub fn copy(message: &mut MessageBuilder, caps: &mut CapTable, range: Range) -> Result<()> {
+    let mut whole = MessageBuilder::new();
+    start_in(&mut whole, range);
+    copy_to(message, caps, &mut whole).inspect_err(|_| ring::with(|ring| ring.arena.give(range)))?;
+    *message = whole;
+    Ok(())
+}
+
+/// Copies a message, with what its capability pointers name, to where `whole` starts.
+pub fn copy_to(message: &mut MessageBuilder, caps: &mut CapTable, whole: &mut MessageBuilder) -> Result<()> {
+    let mut named = CapTable::new();
+    let mut from = message.root().into_reader();
+    from.imbue(caps);
+    let mut to = whole.root();
+    to.imbue_mut(&mut named);
+    to.set_as(from)?;
+    if whole.has_spilled() {
+        return Err(Error::failed("the message grew while it was copied".into()));
+    }
+    *caps = named;
+    Ok(())
+}
+
+/// Tries again to send the calls for which there was no room.
+#[cold]
+pub fn retry_backlog() {
+    let waiting = RUNTIME.backlog.take();
+    for index in waiting {
+        let call = get(index);
+        match call.state.get() {
+            State::Backlog => submit(index),
+            _ => free(index, call),
+        }
+    }
+}
