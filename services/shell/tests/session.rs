@@ -158,7 +158,7 @@ fn calls_with_typed_arguments_show_typed_results() {
 #[test]
 fn a_list_of_structs_is_a_table() {
     let seen = typed(&["call @supervisor.list"]);
-    let table = "services:\n  name     state    restarts  lastEnd\n  uart     waiting  0         -\n  sysinfo  waiting  0         was killed\n";
+    let table = "services:\n  name     state    restarts  lastEnd     ready\n  uart     waiting  0         -           false\n  sysinfo  waiting  0         was killed  false\n";
     assert!(seen.contains(table), "{seen}");
 }
 
