@@ -196,6 +196,7 @@ impl Ring {
                     true => self.set_head(head.wrapping_add(1)),
                     false => self.settle(position, found),
                 }
+                self.skip_settled();
                 return Some(found);
             }
             position = position.wrapping_add(1);
@@ -208,7 +209,6 @@ impl Ring {
     fn settle(&self, position: u32, completion: Completion) {
         // SAFETY: a published completion belongs to this thread.
         unsafe { ptr::write(self.completion(position), Completion { kind: CONSUMED, ..completion }) };
-        self.skip_settled();
     }
 
     /// Moves the head over completions that nobody waits for any more.

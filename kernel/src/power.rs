@@ -21,6 +21,8 @@ const REDUCED_SLEEP_TYPE: u8 = 2;
 const REDUCED_SLEEP: u8 = 1 << 5;
 /// How long firmware may take to hand the registers over, and the machine to go off.
 const PATIENCE: u64 = 3_000_000_000;
+/// How long a reset may take to strike: the next one must not strike firmware that has begun already.
+const RESET_PATIENCE: u64 = 100_000_000;
 
 /// The ways to turn this machine off and to reset it.
 pub struct Switch {
@@ -58,11 +60,10 @@ impl Switch {
 
     /// Resets the machine, by whatever works.
     pub fn reboot(&self) -> ! {
-        if let Some((register, value)) = self.reset {
+        let others = [CHIPSET_RESET, KEYBOARD_RESET].map(|(port, value)| (Register::Port(port), value));
+        for (register, value) in self.reset.into_iter().chain(others) {
             write(register, value);
-        }
-        for (port, value) in [CHIPSET_RESET, KEYBOARD_RESET] {
-            write(Register::Port(port), value);
+            clock::wait(RESET_PATIENCE);
         }
         halt()
     }

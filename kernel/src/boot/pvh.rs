@@ -92,7 +92,8 @@ fn boot_info(start: &StartInfo) -> BootInfo {
     for index in 0..u64::from(start.module_count) {
         // SAFETY: the protocol places `module_count` entries there.
         let module: Module = unsafe { read(start.modules + index * size_of::<Module>() as u64) };
-        let is_seed = text(module.command_line) == SEED_NAME.as_bytes();
+        // The first one is the package. QEMU leaves its command line's address as whatever was there before.
+        let is_seed = index > 0 && text(module.command_line) == SEED_NAME.as_bytes();
         super::store_module(&mut info, is_seed, module.address, module.bytes);
     }
     super::store_command_line(&mut info, text(start.command_line));

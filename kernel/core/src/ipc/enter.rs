@@ -125,11 +125,12 @@ impl<P: Platform> Kernel<P> {
     /// Takes queued calls into the free slots of the thread's pools, and notices of unreferenced origins.
     #[cold]
     fn pull(&mut self, thread: Id<Thread>) {
-        let mut has_work = false;
-        for tag in self.threads[thread].ring.tags() {
+        let (mut has_work, mut first) = (false, 0);
+        while let Some(tag) = self.threads[thread].ring.next_receive(first) {
             let receiver = Waiter { thread, tag };
             while !self.stay.is_over() && self.pull_one(receiver) {}
             has_work |= self.has_work(receiver);
+            first = tag + 1;
         }
         self.threads[thread].has_work = has_work;
     }

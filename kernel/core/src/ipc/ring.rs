@@ -7,6 +7,7 @@ use crate::slab::OutOfHeap;
 use alloc::vec::Vec;
 use capos_abi::ring::{Completion, PENDING_RECORDS, Submission, SubmissionHead, kind, op};
 use capos_abi::status;
+use core::iter;
 
 /// The kernel's side of a ring.
 pub struct Ring {
@@ -117,7 +118,7 @@ impl Ring {
         }
         let missing = (usize::from(tag) + 1).saturating_sub(self.records.len());
         self.records.try_reserve(missing).map_err(|_| OutOfHeap)?;
-        (0..missing).for_each(|_| self.records.push(Record::Free));
+        self.records.extend(iter::repeat_with(|| Record::Free).take(missing));
         Ok(())
     }
 
@@ -177,6 +178,13 @@ impl Ring {
     /// Tags in use, or once in use.
     pub fn tags(&self) -> core::ops::Range<u16> {
         0..self.records.len() as u16
+    }
+
+    /// The first tag from this one on under which a RECV runs.
+    pub fn next_receive(&self, first: u16) -> Option<u16> {
+        let records = self.records.get(usize::from(first)..)?;
+        let at = records.iter().position(|record| matches!(record, Record::Receive(_)))?;
+        Some(first + at as u16)
     }
 
     /// Whether a pending operation has a deadline.
