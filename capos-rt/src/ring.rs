@@ -178,15 +178,18 @@ impl Ring {
     /// Waits for the completion with this `user_data` and takes it, wherever it stands.
     fn await_completion(&self, user_data: u64) -> Completion {
         loop {
-            if let Some(found) = self.take(user_data) {
+            let tail = self.cq_tail();
+            if let Some(found) = self.take(user_data, tail) {
                 return found;
             }
-            self.enter(self.unread() + 1, 0);
+            // One more than were looked at: it may have come meanwhile.
+            self.enter(tail.wrapping_sub(self.cq_head.get()) + 1, 0);
         }
     }
 
-    fn take(&self, user_data: u64) -> Option<Completion> {
-        let (head, tail) = (self.cq_head.get(), self.cq_tail());
+    /// Takes the completion with this `user_data`, if it stands before `tail`.
+    fn take(&self, user_data: u64, tail: u32) -> Option<Completion> {
+        let head = self.cq_head.get();
         let mut position = head;
         while position != tail {
             // SAFETY: as in `next`.
@@ -250,8 +253,9 @@ impl Ring {
     pub fn run(&self, mut entry: Submission) -> Completion {
         entry.tag = self.take_tag().expect("asynchronous operations leave tags free");
         entry.user_data = BLOCKING | u64::from(entry.tag);
+        let unread = self.unread();
         self.push(entry);
-        self.enter(self.unread() + 1, 0);
+        self.enter(unread + 1, 0);
         let completion = self.await_completion(entry.user_data);
         self.give_tag(entry.tag);
         completion

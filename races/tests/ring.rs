@@ -104,6 +104,27 @@ fn a_submission_is_written_over_only_when_it_has_started() {
 }
 
 #[test]
+fn an_operation_does_not_wait_for_more_than_its_own_completion() {
+    model(|| {
+        let area = attach();
+        let kernel = loom::thread::spawn(move || {
+            while ring_area::submission_tail(area) == 0 {
+                loom::thread::yield_now();
+            }
+            let own = ring_area::submission_user_data(area, 0);
+            for (position, number) in [(0, 7), (1, own)] {
+                ring_area::post(area, position, &completion(number));
+                ring_area::publish_completion_tail(area, position + 1);
+            }
+        });
+        let own = ring::with(|ring| ring.run(Submission::default()));
+        assert_eq!(own, completion(own.user_data));
+        assert_eq!(next(), completion(7));
+        kernel.join().expect("it ends");
+    });
+}
+
+#[test]
 fn positions_lie_where_both_sides_look() {
     assert_eq!(offset_of!(Header, sq_tail) % 64, 0);
     assert_eq!(offset_of!(Header, cq_head) % 64, 0);
