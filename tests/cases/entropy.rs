@@ -1,9 +1,12 @@
 //! Random numbers come from the processor or from the loader's seed; a machine with neither has none.
 
 use crate::boot_paths::{contents, disk};
+use capos_abi::boot::{SEED_BYTES, SEED_NAME};
 use tests::{Exit, Machine};
 use tools::qemu::Medium;
 
+/// A page in the middle of memory, which nothing is loaded to.
+const SEED_ADDRESS: u64 = 256 << 20;
 /// A processor without `rdrand` and `rdseed`.
 const PROCESSOR: &str = "Nehalem";
 
@@ -12,6 +15,19 @@ fn the_firmwares_source_suffices() {
     let machine = Machine::firmware(disk("entropy-rng", &contents()), Medium::Disk).cpu(PROCESSOR);
     let mut machine = machine.arg("-device").arg("virtio-rng-pci").boot();
     machine.enter();
+    machine.shut_down(0);
+}
+
+#[test]
+fn a_seed_among_the_modules_suffices_and_is_wiped() {
+    let (seed, behind) = ([0xa5; SEED_BYTES], [0x5a; 16]);
+    let mut machine = Machine::new().cpu(PROCESSOR).boot_after(|handover| {
+        handover.add_module(SEED_NAME, &seed, SEED_ADDRESS);
+        handover.write(SEED_ADDRESS + seed.len() as u64, &behind);
+    });
+    machine.enter();
+    let memory = machine.memory(SEED_ADDRESS, seed.len() + behind.len());
+    assert_eq!(memory, [&[0; SEED_BYTES][..], &behind].concat(), "the seed is wiped, and nothing else");
     machine.shut_down(0);
 }
 

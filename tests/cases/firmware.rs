@@ -1,10 +1,10 @@
 //! What the firmware's tables say is used, and what is broken in them is named. QEMU adds the tables of these tests to its own, with
-//! right checksums: `fuzz/tests/acpi.rs` has wrong ones, too.
+//! right checksums; what it would never hand over is written into memory before the kernel runs.
 
 use crate::boot_paths::{contents, disk};
 use std::fs;
 use std::sync::atomic::{AtomicU32, Ordering};
-use tests::{Exit, Machine};
+use tests::{Exit, Handover, Machine};
 use tools::qemu::Medium;
 
 /// What the console says when every service runs.
@@ -78,6 +78,99 @@ fn a_broken_table_that_the_kernel_needs_ends_the_boot() {
 #[test]
 fn a_broken_table_that_uefi_hands_on_ends_the_boot() {
     ends_the_boot(Machine::firmware(disk("table", &contents()), Medium::Disk));
+}
+
+/// Offsets of the byte that makes a table's sum zero, and the root pointer's.
+const TABLE_SUM: u64 = 9;
+const POINTER_SUM: u64 = 8;
+/// Offset of the root table's address in the root pointer.
+const ROOT_TABLE: u64 = 16;
+/// Bytes of the root pointer of ACPI's first revision.
+const POINTER_BYTES: usize = 20;
+
+/// Makes the sum of a table or root pointer wrong; where it is.
+fn spoil(handover: &mut Handover, address: u64, sum: u64) -> u64 {
+    let [byte] = handover.read(address + sum, 1)[..] else { panic!("one byte") };
+    handover.write(address + sum, &[byte ^ 1]);
+    address
+}
+
+#[test]
+fn a_wrong_checksum_that_matters_ends_the_boot() {
+    type Spoil = fn(&mut Handover) -> u64;
+    let cases: [(&str, Spoil); 4] = [
+        ("RSDP", |handover| {
+            let address = handover.root_pointer();
+            spoil(handover, address, POINTER_SUM)
+        }),
+        ("RSDT", |handover| {
+            let address = handover.root_table();
+            spoil(handover, address, TABLE_SUM)
+        }),
+        ("APIC", |handover| spoil_table(handover, "APIC")),
+        ("FACP", |handover| spoil_table(handover, "FACP")),
+    ];
+    for (name, spoil) in cases {
+        let mut address = 0;
+        let mut machine = Machine::new().boot_after(|handover| address = spoil(handover));
+        machine.expect(&format!("capOS cannot start: the ACPI table {name} at {address:#x} has a wrong checksum"));
+        machine.ends_with(Exit::Refused);
+    }
+}
+
+fn spoil_table(handover: &mut Handover, name: &str) -> u64 {
+    let address = handover.table(name);
+    spoil(handover, address, TABLE_SUM)
+}
+
+#[test]
+fn a_wrong_checksum_that_does_not_matter_is_named() {
+    let names = ["HPET", "MCFG"];
+    let mut addresses = [0; 2];
+    let mut machine = Machine::new().boot_after(|handover| addresses = names.map(|name| spoil_table(handover, name)));
+    let said = machine.expect(READY);
+    for (name, address) in names.into_iter().zip(addresses) {
+        let named = format!("boot: the ACPI table {name} at {address:#x} has a wrong checksum: it is not used");
+        assert!(said.contains(&named), "{named}\n{said}");
+    }
+    assert!(said.contains("by the power management timer; the PIT agrees"), "there is no HPET:\n{said}");
+    machine.power_off();
+}
+
+#[test]
+fn a_root_pointer_that_leads_back_to_itself_ends_the_boot() {
+    let mut root_pointer = 0;
+    let mut machine = Machine::new().boot_after(|handover| {
+        root_pointer = handover.root_pointer();
+        handover.write(root_pointer + ROOT_TABLE, &(root_pointer as u32).to_le_bytes());
+        mend(handover, root_pointer, POINTER_BYTES, POINTER_SUM);
+    });
+    machine.expect(&format!("the ACPI table RSDT at {root_pointer:#x} does not start with its signature"));
+    machine.ends_with(Exit::Refused);
+}
+
+#[test]
+fn a_root_table_that_lists_itself_does_no_harm() {
+    let mut machine = Machine::new().cpus(2).boot_after(|handover| {
+        let (root_table, place) = (handover.root_table(), handover.listed("HPET"));
+        handover.write(place, &(root_table as u32).to_le_bytes());
+        mend_table(handover, root_table);
+    });
+    machine.expect("boot: 2 of 2 processors run");
+    machine.expect(READY);
+    machine.power_off();
+}
+
+/// Makes the sum of a table right.
+fn mend_table(handover: &mut Handover, address: u64) {
+    let length = handover.read(address + 4, 4).try_into().map(u32::from_le_bytes).expect("four bytes");
+    mend(handover, address, length as usize, TABLE_SUM);
+}
+
+fn mend(handover: &mut Handover, address: u64, count: usize, sum: u64) {
+    let bytes = handover.read(address, count);
+    let excess = bytes.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
+    handover.write(address + sum, &[bytes[sum as usize].wrapping_sub(excess)]);
 }
 
 /// The machine gets a list of processors with an entry of no length.

@@ -13,6 +13,8 @@
 //! the host is; [`machine::patience`] only ends a machine that hangs. Read [`machine`] first, then [`running`], [`serial`].
 
 mod campaign;
+mod debugger;
+pub mod handover;
 pub mod machine;
 mod peer;
 pub mod person;
@@ -24,6 +26,7 @@ pub mod serial;
 pub mod transcript;
 
 pub use campaign::{choose, seed};
+pub use handover::Handover;
 pub use machine::Machine;
 pub use person::PASSWORD;
 pub use running::Running;

@@ -1,6 +1,7 @@
 //! The description of a machine that a test wants, and its start.
 
 use crate::campaign;
+use crate::handover::Handover;
 use crate::running::{self, Running};
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -148,6 +149,15 @@ impl Machine {
         let qemu = self.kernel.map(found).into_iter().fold(self.qemu, Qemu::kernel);
         let qemu = self.package.map(found).into_iter().fold(qemu, Qemu::package);
         Running::start(qemu, self.second_line, self.patience)
+    }
+
+    /// Starts the machine and changes what the kernel is handed, by PVH, before its first instruction.
+    pub fn boot_after(self, change: impl FnOnce(&mut Handover)) -> Running {
+        let running = self.arg("-S").boot();
+        let mut handover = Handover::of(&running);
+        change(&mut handover);
+        handover.go_on();
+        running
     }
 
     fn change(mut self, change: impl FnOnce(Qemu) -> Qemu) -> Machine {

@@ -17,14 +17,18 @@ use tools::qemu::{Exit, Qemu, Qmp};
 /// The last line of a guest program that tests something.
 pub const TESTS_COMPLETE: &str = "tests complete\n";
 
+/// The sockets of QEMU's control and of the second serial line, in the machine's folder.
+const QMP: &str = "qmp";
+const SECOND_LINE: &str = "line";
+
 /// A running machine. It must end: by [`Running::ends_with`], or on purpose by [`Running::power_off`].
 pub struct Running {
     child: Child,
     serial: Serial,
     command: String,
     log: PathBuf,
-    qmp: PathBuf,
-    second_line: Option<PathBuf>,
+    folder: PathBuf,
+    second_line: bool,
     patience: Duration,
     ended: bool,
     _processors: Processors,
@@ -34,19 +38,19 @@ impl Running {
     /// Starts a machine with its serial line in our hands, and the second one, if wanted, behind a socket.
     pub(crate) fn start(qemu: Qemu, second_line: bool, patience: Duration) -> Running {
         let processors = Processors::take(qemu.cpu_count());
-        let name = unique_name();
-        let qmp = std::env::temp_dir().join(format!("{name}.qmp"));
+        let folder = unique_folder();
         let log = artifacts::build().join("logs").join(log_name());
-        let second_line = second_line.then(|| std::env::temp_dir().join(format!("{name}.line")));
-        let qemu = qemu.args(["-serial", "stdio", "-qmp"]).arg(socket(&qmp));
-        let qemu = second_line.iter().fold(qemu, |qemu, path| qemu.arg("-serial").arg(socket(path)));
-        let (child, serial) = spawn(&qemu, &log).unwrap_or_else(|error| panic!("{qemu}: {error}"));
+        let mut qemu = qemu.args(["-serial", "stdio", "-qmp"]).arg(socket(&folder.join(QMP)));
+        if second_line {
+            qemu = qemu.arg("-serial").arg(socket(&folder.join(SECOND_LINE)));
+        }
+        let (child, serial) = spawn(&qemu, &folder, &log).unwrap_or_else(|error| panic!("{qemu}: {error}"));
         Running {
             child,
             serial,
             command: qemu.to_string(),
             log,
-            qmp,
+            folder,
             second_line,
             patience,
             ended: false,
@@ -116,8 +120,11 @@ impl Running {
     /// that it is complete.
     #[track_caller]
     pub fn peer(&self, name: &str, schema: &str) {
-        let line = self.second_line.as_ref().unwrap_or_else(|| self.fail("the machine has no second serial line"));
-        if let Err(what) = peer::run(name, schema, line, &self.log.with_extension("peer"), self.patience) {
+        if !self.second_line {
+            self.fail("the machine has no second serial line");
+        }
+        let line = self.file(SECOND_LINE);
+        if let Err(what) = peer::run(name, schema, &line, &self.log.with_extension("peer"), self.patience) {
             self.fail(&format!("the peer {name} failed: {what}"));
         }
     }
@@ -125,8 +132,15 @@ impl Running {
     /// A connection for control from outside.
     #[track_caller]
     pub fn qmp(&self) -> Qmp {
-        Qmp::connect(&self.qmp, self.patience)
+        Qmp::connect(&self.file(QMP), self.patience)
             .unwrap_or_else(|error| panic!("{}", self.failure(format!("QMP: {error}"))))
+    }
+
+    /// Physical memory of the machine as it is now.
+    #[track_caller]
+    pub fn memory(&self, address: u64, count: usize) -> Vec<u8> {
+        let memory = self.qmp().memory(address, count as u64, &self.file("memory"));
+        memory.unwrap_or_else(|error| self.fail(&format!("memory at {address:#x}: {error}")))
     }
 
     /// How long this machine may be silent.
@@ -143,6 +157,11 @@ impl Running {
     #[track_caller]
     pub fn fail(&self, what: &str) -> ! {
         panic!("{}", self.failure(what.into()))
+    }
+
+    /// The path of a file that only lives as long as this machine.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
     }
 
     /// The process id of the emulator.
@@ -163,11 +182,10 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Both fail only if the emulator has ended already, and the sockets may never have been made.
+        // Both fail only if the emulator has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = std::fs::remove_file(&self.qmp);
-        let _ = self.second_line.as_ref().map(std::fs::remove_file);
+        let _ = std::fs::remove_dir_all(&self.folder);
         if !self.ended && !std::thread::panicking() {
             self.fail("the test left its machine running: say how it ends");
         }
@@ -179,7 +197,8 @@ fn socket(path: &Path) -> String {
     format!("unix:{},server=on,wait=off", path.display())
 }
 
-fn spawn(qemu: &Qemu, log: &Path) -> std::io::Result<(Child, Serial)> {
+fn spawn(qemu: &Qemu, folder: &Path, log: &Path) -> std::io::Result<(Child, Serial)> {
+    std::fs::create_dir_all(folder)?;
     std::fs::create_dir_all(log.parent().unwrap_or(log))?;
     let errors = File::create(errors_beside(log))?;
     let mut command = qemu.command();
@@ -193,10 +212,10 @@ fn errors_beside(log: &Path) -> PathBuf {
     log.with_extension("errors")
 }
 
-/// A name that no other machine has, for files that only live as long as the machine.
-fn unique_name() -> String {
+/// A folder that no other machine has, for files that only live as long as the machine.
+fn unique_folder() -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!("capos-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    std::env::temp_dir().join(format!("capos-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)))
 }
 
 /// The running test's name and the number of its machine: each test has a thread of its own.

@@ -36,10 +36,9 @@ pub fn wait_for(machine: &Running, text: &str) -> String {
 
 /// The lines of the screen.
 fn read(machine: &Running) -> String {
-    let path = std::env::temp_dir().join(format!("capos-{}.ppm", machine.emulator()));
+    let path = machine.file("screen");
     let dumped = machine.qmp().execute("screendump", json!({ "filename": path.display().to_string() }));
     let picture = dumped.and_then(|_| std::fs::read(&path));
-    let _ = std::fs::remove_file(&path);
     let picture = picture.ok().and_then(|file| Picture::parse(&file)).unwrap_or_else(|| machine.fail("no picture"));
     let lines = picture.shades.len() / picture.width / HEIGHT;
     let line = |row| (0..picture.width / WIDTH).map(|column| picture.character(column, row)).collect::<String>();

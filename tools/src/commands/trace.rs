@@ -56,10 +56,7 @@ impl Trace {
         let mut qmp = Qmp::connect(&socket, PATIENCE)?;
         std::thread::sleep(Duration::from_secs(self.seconds));
         qmp.execute("stop", json!({}))?;
-        let read = trace::read(&kernel, |address, bytes| {
-            qmp.execute("pmemsave", json!({ "val": address, "size": bytes, "filename": dump.display().to_string() }))?;
-            Ok(std::fs::read(&dump)?)
-        });
+        let read = trace::read(&kernel, |address, bytes| Ok(qmp.memory(address, bytes, &dump)?));
         running.0.kill()?;
         std::fs::remove_dir_all(&folder)?;
         let read = read?;

@@ -48,6 +48,12 @@ impl Qmp {
         }
     }
 
+    /// Copies physical memory, by way of the file `dump`.
+    pub fn memory(&mut self, address: u64, bytes: u64, dump: &Path) -> Result<Vec<u8>> {
+        self.execute("pmemsave", json!({ "val": address, "size": bytes, "filename": dump.display().to_string() }))?;
+        std::fs::read(dump)
+    }
+
     fn receive(&mut self) -> Result<Value> {
         let mut line = String::new();
         match self.stream.read_line(&mut line)? {

@@ -1,8 +1,8 @@
 //! Reads the trace rings out of a stopped machine: the static `TRACE` of the kernel says where they lie.
 
-use anyhow::{Context, Result, ensure};
+use crate::symbols;
+use anyhow::{Result, ensure};
 use capos_abi::trace::{MAGIC, RING_EVENTS, TraceCursor, TraceEvent, TraceHeader};
-use object::{Object, ObjectSymbol};
 use std::path::Path;
 
 /// Name of the kernel's static.
@@ -18,24 +18,12 @@ pub struct Trace {
 
 /// Reads the trace. `memory` copies bytes from a physical address of the machine.
 pub fn read(kernel: &Path, mut memory: impl FnMut(u64, u64) -> Result<Vec<u8>>) -> Result<Trace> {
-    let header = words(&memory(physical_address(kernel)?, size_of::<TraceHeader>() as u64)?);
+    let header = words(&memory(symbols::physical_address(kernel, SYMBOL)?, size_of::<TraceHeader>() as u64)?);
     let [magic, hertz, rings, processors] = header[..] else { unreachable!("the header has four words") };
     ensure!(magic == MAGIC, "the kernel does not trace: boot it with `trace` on its command line");
     let ring_bytes = size_of::<TraceCursor>() as u64 + RING_EVENTS * size_of::<TraceEvent>() as u64;
     let rings = (0..processors).map(|i| Ok(events(&words(&memory(rings + i * ring_bytes, ring_bytes)?))));
     Ok(Trace { hertz, processors: rings.collect::<Result<_>>()? })
-}
-
-/// Where the static lies in physical memory: QEMU loads the kernel where its program headers say.
-fn physical_address(kernel: &Path) -> Result<u64> {
-    let bytes = std::fs::read(kernel).with_context(|| format!("cannot read {}", kernel.display()))?;
-    let file = object::File::parse(&*bytes)?;
-    let symbol = file.symbols().find(|s| s.name() == Ok(SYMBOL)).context("the kernel has no static TRACE")?;
-    let elf = elf::ElfBytes::<elf::endian::LittleEndian>::minimal_parse(&bytes)?;
-    let holds = |p: &elf::segment::ProgramHeader| (p.p_vaddr..p.p_vaddr + p.p_memsz).contains(&symbol.address());
-    let segment = elf.segments().context("the kernel has no segments")?.iter().find(holds);
-    let segment = segment.context("no segment of the kernel holds TRACE")?;
-    Ok(segment.p_paddr + (symbol.address() - segment.p_vaddr))
 }
 
 fn words(bytes: &[u8]) -> Vec<u64> {
