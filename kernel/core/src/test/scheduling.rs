@@ -190,6 +190,20 @@ fn busy_threads_get_the_same() {
     }
 }
 
+/// Lets a thread wait for its notification.
+fn wait(world: &mut World, who: Actor) {
+    world.submit(who, Submission { op: op::WAIT, tag: 3, arg: 1, ..Submission::default() });
+    world.enter(who, 1);
+    assert!(matches!(world.kernel.threads[who.thread].state, State::Blocked(_)));
+}
+
+/// Wakes a thread that waits; whether it runs at once.
+fn wakes_at_once(world: &mut World, who: Actor) -> bool {
+    world.kernel.notify_thread(who.thread, 1);
+    let _ = world.kernel.reschedule(0);
+    running(world, 0) == Some(who.thread)
+}
+
 #[test]
 fn a_thread_of_an_urgent_class_runs_as_soon_as_it_wakes_among_fifty_busy_ones() {
     let mut world = World::new();
@@ -197,20 +211,53 @@ fn a_thread_of_an_urgent_class_runs_as_soon_as_it_wakes_among_fifty_busy_ones() 
     let holder = world.actor("holder", PLENTY);
     let urgent = world.actor("urgent", PLENTY);
     bind(&mut world, holder, urgent.thread, Numbers { slice: MILLISECOND, ..Numbers::ORDINARY });
-    world.submit(urgent, Submission { op: op::WAIT, tag: 3, arg: 1, ..Submission::default() });
-    world.enter(urgent, 1);
+    wait(&mut world, urgent);
     busy(&mut world, 50);
     run_for(&mut world, 0, 60 * SLICE_NANOSECONDS);
     for _ in 0..20 {
         run_for(&mut world, 0, SLICE_NANOSECONDS);
-        assert!(matches!(world.kernel.threads[urgent.thread].state, State::Blocked(_)));
-        world.kernel.notify_thread(urgent.thread, 1);
-        let _ = world.kernel.reschedule(0);
-        assert_eq!(running(&world, 0), Some(urgent.thread), "at once");
+        assert!(wakes_at_once(&mut world, urgent));
         world.completions(urgent);
-        world.submit(urgent, Submission { op: op::WAIT, tag: 3, arg: 1, ..Submission::default() });
-        world.enter(urgent, 1);
+        wait(&mut world, urgent);
     }
+}
+
+#[test]
+fn an_ordinary_thread_that_was_away_runs_as_soon_as_it_wakes_and_gets_no_more_than_its_share() {
+    let mut world = World::new();
+    world.kernel.platform.processors = 1;
+    let sleeper = world.actor("sleeper", PLENTY);
+    run_for(&mut world, 0, SLICE_NANOSECONDS);
+    wait(&mut world, sleeper);
+    busy(&mut world, 50);
+    run_for(&mut world, 0, 60 * SLICE_NANOSECONDS);
+    let before = world.kernel.threads[sleeper.thread].account.consumed;
+    for _ in 0..20 {
+        run_for(&mut world, 0, 51 * SLICE_NANOSECONDS);
+        assert!(wakes_at_once(&mut world, sleeper));
+        while running(&world, 0) == Some(sleeper.thread) {
+            run_for(&mut world, 0, SLICE_NANOSECONDS / 8);
+        }
+        while running(&world, 0) != Some(sleeper.thread) {
+            run_for(&mut world, 0, SLICE_NANOSECONDS / 8);
+        }
+        world.completions(sleeper);
+        wait(&mut world, sleeper);
+    }
+    let got = world.kernel.threads[sleeper.thread].account.consumed - before;
+    assert!(got <= 2 * 20 * SLICE_NANOSECONDS, "{got}");
+}
+
+#[test]
+fn a_new_thread_waits_for_its_turn() {
+    let mut world = World::new();
+    world.kernel.platform.processors = 1;
+    busy(&mut world, 3);
+    run_for(&mut world, 0, 10 * SLICE_NANOSECONDS);
+    let before = running(&world, 0);
+    world.actor("newcomer", PLENTY);
+    let _ = world.kernel.reschedule(0);
+    assert_eq!(running(&world, 0), before);
 }
 
 #[test]

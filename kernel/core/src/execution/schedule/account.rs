@@ -1,7 +1,7 @@
 //! A right to processor time and what was used of it: weight, slice, budget, and a place in virtual time.
 //!
 //! Virtual time goes faster the less a thread weighs. A thread's virtual deadline lies one slice behind its place; who has the earliest
-//! runs. So threads share a processor by weight, and one with a short slice runs soon after it wakes.
+//! runs. So threads share a processor by weight, and one with a short slice, or that has long been away, runs soon after it wakes.
 
 /// The weight of an ordinary thread.
 pub const ORDINARY_WEIGHT: u32 = 100;
@@ -90,10 +90,13 @@ impl Account {
         self.deadline
     }
 
-    /// It wants to run, in a queue whose virtual time is `now`: who was away gets no credit for that.
+    /// It wants to run, in a queue whose virtual time is `now`: who was away is still owed half a slice of what it has missed at
+    /// most, who never ran nothing.
     pub fn arrive(&mut self, now: u64) {
-        if self.place < now || self.deadline <= self.place {
-            self.place = self.place.max(now);
+        let owed = if self.place == 0 { 0 } else { self.virtual_slice() / 2 };
+        let first = now.saturating_sub(owed);
+        if self.place < first || self.deadline <= self.place {
+            self.place = self.place.max(first);
             self.begin_slice();
         }
     }
@@ -139,13 +142,21 @@ impl Account {
         (self.budget_used >= self.numbers.budget).then_some(self.period_end)
     }
 
-    /// Whether it should run at once instead of `other`: its class is more urgent, and it has not had its share.
+    /// Whether it should run at once instead of `other`: its class is more urgent or it has had much less, and its deadline
+    /// comes first.
     pub fn preempts(&self, other: &Self) -> bool {
-        self.numbers.slice < other.numbers.slice && self.deadline < other.deadline
+        let is_more_urgent = self.numbers.slice < other.numbers.slice;
+        let has_had_less = self.place.saturating_add(self.virtual_slice() / 4) <= other.place;
+        (is_more_urgent || has_had_less) && self.deadline < other.deadline
     }
 
     fn begin_slice(&mut self) {
         self.ran = 0;
-        self.deadline = self.place.saturating_add(self.numbers.weighted(self.numbers.slice));
+        self.deadline = self.place.saturating_add(self.virtual_slice());
+    }
+
+    /// Virtual nanoseconds of a slice.
+    fn virtual_slice(&self) -> u64 {
+        self.numbers.weighted(self.numbers.slice)
     }
 }
