@@ -29,10 +29,10 @@ const _: () = assert!(size_of::<TraceHeader>() == 32);
 pub struct TraceCursor {
     /// Events ever written; the next one goes to this index modulo [`RING_EVENTS`].
     pub written: u64,
-    /// Ticks of the longest stay in the kernel: from an `ENTER` or `INTERRUPT` to the next event.
+    /// Ticks of the longest stay in the kernel: from an `ENTER`, `FAULT` or `INTERRUPT` to the next event.
     pub longest_stay: u64,
-    /// `TraceEvent::data` of the event that it began with.
-    pub longest_data: u64,
+    /// The vector that it began with.
+    pub longest_vector: u64,
 }
 
 const _: () = assert!(size_of::<TraceCursor>() == 24);
@@ -57,7 +57,7 @@ const _: () = assert!(size_of::<TraceEvent>() == 24);
 pub mod kind {
     /// The processor leaves the kernel for a thread; `data` is the start of its process's name.
     pub const RUN: u32 = 1;
-    /// The processor enters the kernel; `data` is the vector, or the address of a page fault in [`FAULT`].
+    /// The processor enters the kernel, not by a page fault; `data` is the vector.
     pub const ENTER: u32 = 2;
     /// The processor waits for an interrupt.
     pub const IDLE: u32 = 3;

@@ -82,7 +82,7 @@ fn serve(
                 // SAFETY: `enter` has loaded what belongs to the frame, and the core gives a context to one processor only.
                 unsafe { run_program(cpu, frame) };
                 // SAFETY: the program stands still.
-                trace::record(cpu.index(), kind::ENTER, context, unsafe { (*frame).vector });
+                trace::entered(cpu.index(), context, unsafe { (*frame).vector });
                 kernel = lock.lock();
                 // SAFETY: the program stands still, and the core does not touch its frame but by `set_result`.
                 handle(&mut kernel, cpu, unsafe { &mut *frame })

@@ -3,7 +3,7 @@
 //! Tracing is asked for on the command line (`trace`). Off, it costs one load and one branch for each event. The longest stay in
 //! the kernel is noted for each processor and told at the end ([`Longest`]).
 
-use crate::arch::clock;
+use crate::arch::{clock, vector};
 use crate::mm::boot_frames::BootFrames;
 use crate::mm::layout;
 use crate::processors;
@@ -12,10 +12,12 @@ use capos_abi::trace::{MAGIC, RING_EVENTS, TraceCursor, TraceEvent, TraceHeader,
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
+use x86_64::registers::control::Cr2;
 
 /// Word of the command line that turns tracing on.
 pub const OPTION: &str = "trace";
 
+const PAGE_FAULT: u64 = vector::PAGE_FAULT as u64;
 const RING_BYTES: u64 = (size_of::<TraceCursor>() as u64) + RING_EVENTS * size_of::<TraceEvent>() as u64;
 
 /// Where the tools find the trace.
@@ -70,10 +72,10 @@ impl fmt::Display for Longest {
         for processor in 0..processors::all().count() {
             // SAFETY: the ring lies in memory that `start` set aside; a line too old by one stay does no harm.
             let cursor = unsafe { ((rings + processor as u64 * RING_BYTES) as *const TraceCursor).read_volatile() };
-            let TraceCursor { longest_stay, longest_data, .. } = cursor;
+            let TraceCursor { longest_stay, longest_vector, .. } = cursor;
             writeln!(
                 f,
-                "trace: processor {processor} stayed {longest_stay} ticks in the kernel at most, by {longest_data:#x}"
+                "trace: processor {processor} stayed {longest_stay} ticks in the kernel at most, by {longest_vector:#x}"
             )?;
         }
         Ok(())
@@ -110,6 +112,18 @@ pub fn is_on() -> bool {
     RINGS.load(Ordering::Relaxed) != 0
 }
 
+/// Records that a thread came into the kernel: by a page fault with its address, else with the vector.
+#[inline]
+pub fn entered(processor: usize, thread: u32, vector: u64) {
+    if is_on() {
+        let (kind, data) = match vector {
+            PAGE_FAULT => (kind::FAULT, Cr2::read_raw()),
+            vector => (kind::ENTER, vector),
+        };
+        record(processor, kind, thread, data);
+    }
+}
+
 /// Records an event of this processor.
 #[inline]
 pub fn record(processor: usize, kind: u32, thread: u32, data: u64) {
@@ -135,8 +149,13 @@ fn write(rings: u64, processor: usize, kind: u32, thread: u32, data: u64) {
 
 /// A stay in the kernel may have ended that began with the event before.
 fn note_stay(cursor: &mut TraceCursor, before: &TraceEvent, end: u64) {
+    let vector = match before.kind {
+        kind::ENTER | kind::INTERRUPT => before.data,
+        kind::FAULT => PAGE_FAULT,
+        _ => return,
+    };
     let stay = end.saturating_sub(before.stamp);
-    if matches!(before.kind, kind::ENTER | kind::INTERRUPT) && stay > cursor.longest_stay {
-        (cursor.longest_stay, cursor.longest_data) = (stay, before.data);
+    if stay > cursor.longest_stay {
+        (cursor.longest_stay, cursor.longest_vector) = (stay, vector);
     }
 }
