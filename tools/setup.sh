@@ -27,6 +27,7 @@ probe() {
     have cc || need gcc libc6-dev
     have ld.lld || need lld
     have qemu-system-x86_64 || need qemu-system-x86
+    have gdb || need gdb
     [ -e /usr/share/OVMF ] || [ -e /usr/share/ovmf ] || need ovmf
     have capnp || need capnproto
     [ -e /usr/include/capnp/schema.capnp ] || [ -e /usr/local/include/capnp/schema.capnp ] || need libcapnp-dev

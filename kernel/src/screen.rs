@@ -36,12 +36,15 @@ pub fn init(space: &mut KernelSpace, frames: &mut BootFrames) {
     SCREEN.call_once(|| Screen { address, width, height, pitch });
 }
 
-/// Shows these words and nothing else.
+/// Shows these words and nothing else; of too many the last ones, which say what happened.
 pub fn last_words(words: fmt::Arguments) {
     let Some(screen) = SCREEN.get() else { return };
     screen.clear();
-    // Drawing never fails.
-    let _ = writeln!(Pen { screen, column: 0, row: 0 }, "{words}");
+    // Writing never fails. The first time counts rows, without drawing any.
+    let mut pen = Pen { screen, column: 0, row: 0, hidden: u64::MAX };
+    let _ = pen.write_fmt(words);
+    let hidden = (pen.row + 1).saturating_sub(screen.height / HEIGHT);
+    let _ = Pen { screen, column: 0, row: 0, hidden }.write_fmt(words);
 }
 
 impl Screen {
@@ -61,11 +64,12 @@ impl Screen {
     }
 }
 
-/// Writes from left to right and from top to bottom; what is lower than the screen is lost.
+/// Writes from left to right and from top to bottom; the first rows are not shown.
 struct Pen<'a> {
     screen: &'a Screen,
     column: u64,
     row: u64,
+    hidden: u64,
 }
 
 impl Pen<'_> {
@@ -74,8 +78,10 @@ impl Pen<'_> {
             (self.column, self.row) = (0, self.row + 1);
         }
         let Some(raster) = get_raster(character, FontWeight::Regular, RasterHeight::Size16) else { return };
-        for (y, line) in (self.row * HEIGHT..).zip(raster.rows()) {
-            (self.column * WIDTH..).zip(line).for_each(|(x, shade)| self.screen.draw(x, y, *shade));
+        if let Some(row) = self.row.checked_sub(self.hidden) {
+            for (y, line) in (row * HEIGHT..).zip(raster.rows()) {
+                (self.column * WIDTH..).zip(line).for_each(|(x, shade)| self.screen.draw(x, y, *shade));
+            }
         }
         self.column += 1;
     }

@@ -16,6 +16,8 @@ const PROGRAM_PAGE: u64 = 0x1000_0000;
 /// The violation that is the machine's: time-stamp counters that differ, by so many ticks.
 const SKEW: &str = "stamps";
 const SKEW_TICKS: u64 = 1_000_000_000;
+/// Characters that no screen has room for.
+const MANY_WORDS: usize = 50_000;
 /// `ret`.
 const RETURN: u8 = 0xc3;
 
@@ -28,6 +30,7 @@ pub fn on_request(space: &mut KernelSpace, frames: &mut BootFrames) {
         // Done already, and the machine goes on.
         SKEW => return,
         "panic" => crate::panic::bug(format_args!("this panic was asked for")),
+        "words" => crate::panic::bug(format_args!("{:MANY_WORDS$}\nthis panic was asked for", "")),
         "stack" => drop(black_box(overflow(0))),
         "null" => write(0x8),
         "text" => write(layout::image().text.0),

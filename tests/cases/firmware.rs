@@ -3,6 +3,7 @@
 
 use crate::boot_paths::{contents, disk};
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tests::{Exit, Handover, Machine};
 use tools::qemu::Medium;
@@ -22,7 +23,7 @@ fn with_table(signature: &str, content: &[u8]) -> Machine {
 fn add_table(machine: Machine, signature: &str, content: &[u8]) -> Machine {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let path = std::env::temp_dir().join(format!("capos-{}-{number}.table", std::process::id()));
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{number}.table"));
     fs::write(&path, content).expect("a file for the table");
     let table = format!("sig={signature},data={}", path.display());
     machine.arg("-acpitable").arg(table)

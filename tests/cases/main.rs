@@ -9,6 +9,7 @@ mod first_service;
 mod kaslr;
 mod lifecycle;
 mod machines;
+mod observing;
 mod package;
 mod panic;
 mod power;

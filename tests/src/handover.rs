@@ -2,7 +2,6 @@
 
 use crate::Running;
 use crate::debugger::Debugger;
-use serde_json::json;
 use tools::{artifacts, symbols};
 
 /// The kernel's first instruction.
@@ -31,10 +30,7 @@ pub struct Handover<'a> {
 impl<'a> Handover<'a> {
     /// Lets a machine that was started stopped run to the kernel's entry.
     pub(crate) fn of(machine: &'a Running) -> Handover<'a> {
-        let path = machine.file("gdb");
-        let listen = json!({ "command-line": format!("gdbserver unix:{},server=on,wait=off", path.display()) });
-        let connected = machine.qmp().execute("human-monitor-command", listen);
-        let connected = connected.and_then(|_| Debugger::connect(&path, machine.patience()));
+        let connected = Debugger::connect(&machine.debugged(), machine.patience());
         let mut debugger = connected.unwrap_or_else(|error| machine.fail(&format!("no debugger: {error}")));
         let entry = symbols::physical_address(&artifacts::kernel(), ENTRY);
         let entry = entry.unwrap_or_else(|error| machine.fail(&format!("{error:#}")));

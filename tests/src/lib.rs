@@ -15,6 +15,7 @@
 mod campaign;
 mod debugger;
 pub mod handover;
+mod host;
 pub mod machine;
 mod peer;
 pub mod person;

@@ -1,21 +1,24 @@
 //! A running machine: talk to it, watch it end.
 
-use crate::peer;
 use crate::processors::Processors;
 use crate::report::Failure;
 use crate::serial::{Serial, Silence};
+use crate::{host, peer};
 use std::cell::Cell;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
-use tools::artifacts;
+use std::time::{Duration, Instant};
 use tools::qemu::{Exit, Qemu, Qmp};
+use tools::{artifacts, gdb};
 
 /// The last line of a guest program that tests something.
 pub const TESTS_COMPLETE: &str = "tests complete\n";
+
+/// Time between two looks at what a machine does.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The sockets of QEMU's control and of the second serial line, in the machine's folder.
 const QMP: &str = "qmp";
@@ -129,11 +132,52 @@ impl Running {
         }
     }
 
+    /// Has the debugger that `make debug` means, with symbols of the kernel and of this program, take these steps, and returns what it
+    /// said. The machine has been started stopped.
+    #[track_caller]
+    pub fn gdb(&self, program: &str, steps: &[&str]) -> String {
+        let (script, stub) = (self.file("script"), self.debugged());
+        std::fs::write(&script, gdb::script(&[program.into()])).unwrap_or_else(|error| self.fail(&error.to_string()));
+        let mut gdb = Command::new("gdb");
+        gdb.args(["-nx", "-batch", "-x"]).arg(&script).args(["-ex", &format!("target remote {}", stub.display())]);
+        for step in steps {
+            gdb.args(["-ex", step]);
+        }
+        let said = host::run(&mut gdb, &self.log.with_extension("gdb"), self.patience);
+        said.unwrap_or_else(|what| self.fail(&format!("the debugger failed: {what}")))
+    }
+
+    /// The socket at which the machine waits for a debugger.
+    #[track_caller]
+    pub(crate) fn debugged(&self) -> PathBuf {
+        let path = self.file("gdb");
+        let listens = self.qmp().monitor(&format!("gdbserver {}", socket(&path)));
+        listens.unwrap_or_else(|error| self.fail(&format!("no debugger: {error}")));
+        path
+    }
+
     /// A connection for control from outside.
     #[track_caller]
     pub fn qmp(&self) -> Qmp {
         Qmp::connect(&self.file(QMP), self.patience)
             .unwrap_or_else(|error| panic!("{}", self.failure(format!("QMP: {error}"))))
+    }
+
+    /// Waits until no processor executes anything.
+    #[track_caller]
+    pub fn stands_still(&self) {
+        let (mut qmp, end) = (self.qmp(), Instant::now() + self.patience);
+        loop {
+            let registers = qmp.monitor("info registers -a");
+            let registers = registers.unwrap_or_else(|error| self.fail(&format!("no registers: {error}")));
+            if !registers.contains("HLT=0") {
+                return;
+            }
+            if Instant::now() > end {
+                self.fail(&format!("a processor runs on after {:?}:\n{registers}", self.patience));
+            }
+            std::thread::sleep(LOOK_INTERVAL);
+        }
     }
 
     /// Physical memory of the machine as it is now.

@@ -3,14 +3,11 @@
 use crate::Running;
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_width};
 use serde_json::json;
-use std::time::{Duration, Instant};
 
 const HEIGHT: usize = RasterHeight::Size16 as usize;
 const WIDTH: usize = get_raster_width(FontWeight::Regular, RasterHeight::Size16);
 /// Characters that the kernel writes.
 const CHARACTERS: std::ops::RangeInclusive<char> = ' '..='~';
-/// Time between two looks.
-const INTERVAL: Duration = Duration::from_millis(200);
 
 /// A picture in shades of grey.
 struct Picture {
@@ -18,24 +15,9 @@ struct Picture {
     shades: Vec<u8>,
 }
 
-/// Waits until the screen shows `text`, and returns all that it shows.
-#[track_caller]
-pub fn wait_for(machine: &Running, text: &str) -> String {
-    let end = Instant::now() + machine.patience();
-    loop {
-        let shown = read(machine);
-        if shown.contains(text) {
-            return shown;
-        }
-        if Instant::now() > end {
-            machine.fail(&format!("the screen does not show {text:?}, but:\n{shown}"));
-        }
-        std::thread::sleep(INTERVAL);
-    }
-}
-
 /// The lines of the screen.
-fn read(machine: &Running) -> String {
+#[track_caller]
+pub fn read(machine: &Running) -> String {
     let path = machine.file("screen");
     let dumped = machine.qmp().execute("screendump", json!({ "filename": path.display().to_string() }));
     let picture = dumped.and_then(|_| std::fs::read(&path));

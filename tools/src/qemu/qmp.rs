@@ -48,6 +48,12 @@ impl Qmp {
         }
     }
 
+    /// Has QEMU's monitor for people execute a command, and returns what it says.
+    pub fn monitor(&mut self, command: &str) -> Result<String> {
+        let answer = self.execute("human-monitor-command", json!({ "command-line": command }))?;
+        Ok(answer.as_str().unwrap_or_default().to_owned())
+    }
+
     /// Copies physical memory, by way of the file `dump`.
     pub fn memory(&mut self, address: u64, bytes: u64, dump: &Path) -> Result<Vec<u8>> {
         self.execute("pmemsave", json!({ "val": address, "size": bytes, "filename": dump.display().to_string() }))?;
