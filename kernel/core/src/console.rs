@@ -15,7 +15,7 @@ impl<P: Platform> Kernel<P> {
     /// Something was written into the log: the console is to show it.
     pub(crate) fn show_later(&mut self) {
         if !core::mem::replace(&mut self.is_showing, true) {
-            self.chores.push_back(Chore::Console);
+            self.chores.push(Chore::Console);
         }
     }
 
@@ -24,7 +24,7 @@ impl<P: Platform> Kernel<P> {
     pub(crate) fn show_log(&mut self) {
         while self.log.behind() > 0 {
             if self.stay.is_over() {
-                return self.chores.push_back(Chore::Console);
+                return self.chores.push(Chore::Console);
             }
             if self.show_step() == 0 {
                 self.stay.end();

@@ -11,14 +11,13 @@ use crate::ipc::endpoint::Endpoint;
 use crate::ipc::notification::Notification;
 use crate::ipc::operation::Refusal;
 use crate::ledger::{Ledger, Resource};
-use crate::lifecycle::chore::Chore;
+use crate::lifecycle::chore::Chores;
 use crate::log::Log;
 use crate::memory::MemoryObject;
 use crate::memory::frame::FrameAllocator;
 use crate::platform::{ContextIndex, Platform};
 use crate::slab::{Id, Slab};
 use crate::{authority::grant, object::InterruptTable, object::SchedulingContext};
-use alloc::collections::VecDeque;
 
 /// The kernel heap is too small to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +34,7 @@ pub struct Kernel<P> {
     /// What is left of this stay.
     pub(crate) stay: Stay,
     /// What ended and is not put away yet.
-    pub(crate) chores: VecDeque<Chore>,
+    pub(crate) chores: Chores,
     /// Processes that end or are suspended: their threads must not go on.
     pub(crate) ending: u32,
     /// The process that supervises all others.
@@ -61,8 +60,8 @@ impl<P: Platform> Kernel<P> {
     pub fn new(mut platform: P, mut frames: FrameAllocator) -> Result<Self, OutOfMemory> {
         frames.prepare(platform.processors()).ok_or(OutOfMemory)?;
         let sessions = Sessions::new(&mut platform).map_err(|_| OutOfMemory)?;
-        let mut chores = VecDeque::new();
-        chores.try_reserve(1).map_err(|_| OutOfMemory)?;
+        let mut chores = Chores::new();
+        chores.reserve(1).map_err(|_| OutOfMemory)?;
         Ok(Self {
             sessions,
             platform,

@@ -35,6 +35,7 @@ pub mod platform;
 pub mod random;
 mod slab;
 pub mod start;
+mod table;
 
 #[cfg(test)]
 mod test;

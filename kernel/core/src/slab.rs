@@ -1,5 +1,5 @@
 //! Storage of one kind of kernel object, named by index and generation.
-use alloc::vec::Vec;
+use crate::table::Table;
 use core::fmt;
 use core::marker::PhantomData;
 use core::num::NonZeroU64;
@@ -91,7 +91,7 @@ pub struct OutOfHeap;
 
 /// Objects of one kind.
 pub struct Slab<T> {
-    entries: Vec<Entry<T>>,
+    entries: Table<Entry<T>>,
     first_free: u32,
     len: u32,
 }
@@ -99,7 +99,7 @@ pub struct Slab<T> {
 impl<T> Slab<T> {
     /// An empty slab.
     pub const fn new() -> Self {
-        Self { entries: Vec::new(), first_free: NONE, len: 0 }
+        Self { entries: Table::new(), first_free: NONE, len: 0 }
     }
 
     /// Number of objects.
@@ -117,7 +117,12 @@ impl<T> Slab<T> {
         if self.first_free != NONE {
             return Ok(());
         }
-        self.entries.try_reserve(1).map_err(|_| OutOfHeap)
+        self.entries.reserve(self.entries.len() + 1)
+    }
+
+    /// Makes sure that there can be so many objects.
+    pub fn reserve(&mut self, objects: usize) -> Result<(), OutOfHeap> {
+        self.entries.reserve(objects)
     }
 
     /// Stores an object.
@@ -130,7 +135,7 @@ impl<T> Slab<T> {
             self.len += 1;
             return Ok(entry.id);
         }
-        self.entries.try_reserve(1).map_err(|_| OutOfHeap)?;
+        self.entries.reserve(self.entries.len() + 1)?;
         let id = Id::first(self.entries.len() as u32);
         self.entries.push(Entry { id, place: Place::Used(value) });
         self.len += 1;

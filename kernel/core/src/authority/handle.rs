@@ -7,7 +7,7 @@ use crate::authority::grant::Links;
 use crate::authority::session::{NO_REFERENCE, Reference};
 use crate::execution::process::Process;
 use crate::slab::{Id, OutOfHeap};
-use alloc::vec::Vec;
+use crate::table::Table;
 use capos_abi::handle::{Handle, INDEX_BITS};
 
 /// Slots in one table at most.
@@ -50,7 +50,7 @@ fn first_handle(index: u32) -> Handle {
 
 /// The handle table of a process.
 pub struct HandleTable {
-    slots: Vec<Slot>,
+    slots: Table<Slot>,
     oldest_free: u32,
     newest_free: u32,
     used: u32,
@@ -60,7 +60,7 @@ pub struct HandleTable {
 impl HandleTable {
     /// An empty table.
     pub const fn new() -> Self {
-        Self { slots: Vec::new(), oldest_free: NONE, newest_free: NONE, used: 0, reserved: 0 }
+        Self { slots: Table::new(), oldest_free: NONE, newest_free: NONE, used: 0, reserved: 0 }
     }
 
     /// Slots in use.
@@ -74,9 +74,10 @@ impl HandleTable {
         let wanted = (self.reserved + count) as usize;
         if wanted > free {
             let more = wanted - free;
-            if self.slots.len() + more > MAX_SLOTS as usize || self.slots.try_reserve(more).is_err() {
+            if self.slots.len() + more > MAX_SLOTS as usize {
                 return Err(OutOfHeap);
             }
+            self.slots.reserve(self.slots.len() + more)?;
             (0..more).for_each(|_| self.add_free_slot());
         }
         self.reserved += count;

@@ -216,7 +216,7 @@ impl<P: Platform> Kernel<P> {
     pub(crate) fn release_control(&mut self, id: Id<Session>) {
         self.sessions[id].controls -= 1;
         if self.sessions[id].controls == 0 {
-            self.chores.push_back(Chore::Session(id));
+            self.chores.push(Chore::Session(id));
         } else {
             self.release_session(id);
         }

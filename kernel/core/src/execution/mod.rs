@@ -1,4 +1,5 @@
 //! What runs: processes and threads, who gets which processor when, and how long a stay in the kernel is.
+pub(crate) mod heap;
 pub(crate) mod process;
 pub(crate) mod schedule;
 pub(crate) mod stay;

@@ -11,7 +11,7 @@ use crate::execution::thread::{State, Thread};
 use crate::execution::timer::TimerQueue;
 use crate::lifecycle::chore::CHORE_INTERVAL_NANOSECONDS;
 use crate::platform::{ContextIndex, Platform, Space};
-use crate::slab::Id;
+use crate::slab::{Id, OutOfHeap};
 use crate::{Kernel, MAX_PROCESSORS};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -46,7 +46,7 @@ struct Processor {
     must_yield: bool,
     /// What it does while `current` stays the same.
     next: Next,
-    queue: RunQueue<Id<Thread>>,
+    queue: RunQueue,
     armed: u64,
 }
 
@@ -85,10 +85,10 @@ impl Scheduler {
         Some(Self { processors, hand_over: None, exhausted: TimerQueue::new() })
     }
 
-    /// Makes room for so many threads on so many processors; false if the heap is full.
-    #[must_use]
-    pub fn prepare(&mut self, threads: usize, processors: usize) -> bool {
-        self.processors.iter_mut().take(processors).all(|p| p.queue.prepare(threads)) && self.exhausted.prepare(threads)
+    /// Makes room for threads with an index below `threads` on so many processors.
+    pub fn prepare(&mut self, threads: usize, processors: usize) -> Result<(), OutOfHeap> {
+        self.processors.iter_mut().take(processors).try_for_each(|state| state.queue.prepare(threads))?;
+        self.exhausted.prepare(threads)
     }
 
     /// A thread that is gone pays for nobody any more.
@@ -173,7 +173,8 @@ impl<P: Platform> Kernel<P> {
     #[inline(never)]
     fn pick(&mut self, processor: usize) {
         self.stop_paying(processor);
-        let next = self.scheduler.of(processor).queue.pop().or_else(|| self.steal(processor));
+        let first = self.scheduler.of(processor).queue.pop().and_then(|thread| self.threads.id_at(thread));
+        let next = first.or_else(|| self.steal(processor));
         match next {
             Some(next) => {
                 self.switch(processor, next);
@@ -222,7 +223,7 @@ impl<P: Platform> Kernel<P> {
             account.arrive(virtual_now);
         }
         let (exhausted, deadline) = (account.exhausted_until(now).is_some(), account.deadline());
-        let others = self.scheduler.of(processor).queue.first().is_some_and(|first| first.deadline <= deadline);
+        let others = self.scheduler.of(processor).queue.first().is_some_and(|(first, _)| first <= deadline);
         if exhausted || others {
             self.scheduler.of(processor).must_yield = true;
         } else {
@@ -259,7 +260,7 @@ impl<P: Platform> Kernel<P> {
             return;
         }
         let processor = self.threads[thread].processor;
-        if !self.scheduler.of(processor).queue.remove(thread) {
+        if !self.scheduler.of(processor).queue.remove(thread.index()) {
             self.scheduler.exhausted.set(thread.index(), None);
         }
     }
@@ -343,7 +344,7 @@ impl<P: Platform> Kernel<P> {
     fn push(&mut self, processor: usize, thread: Id<Thread>) {
         self.arrive(processor, thread);
         let deadline = self.threads[thread].account.deadline();
-        self.scheduler.of(processor).queue.push(thread, deadline);
+        self.scheduler.of(processor).queue.push(thread.index(), deadline);
     }
 
     /// A thread that was away, here or elsewhere, finds its place in a processor's virtual time.
@@ -363,7 +364,9 @@ impl<P: Platform> Kernel<P> {
         let busiest = others.max_by_key(|&p| self.scheduler.of(p).queue.len())?;
         let threads = &self.threads;
         let state = &mut self.scheduler.processors[busiest % MAX_PROCESSORS];
-        let stolen = state.queue.pop_where(|thread| threads[thread].account.numbers.allows(processor))?;
+        let allows = |id: Id<Thread>| threads[id].account.numbers.allows(processor);
+        let stolen = state.queue.pop_where(|thread| threads.id_at(thread).is_some_and(allows))?;
+        let stolen = threads.id_at(stolen)?;
         let (old, new) = (state.queue.virtual_now(), self.scheduler.of(processor).queue.virtual_now());
         self.threads[stolen].account.migrate(old, new);
         Some(stolen)

@@ -125,8 +125,8 @@ impl<P: Platform> Kernel<P> {
         })?;
         let index = thread.index();
         let fits = index < crate::MAX_THREADS
-            && self.timers.prepare(index as usize + 1)
-            && self.scheduler.prepare(index as usize + 1, self.platform.processors());
+            && self.timers.prepare(index as usize + 1).is_ok()
+            && self.scheduler.prepare(index as usize + 1, self.platform.processors()).is_ok();
         if !fits || !self.platform.create_context(index, &registers) {
             self.threads.remove(thread);
             return Err(OutOfHeap.into());
@@ -137,7 +137,7 @@ impl<P: Platform> Kernel<P> {
         entry.threads.push(thread);
         entry.live_threads += 1;
         if let Some(rest) = self.clear_ring(thread, 0) {
-            self.chores.push_back(rest);
+            self.chores.push(rest);
         }
         Ok(thread)
     }

@@ -6,7 +6,7 @@ use crate::execution::thread::Thread;
 use crate::ipc::endpoint::Endpoint;
 use crate::memory::MemoryObject;
 use crate::platform::Platform;
-use crate::slab::{Id, OutOfHeap};
+use crate::slab::{Id, OutOfHeap, Slab};
 
 /// Nanoseconds after which a processor that has something else to do goes on with a chore.
 pub const CHORE_INTERVAL_NANOSECONDS: u64 = 50_000;
@@ -43,20 +43,77 @@ impl Chore {
     }
 }
 
+/// Chores in the order in which they are done: a list whose links stand in a slab, so that there is room for many without a long
+/// copy.
+pub struct Chores {
+    waiting: Slab<Waiting>,
+    first: Option<Id<Waiting>>,
+    last: Option<Id<Waiting>>,
+}
+
+/// A chore, and the one behind it.
+struct Waiting {
+    chore: Chore,
+    next: Option<Id<Waiting>>,
+}
+
+impl Chores {
+    /// No chores.
+    pub const fn new() -> Self {
+        Self { waiting: Slab::new(), first: None, last: None }
+    }
+
+    /// Makes sure that so many can wait.
+    pub fn reserve(&mut self, count: usize) -> Result<(), OutOfHeap> {
+        self.waiting.reserve(count)
+    }
+
+    /// Whether nothing is to be done.
+    pub fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    /// Adds one that is done after the others. There is room: it was reserved.
+    pub fn push(&mut self, chore: Chore) {
+        let Ok(new) = self.waiting.insert(Waiting { chore, next: None }) else { return };
+        match self.last.replace(new) {
+            Some(last) => self.waiting[last].next = Some(new),
+            None => self.first = Some(new),
+        }
+    }
+
+    /// Takes the one that is next.
+    fn pop(&mut self) -> Option<Chore> {
+        let first = self.first?;
+        let Waiting { chore, next } = self.waiting.remove(first)?;
+        self.first = next;
+        if next.is_none() {
+            self.last = None;
+        }
+        Some(chore)
+    }
+
+    /// Puts the rest of the one back that was taken.
+    fn put_back(&mut self, chore: Chore) {
+        let Ok(new) = self.waiting.insert(Waiting { chore, next: self.first }) else { return };
+        self.first = Some(new);
+        self.last = self.last.or(Some(new));
+    }
+}
+
 impl<P: Platform> Kernel<P> {
     /// Makes sure that there is room for the chores of one more object.
     pub(crate) fn prepare_chore(&mut self) -> Result<(), OutOfHeap> {
         let twice = self.threads.len() + self.processes.len() + self.memory.len();
         let objects = 2 * twice + self.endpoints.len() + self.sessions.count() + 4;
-        let missing = (objects as usize).saturating_sub(self.chores.len());
-        self.chores.try_reserve(missing).map_err(|_| OutOfHeap)
+        self.chores.reserve(objects as usize)
     }
 
     /// Does what is to be done, as far as this stay allows.
     #[cold]
     pub(crate) fn do_chores(&mut self) {
         while !self.stay.is_over()
-            && let Some(chore) = self.chores.pop_front()
+            && let Some(chore) = self.chores.pop()
         {
             let rest = match chore {
                 Chore::Stop(id, thread) => self.stop_threads(id, thread).map(|left| Chore::Stop(id, left)),
@@ -72,7 +129,7 @@ impl<P: Platform> Kernel<P> {
                 Chore::Memory(id) => self.bury_memory(id),
             };
             if let Some(rest) = rest {
-                self.chores.push_front(rest);
+                self.chores.put_back(rest);
             }
         }
     }

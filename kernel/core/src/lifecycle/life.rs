@@ -43,7 +43,7 @@ impl<P: Platform> Kernel<P> {
         {
             self.stop_thread(current, status::CANCELLED);
         }
-        self.chores.push_back(Chore::Stop(process, 0));
+        self.chores.push(Chore::Stop(process, 0));
     }
 
     /// Stops the threads of a process that ends, from this one on, as far as the stay allows; the first one that is left.
@@ -107,7 +107,7 @@ impl<P: Platform> Kernel<P> {
         if let Some(context) = self.threads[thread].context {
             self.unbind_context(context);
         }
-        self.chores.push_back(Chore::thread(thread));
+        self.chores.push(Chore::thread(thread));
     }
 
     /// A process without live threads ends; what it leaves is put away behind what its threads leave.
@@ -123,7 +123,7 @@ impl<P: Platform> Kernel<P> {
             self.ending -= 1;
         }
         self.processes[process].state = ProcessState::Ending(outcome);
-        self.chores.push_back(Chore::process(process));
+        self.chores.push(Chore::process(process));
     }
 
     /// Ends the calls queued at an endpoint, all or those to objects of one minter, as far as the stay allows; whether none is
@@ -170,7 +170,7 @@ impl<P: Platform> Kernel<P> {
                     endpoint.owners -= 1;
                     if endpoint.owners == 0 {
                         endpoint.references += 1;
-                        self.chores.push_back(Chore::Endpoint(id));
+                        self.chores.push(Chore::Endpoint(id));
                     }
                 }
                 self.release_endpoint(id);
@@ -270,7 +270,7 @@ impl<P: Platform> Kernel<P> {
     fn release_memory(&mut self, id: Id<MemoryObject>) {
         self.memory[id].references -= 1;
         if self.memory[id].references == 0 {
-            self.chores.push_back(Chore::Memory(id));
+            self.chores.push(Chore::Memory(id));
         }
     }
 

@@ -65,7 +65,7 @@ impl<P: Platform> Kernel<P> {
         let pages = memory.pages();
         self.ledgers[ledger].refund(Resource::Frames, pages);
         if is_over {
-            self.chores.push_back(Chore::Memory(object));
+            self.chores.push(Chore::Memory(object));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Parts held against models: timers, run queues, frames, ranges, messages.
+//! Parts held against models: tables, timers, run queues, frames, ranges, messages.
 use crate::execution::schedule::RunQueue;
 use crate::execution::timer::TimerQueue;
 use crate::ipc::message::Params;
@@ -6,15 +6,37 @@ use crate::memory::Access;
 use crate::memory::frame::{Frame, FrameAllocator};
 use crate::memory::range::{Kind, RangeMap};
 use crate::start::package::{Package, PackageError};
+use crate::table::{FIRST_PLACES, Table};
 use capos_abi::layout::{Pointer, Scalar};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 proptest! {
     #[test]
+    fn a_table_agrees_with_a_vector(steps in proptest::collection::vec((0u8..5, 0usize..1000), 1..1500)) {
+        let mut table = Table::new();
+        let mut model = Vec::new();
+        for (step, value) in steps {
+            match step {
+                0..=2 => {
+                    prop_assert!(table.reserve(model.len() + 1).is_ok());
+                    table.push(value);
+                    model.push(value);
+                }
+                3 => prop_assert_eq!(table.pop(), model.pop()),
+                _ if value < model.len() => prop_assert_eq!(table.swap_remove(value), Some(model.swap_remove(value))),
+                _ => prop_assert_eq!(table.get(value), None),
+            }
+            prop_assert_eq!(table.len(), model.len());
+        }
+        let content: Vec<_> = (0..=model.len()).map_while(|at| table.get_mut(at).copied()).collect();
+        prop_assert_eq!(content, model);
+    }
+
+    #[test]
     fn timers_fire_in_order_and_once(steps in proptest::collection::vec((0u32..20, proptest::option::of(1u64..100)), 1..200)) {
         let mut queue = TimerQueue::new();
-        prop_assert!(queue.prepare(20));
+        prop_assert!(queue.prepare(20).is_ok());
         let mut model = BTreeMap::new();
         for (thread, deadline) in steps {
             queue.set(thread, deadline);
@@ -34,7 +56,7 @@ proptest! {
     #[test]
     fn who_waits_longest_of_the_most_urgent_runs_first(steps in proptest::collection::vec((0u8..5, 0u32..12, 0u64..6), 1..200)) {
         let mut queue = RunQueue::new();
-        prop_assert!(queue.prepare(12));
+        prop_assert!(queue.prepare(12).is_ok());
         // Who waits, in the order of arrival.
         let mut model: Vec<(u64, u32)> = Vec::new();
         for (step, who, deadline) in steps {
@@ -61,7 +83,7 @@ proptest! {
                     model.retain(|(_, waiting)| Some(*waiting) != even);
                 }
             }
-            prop_assert_eq!(queue.first().map(|first| first.who), model.iter().min_by_key(|(d, _)| *d).map(|(_, who)| *who));
+            prop_assert_eq!(queue.first().map(|(_, who)| who), model.iter().min_by_key(|(d, _)| *d).map(|(_, who)| *who));
             prop_assert_eq!(queue.len(), model.len());
         }
     }
@@ -157,4 +179,20 @@ fn a_package_that_is_cut_says_so() {
     assert_eq!(Package::parse(&bytes[..8192]).unwrap_err(), PackageError::Truncated { announced: 12288, loaded: 8192 });
     assert_eq!(Package::parse(&[]).unwrap_err(), PackageError::Missing);
     assert_eq!(Package::parse(b"not a package").unwrap_err(), PackageError::NotAPackage);
+}
+
+#[test]
+fn a_table_that_grows_moves_nothing_behind_its_first_piece() {
+    let mut table = Table::new();
+    let place = |table: &Table<usize>, at| core::ptr::from_ref(table.get(at).expect("pushed"));
+    let mut places = Vec::new();
+    for at in 0..10_000 {
+        table.reserve(at + 1).expect("heap");
+        table.push(at);
+        if at >= FIRST_PLACES {
+            places.push(place(&table, at));
+        }
+    }
+    let now: Vec<_> = (FIRST_PLACES..10_000).map(|at| place(&table, at)).collect();
+    assert!(places == now);
 }

@@ -1,34 +1,27 @@
-//! The run queue of a processor: ready threads by virtual deadline, in a binary heap.
-use alloc::vec::Vec;
+//! The run queue of a processor: ready threads by virtual deadline.
+use crate::execution::heap::ThreadHeap;
+use crate::slab::OutOfHeap;
 
-/// Waits in a queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Waiting<T> {
-    /// Virtual deadline.
-    pub deadline: u64,
-    /// Counts arrivals: of equal deadlines the older runs first.
-    arrival: u64,
-    /// Who.
-    pub who: T,
-}
+/// Threads that [`RunQueue::pop_where`] looks at.
+const SEARCHED: usize = 64;
 
-/// Who waits, and the virtual time of the processor.
-pub struct RunQueue<T> {
-    heap: Vec<Waiting<T>>,
+/// Threads that wait, by index, and the virtual time of the processor.
+pub struct RunQueue {
+    /// By virtual deadline; of equal ones the older arrival first.
+    heap: ThreadHeap<(u64, u64)>,
     arrivals: u64,
     virtual_now: u64,
 }
 
-impl<T: Copy + PartialEq> RunQueue<T> {
+impl RunQueue {
     /// An empty queue.
     pub const fn new() -> Self {
-        Self { heap: Vec::new(), arrivals: 0, virtual_now: 0 }
+        Self { heap: ThreadHeap::new(), arrivals: 0, virtual_now: 0 }
     }
 
-    /// Makes room for so many; false if the heap is full.
-    #[must_use]
-    pub fn prepare(&mut self, count: usize) -> bool {
-        self.heap.try_reserve(count.saturating_sub(self.heap.len())).is_ok()
+    /// Makes room for threads with an index below `threads`.
+    pub fn prepare(&mut self, threads: usize) -> Result<(), OutOfHeap> {
+        self.heap.prepare(threads)
     }
 
     /// How many wait.
@@ -46,65 +39,32 @@ impl<T: Copy + PartialEq> RunQueue<T> {
         self.virtual_now = self.virtual_now.max(place);
     }
 
-    /// The one that runs next.
-    pub fn first(&self) -> Option<&Waiting<T>> {
-        self.heap.first()
+    /// The one that runs next, and its deadline.
+    pub fn first(&self) -> Option<(u64, u32)> {
+        self.heap.first().map(|((deadline, _), thread)| (deadline, thread))
     }
 
-    /// Puts one in line. There is room: it was prepared.
-    pub fn push(&mut self, who: T, deadline: u64) {
+    /// Puts one in line that is in none. There is room: it was prepared.
+    pub fn push(&mut self, thread: u32, deadline: u64) {
         self.arrivals += 1;
-        self.heap.push(Waiting { deadline, arrival: self.arrivals, who });
-        self.rise(self.heap.len() - 1);
+        self.heap.set(thread, Some((deadline, self.arrivals)));
     }
 
     /// Takes the one that runs next.
-    pub fn pop(&mut self) -> Option<T> {
-        if self.heap.is_empty() { None } else { Some(self.take(0)) }
+    pub fn pop(&mut self) -> Option<u32> {
+        self.heap.pop()
     }
 
-    /// Takes the first one that satisfies the condition.
-    pub fn pop_where(&mut self, condition: impl Fn(T) -> bool) -> Option<T> {
-        let fitting = self.heap.iter().enumerate().filter(|(_, w)| condition(w.who));
-        let (at, _) = fitting.min_by_key(|(_, w)| (w.deadline, w.arrival))?;
-        Some(self.take(at))
+    /// Takes the first one that satisfies the condition, out of some of those that come first.
+    pub fn pop_where(&mut self, condition: impl Fn(u32) -> bool) -> Option<u32> {
+        let fitting = self.heap.some(SEARCHED).filter(|(_, thread)| condition(*thread));
+        let (_, thread) = fitting.min()?;
+        self.heap.set(thread, None);
+        Some(thread)
     }
 
-    /// Takes this one out.
-    pub fn remove(&mut self, who: T) -> bool {
-        let at = self.heap.iter().position(|w| w.who == who);
-        at.map(|at| self.take(at)).is_some()
-    }
-
-    fn take(&mut self, at: usize) -> T {
-        let taken = self.heap.swap_remove(at).who;
-        if at < self.heap.len() {
-            self.rise(at);
-            self.sink(at);
-        }
-        taken
-    }
-
-    fn rise(&mut self, mut at: usize) {
-        while at > 0 && self.key(at) < self.key((at - 1) / 2) {
-            self.heap.swap(at, (at - 1) / 2);
-            at = (at - 1) / 2;
-        }
-    }
-
-    fn sink(&mut self, mut at: usize) {
-        loop {
-            let children = [2 * at + 1, 2 * at + 2].into_iter().filter(|&child| child < self.heap.len());
-            let Some(child) = children.min_by_key(|&child| self.key(child)) else { return };
-            if self.key(at) <= self.key(child) {
-                return;
-            }
-            self.heap.swap(at, child);
-            at = child;
-        }
-    }
-
-    fn key(&self, at: usize) -> (u64, u64) {
-        self.heap.get(at).map_or((u64::MAX, u64::MAX), |w| (w.deadline, w.arrival))
+    /// Takes this one out; whether it was there.
+    pub fn remove(&mut self, thread: u32) -> bool {
+        self.heap.set(thread, None)
     }
 }

@@ -1,0 +1,126 @@
+//! A table that grows without moving what is in it: in pieces, each twice as long as the one before.
+//!
+//! Only the first piece grows by copying, like any vector, and that is short. What stands in it is found in one step.
+use crate::slab::OutOfHeap;
+use alloc::vec::Vec;
+
+/// Places of the first piece at most.
+pub const FIRST_PLACES: usize = 64;
+
+/// Places that are numbered from 0.
+pub struct Table<T> {
+    first: Vec<T>,
+    /// The piece at `n` begins with the place `FIRST_PLACES << n`, and has as many.
+    rest: Vec<Vec<T>>,
+    len: usize,
+}
+
+impl<T> Table<T> {
+    /// A table without places.
+    pub const fn new() -> Self {
+        Self { first: Vec::new(), rest: Vec::new(), len: 0 }
+    }
+
+    /// Number of places.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Makes sure that the table can have so many places.
+    pub fn reserve(&mut self, places: usize) -> Result<(), OutOfHeap> {
+        let first = places.min(FIRST_PLACES).saturating_sub(self.first.len());
+        self.first.try_reserve(first).map_err(|_| OutOfHeap)?;
+        while places > FIRST_PLACES << self.rest.len() {
+            self.rest.try_reserve(1).map_err(|_| OutOfHeap)?;
+            let mut piece = Vec::new();
+            piece.try_reserve_exact(FIRST_PLACES << self.rest.len()).map_err(|_| OutOfHeap)?;
+            self.rest.push(piece);
+        }
+        Ok(())
+    }
+
+    /// Adds a place. There is room: it was reserved.
+    pub fn push(&mut self, value: T) {
+        if self.len < FIRST_PLACES {
+            self.first.push(value);
+        } else if let Some((piece, _)) = position(self.len)
+            && let Some(piece) = self.rest.get_mut(piece)
+        {
+            debug_assert!(piece.len() < piece.capacity(), "room was reserved");
+            piece.push(value);
+        }
+        self.len += 1;
+    }
+
+    /// Takes the last place away.
+    pub fn pop(&mut self) -> Option<T> {
+        let last = self.len.checked_sub(1)?;
+        self.len = last;
+        if last < FIRST_PLACES {
+            return self.first.pop();
+        }
+        let (piece, _) = position(last)?;
+        self.rest.get_mut(piece)?.pop()
+    }
+
+    /// Takes a place away; the last one comes there.
+    pub fn swap_remove(&mut self, at: usize) -> Option<T> {
+        let last = self.pop()?;
+        if at >= self.len {
+            return Some(last);
+        }
+        self.get_mut(at).map(|place| core::mem::replace(place, last))
+    }
+
+    /// What stands in the first place.
+    #[inline]
+    pub fn first(&self) -> Option<&T> {
+        self.first.first()
+    }
+
+    /// What stands in a place.
+    #[inline]
+    pub fn get(&self, at: usize) -> Option<&T> {
+        if at < self.first.len() { self.first.get(at) } else { self.get_behind(at) }
+    }
+
+    /// What stands in a place.
+    #[inline]
+    pub fn get_mut(&mut self, at: usize) -> Option<&mut T> {
+        if at < self.first.len() { self.first.get_mut(at) } else { self.get_mut_behind(at) }
+    }
+
+    /// As [`Self::get`], behind the first piece.
+    #[cold]
+    #[inline(never)]
+    fn get_behind(&self, at: usize) -> Option<&T> {
+        let (piece, offset) = position(at)?;
+        self.rest.get(piece)?.get(offset)
+    }
+
+    /// As [`Self::get_mut`], behind the first piece.
+    #[cold]
+    #[inline(never)]
+    fn get_mut_behind(&mut self, at: usize) -> Option<&mut T> {
+        let (piece, offset) = position(at)?;
+        self.rest.get_mut(piece)?.get_mut(offset)
+    }
+}
+
+impl<T: Copy> Table<T> {
+    /// Exchanges what stands in two places.
+    pub fn swap(&mut self, one: usize, other: usize) {
+        let (Some(&first), Some(&second)) = (self.get(one), self.get(other)) else { return };
+        for (at, value) in [(one, second), (other, first)] {
+            if let Some(place) = self.get_mut(at) {
+                *place = value;
+            }
+        }
+    }
+}
+
+/// In which piece behind the first one a place stands, and where there.
+fn position(at: usize) -> Option<(usize, usize)> {
+    let piece = (at / FIRST_PLACES).checked_ilog2()? as usize;
+    Some((piece, at - (FIRST_PLACES << piece)))
+}
