@@ -173,7 +173,8 @@ pub struct Completion {
     pub user_data: u64,
     /// One of [`crate::status`].
     pub status: i32,
-    /// Bytes of the result or delivery, capabilities (8 bytes each) and delivery header included.
+    /// Bytes of the result or delivery, capabilities (8 bytes each) and delivery header included. An `EXHAUSTED` status: resource
+    /// and ledger ([`crate::status::exhausted`]).
     pub bytes: u32,
     /// One of [`kind`].
     pub kind: u8,
@@ -186,7 +187,7 @@ pub struct Completion {
     /// Slot of the pool that holds a delivery.
     pub slot: u16,
     /// By kind: delivery, cancel notice: the call's token; WAIT: the bits taken; unreferenced: the origin's handle;
-    /// an `EXHAUSTED` status: resource and remainder.
+    /// an `EXHAUSTED` status: what was asked for and what remains ([`crate::status::exhausted`]); other statuses: their own.
     pub value: u64,
 }
 

@@ -37,8 +37,8 @@ pub const NOT_ACCEPTED: Status = -14;
 
 // Something ran out or was in the wrong state.
 
-/// A ledger has too little left; the completion's `value` packs which resource and how much remains
-///: resource number in the top 8 bits, remainder below.
+/// A ledger has too little left; the completion's `bytes` and `value` pack of what, which ledger, what was asked for and what
+/// remains (see [`exhausted`]).
 pub const EXHAUSTED: Status = -20;
 /// The message does not fit into the receiver's range or is larger than its endpoint takes; `value` is the limit in bytes.
 /// A call answered so stays open.
@@ -80,7 +80,21 @@ pub mod transfer {
     pub const CONFINED: u8 = 4;
 }
 
-/// Resources that a ledger counts, as packed into the `value` of an [`EXHAUSTED`] completion.
+/// What an [`EXHAUSTED`] completion says: `bytes` is the [`resource`] and the ledger, `value` what was asked for and what remains,
+/// in units of the resource; what is larger than 32 bits stands as their largest value.
+pub mod exhausted {
+    /// In `bytes`: the resource stands above so many bits.
+    pub const RESOURCE_SHIFT: u32 = 24;
+    /// In `bytes`: the number of the ledger, as `Ledger.inspect` tells it.
+    pub const LEDGER_MASK: u32 = (1 << RESOURCE_SHIFT) - 1;
+    /// In the place of a ledger: every ledger allowed it, but the machine has no more, or a table of the kernel is as large as it may
+    /// become.
+    pub const MACHINE: u32 = 0;
+    /// In `value`: what was asked for stands above so many bits, what remains below.
+    pub const REQUESTED_SHIFT: u32 = 32;
+}
+
+/// Resources that a ledger counts.
 pub mod resource {
     /// Page frames (4096 bytes each), page tables and ring areas included.
     pub const FRAMES: u8 = 1;
@@ -90,9 +104,8 @@ pub mod resource {
     pub const OBJECTS: u8 = 3;
     /// Threads.
     pub const THREADS: u8 = 4;
-    /// Page frames of the whole machine: the ledger allowed it, but memory is full.
-    pub const MACHINE_FRAMES: u8 = 5;
+    /// Bytes of the kernel's own memory. No ledger counts them, only the machine as a whole.
+    pub const KERNEL_MEMORY: u8 = 5;
+    /// Ranges of one address map. No ledger counts them.
+    pub const RANGES: u8 = 6;
 }
-
-/// Bits of an [`EXHAUSTED`] completion's `value` that hold the remainder.
-pub const REMAINDER_BITS: u32 = 56;

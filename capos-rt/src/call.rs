@@ -85,7 +85,9 @@ pub struct Call {
     range: Cell<Option<Range>>,
     tag: Cell<u16>,
     status: Cell<Status>,
+    /// The completion's `value`, and its `bytes` if the call failed.
     value: Cell<u64>,
+    bytes: Cell<u32>,
     error: RefCell<Option<Error>>,
     message: UnsafeCell<MessageBuilder>,
     sent: UnsafeCell<CapTable>,
@@ -121,6 +123,7 @@ impl Default for Call {
             tag: Cell::new(0),
             status: Cell::new(status::OK),
             value: Cell::new(0),
+            bytes: Cell::new(0),
             error: RefCell::new(None),
             message: UnsafeCell::new(MessageBuilder::new()),
             sent: UnsafeCell::new(Vec::new()),

@@ -1,7 +1,8 @@
 //! Why a call failed, read from its `capnp::Error`: which side, what kind, which status, which words.
 use crate::errors::{INVALID_ARGUMENT, KERNEL, SENTENCES, SERVER};
+use crate::exhausted::Exhausted;
 use capnp::{Error, ErrorKind};
-use capos_abi::status::Status;
+use capos_abi::status::{self, Status};
 
 /// How capnp-rpc begins the text of an error that the far side answered with.
 const REMOTE: &str = "remote exception: ";
@@ -59,6 +60,14 @@ impl<'a> CallFailure<'a> {
         };
         Self { side, kind, status, message }
     }
+
+    /// What ran out, if that is why.
+    pub fn exhausted(&self) -> Option<Exhausted> {
+        if self.status != Some(status::EXHAUSTED) {
+            return None;
+        }
+        self.message.split_once(": ").and_then(|(_, sentence)| Exhausted::read(sentence))
+    }
 }
 
 fn side_of(text: &str) -> (Side, &str) {
@@ -77,10 +86,10 @@ fn status_of(text: &str) -> Option<Status> {
 #[cfg(test)]
 mod test {
     use super::*;
-    use crate::errors::{from_exception, from_status, to_exception, too_big};
+    use crate::errors::{from_exception, from_failure, from_status, to_exception, too_big};
+    use crate::raw::Failure;
     use alloc::string::ToString;
     use capnp::message::{Builder, HeapAllocator};
-    use capos_abi::status;
 
     /// An error after its way from a server to a caller.
     fn over_the_ring(error: &Error) -> Error {
@@ -92,13 +101,13 @@ mod test {
     #[test]
     fn every_status_is_told_with_its_kind_and_side() {
         for &(status, kind, sentence) in SENTENCES {
-            let error = from_status(status, 3);
+            let error = from_failure(Failure { status, bytes: 3, value: 3 });
             let failure = CallFailure::of(&error);
             assert_eq!((failure.side, failure.status, error.kind), (Side::Kernel, Some(status), kind), "{sentence}");
             let invalid = matches!(status, status::BAD_MESSAGE | status::BAD_ARGUMENT);
             assert_eq!(failure.kind == Kind::InvalidArgument, invalid, "{sentence}");
         }
-        let unknown = from_status(-99, 0);
+        let unknown = from_status(-99);
         let failure = CallFailure::of(&unknown);
         assert_eq!((failure.side, failure.status, failure.message), (Side::Kernel, None, "unknown status -99"));
     }
@@ -114,12 +123,18 @@ mod test {
 
     #[test]
     fn figures_are_named() {
-        let left = u64::from(status::resource::FRAMES) << status::REMAINDER_BITS | 12;
-        assert!(from_status(status::EXHAUSTED, left).extra.ends_with("page frames, of which the ledger has 12 left"));
+        let bytes = u32::from(status::resource::FRAMES) << status::exhausted::RESOURCE_SHIFT | 7;
+        let value = 16 << status::exhausted::REQUESTED_SHIFT | 3;
+        let error = from_failure(Failure { status: status::EXHAUSTED, bytes, value });
+        assert_eq!(error.extra, "kernel: exhausted: 16 page frames were asked for, and ledger 7 has 3 left");
+        assert_eq!(CallFailure::of(&error).exhausted(), Some(Exhausted::from_completion(bytes, value)));
+        let of_machine = Failure { status: status::EXHAUSTED, bytes: bytes & !7, value };
+        assert!(from_failure(of_machine).extra.ends_with("16 page frames were asked for, and the machine has 3 left"));
         assert!(too_big(5000, 4096).extra.ends_with("it has 5000 bytes, and at most 4096 bytes are accepted"));
         assert_eq!(CallFailure::of(&too_big(5000, 4096)).status, Some(status::TOO_BIG));
         let stale = u64::from(status::transfer::STALE) << status::transfer::WHY_SHIFT | 2;
-        assert!(from_status(status::BAD_CAPABILITY, stale).extra.ends_with("capability 3 is stale"));
+        let refused = from_failure(Failure { status: status::BAD_CAPABILITY, bytes: 0, value: stale });
+        assert!(refused.extra.ends_with("capability 3 is stale"));
     }
 
     #[test]
@@ -138,7 +153,7 @@ mod test {
 
     #[test]
     fn a_server_cannot_pass_for_the_kernel() {
-        let forged = from_status(status::SERVER_DIED, 0);
+        let forged = from_status(status::SERVER_DIED);
         let error = over_the_ring(&forged);
         let failure = CallFailure::of(&error);
         assert_eq!((failure.side, failure.status), (Side::Server, None));

@@ -3,10 +3,11 @@
 //! An error says in its first word which side failed; [`CallFailure`] reads it.
 //!
 //! [`CallFailure`]: crate::call_failure::CallFailure
+use crate::raw::Failure;
 use alloc::format;
 use alloc::string::String;
 use capnp::{Error, ErrorKind, any_pointer};
-use capos_abi::status::{self, Status, resource, transfer};
+use capos_abi::status::{self, Status, transfer};
 use core::fmt::Display;
 use schema::exception_capnp::exception;
 
@@ -30,7 +31,7 @@ pub const SENTENCES: &[(Status, ErrorKind, &str)] = &[
     (status::UNAVAILABLE, ErrorKind::Failed, "this machine has no source for what was asked"),
     (status::CANCELLED, ErrorKind::Failed, "cancelled"),
     (status::TOO_LATE, ErrorKind::Failed, "too late to cancel"),
-    (status::EXHAUSTED, ErrorKind::Overloaded, "a resource ran out"),
+    (status::EXHAUSTED, ErrorKind::Overloaded, "exhausted"),
     (status::TOO_BIG, ErrorKind::Overloaded, "the message is larger than the receiver accepts"),
     (status::NOT_ACCEPTED, ErrorKind::Overloaded, "the receiver accepts fewer capabilities than the message carries"),
     (status::DEADLINE, ErrorKind::Overloaded, "the deadline passed"),
@@ -42,10 +43,16 @@ pub const SENTENCES: &[(Status, ErrorKind, &str)] = &[
     (status::UNIMPLEMENTED, ErrorKind::Unimplemented, "the interface has no such method"),
 ];
 
-/// The error for a completion that ended with `status`; `value` as in the completion.
-pub fn from_status(status: Status, value: u64) -> Error {
+/// The error for an operation that ended with this status and no figures.
+pub fn from_status(status: Status) -> Error {
+    with_figures(status, "")
+}
+
+/// The error of a failed operation.
+pub fn from_failure(failure: Failure) -> Error {
+    let Failure { status, value, .. } = failure;
     let figures = match status {
-        status::EXHAUSTED => exhausted(value),
+        status::EXHAUSTED => failure.exhausted().map(|what| format!(": {what}")).unwrap_or_default(),
         status::TOO_BIG if value > 0 => format!(": it takes at most {value} bytes"),
         status::NOT_ACCEPTED => format!(": it takes {value}"),
         status::BAD_CAPABILITY => refused(value),
@@ -66,11 +73,6 @@ pub fn too_big(bytes: u32, limit: u64) -> Error {
     with_figures(status::TOO_BIG, &format!(": it has {bytes} bytes, and at most {limit} bytes are accepted"))
 }
 
-/// The error of a failed blocking operation.
-pub fn from_failure(failure: crate::raw::Failure) -> Error {
-    from_status(failure.status, failure.value)
-}
-
 /// The error of a method whose caller has given it something it cannot use.
 pub fn invalid_argument(what: impl Display) -> Error {
     Error::failed(format!("{INVALID_ARGUMENT}{what}"))
@@ -86,19 +88,6 @@ fn refused(value: u64) -> String {
         _ => "is sent in an unknown way",
     };
     format!(": capability {place} {why}")
-}
-
-fn exhausted(value: u64) -> String {
-    let left = value & ((1 << status::REMAINDER_BITS) - 1);
-    let name = match (value >> status::REMAINDER_BITS) as u8 {
-        resource::FRAMES => "page frames",
-        resource::HANDLES => "handles",
-        resource::OBJECTS => "kernel objects",
-        resource::THREADS => "threads",
-        resource::MACHINE_FRAMES => return format!(": the machine has {left} page frames left"),
-        _ => return String::new(),
-    };
-    format!(": {name}, of which the ledger has {left} left")
 }
 
 /// The error that a server's exception stands for.

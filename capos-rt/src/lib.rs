@@ -15,6 +15,7 @@ pub mod call;
 pub mod call_failure;
 pub mod errors;
 pub mod executor;
+pub mod exhausted;
 pub mod handles;
 pub mod hooks;
 pub mod incoming;

@@ -1,6 +1,7 @@
 //! Blocking operations without heap, for what stands below it: heap growth, futexes, threads, start-up.
 //!
 //! Messages are built by hand from the layouts in [`capos_abi::interface`]; everybody else uses generated clients.
+use crate::exhausted::Exhausted;
 use crate::ring::{self, Ring, SCRATCH_BYTES};
 use capos_abi::handle::Handle;
 use capos_abi::layout::{Pointer, Scalar, Shape};
@@ -20,8 +21,25 @@ const MAX_SENT: usize = 2;
 pub struct Failure {
     /// One of [`capos_abi::status`], never `OK`.
     pub status: Status,
-    /// The completion's `value`: resource and remainder where the status is `EXHAUSTED`.
+    /// The completion's `bytes`.
+    pub bytes: u32,
+    /// The completion's `value`.
     pub value: u64,
+}
+
+impl Failure {
+    /// The completion's `value`, or why the operation failed.
+    pub fn check(done: &Completion) -> Result<u64, Failure> {
+        match done.status {
+            status::OK => Ok(done.value),
+            status => Err(Failure { status, bytes: done.bytes, value: done.value }),
+        }
+    }
+
+    /// What ran out, if that is why.
+    pub fn exhausted(&self) -> Option<Exhausted> {
+        (self.status == status::EXHAUSTED).then(|| Exhausted::from_completion(self.bytes, self.value))
+    }
 }
 
 /// A capnp message of one flat struct with at most one Text, and the capabilities that go with it.
@@ -236,10 +254,7 @@ fn run(
     accept: u8,
 ) -> Result<Completion, Failure> {
     let done = ring.run(call_entry(ring, handle, interface, method, message, accept));
-    match done.status {
-        status::OK => Ok(done),
-        status => Err(Failure { status, value: done.value }),
-    }
+    Failure::check(&done).map(|_| done)
 }
 
 /// Queues a call of a kernel object for the next `cap_enter`; nobody sees its success. No other call may be made before that.
@@ -275,11 +290,7 @@ fn call_entry(
 /// Waits for any of `bits` of a notification (0: the thread's own) and takes them; `DEADLINE` if none came by then.
 pub fn wait(notification: Handle, bits: u64, deadline: u64) -> Result<u64, Failure> {
     let entry = Submission { op: op::WAIT, handle: notification, arg: bits, deadline, ..Submission::default() };
-    let done = ring::with(|ring| ring.run(entry));
-    match done.status {
-        status::OK => Ok(done.value),
-        status => Err(Failure { status, value: done.value }),
-    }
+    Failure::check(&ring::with(|ring| ring.run(entry)))
 }
 
 /// Sets bits of a notification, or of the own notification of a thread.

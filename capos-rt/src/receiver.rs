@@ -4,6 +4,7 @@ use crate::errors;
 use crate::incoming::{self, Place};
 use crate::load::Load;
 use crate::object::{self, Dispatch, FIRST_OWN_KEY};
+use crate::raw::Failure;
 use crate::ring::{self, Ring};
 use crate::runtime::{RUNTIME, class};
 use alloc::format;
@@ -14,7 +15,7 @@ use capnp::{Error, Result};
 use capos_abi::handle::{Handle, NULL};
 use capos_abi::message::{DeliveryHeader, MAX_CAPS};
 use capos_abi::ring::{Completion, Submission, completion_flag, flag, kind, op};
-use capos_abi::status::{self, Status};
+use capos_abi::status;
 use core::cell::{Cell, RefCell};
 use core::future::poll_fn;
 use core::task::{Poll, Waker};
@@ -41,7 +42,7 @@ pub struct Receiver {
     busy: Cell<u32>,
     load: RefCell<Arc<Load>>,
     stopping: Cell<bool>,
-    ended: Cell<Option<Status>>,
+    ended: Cell<Option<core::result::Result<u64, Failure>>>,
     waker: Cell<Option<Waker>>,
 }
 
@@ -140,16 +141,16 @@ pub fn stop(index: u32) {
 /// Waits until nothing is received any more.
 pub async fn ended(index: u32) -> Result<()> {
     let receiver = RUNTIME.receivers.get(index);
-    let status = poll_fn(|context| match receiver.ended.get() {
-        Some(status) => Poll::Ready(status),
+    let end = poll_fn(|context| match receiver.ended.get() {
+        Some(end) => Poll::Ready(end),
         None => {
             receiver.waker.set(Some(context.waker().clone()));
             Poll::Pending
         }
     });
-    match status.await {
-        status::OK | status::CANCELLED => Ok(()),
-        status => Err(errors::from_status(status, 0)),
+    match end.await {
+        Ok(_) | Err(Failure { status: status::CANCELLED, .. }) => Ok(()),
+        Err(failure) => Err(errors::from_failure(failure)),
     }
 }
 
@@ -185,12 +186,13 @@ pub fn answered(place: Place) {
 /// A RETURN has failed. If the call is still open, it is answered with the reason.
 #[cold]
 pub fn answer_refused(completion: &Completion) {
-    if completion.status == status::CALLER_GONE {
+    let Err(failure) = Failure::check(completion) else { return };
+    if failure.status == status::CALLER_GONE {
         return;
     }
     let place = Place::from_bits(completion.user_data & !class::MASK);
     let token = RUNTIME.receivers.get(place.receiver).deliveries.borrow()[usize::from(place.slot)].token;
-    incoming::give_back_error(token, &errors::from_status(completion.status, completion.value));
+    incoming::give_back_error(token, &errors::from_failure(failure));
 }
 
 /// The answer to a call that comes while so many others of the same service or object are in flight.
@@ -278,7 +280,7 @@ impl Receiver {
         if let Some(pool) = self.pool.take().filter(|_| self.busy.get() == 0) {
             ring::with(|ring| ring.arena.give(pool));
         }
-        self.ended.set(Some(completion.status));
+        self.ended.set(Some(Failure::check(completion)));
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }

@@ -1,11 +1,10 @@
 //! Futures over WAIT: bits of a notification, and time.
 use crate::errors;
+use crate::raw::Failure;
 use crate::ring;
 use crate::runtime::{RUNTIME, class};
-use capnp::Result;
 use capos_abi::handle::{Handle, NULL};
 use capos_abi::ring::{Completion, Submission, flag, op};
-use capos_abi::status::{self, Status};
 use core::cell::Cell;
 use core::future::Future;
 use core::pin::Pin;
@@ -15,7 +14,7 @@ use core::task::{Context, Poll, Waker};
 #[derive(Default)]
 pub struct Waiting {
     tag: Cell<u16>,
-    done: Cell<Option<(Status, u64)>>,
+    done: Cell<Option<Result<u64, Failure>>>,
     abandoned: Cell<bool>,
     waker: Cell<Option<Waker>>,
 }
@@ -47,7 +46,7 @@ pub fn finish(index: u32, completion: &Completion) {
     if record.abandoned.replace(false) {
         return RUNTIME.waits.give(index);
     }
-    record.done.set(Some((completion.status, completion.value)));
+    record.done.set(Some(Failure::check(completion)));
     if let Some(waker) = record.waker.take() {
         waker.wake();
     }
@@ -78,7 +77,7 @@ impl Wait {
 }
 
 impl Future for Wait {
-    type Output = Result<u64>;
+    type Output = capnp::Result<u64>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         if self.record.is_none() {
@@ -89,16 +88,13 @@ impl Future for Wait {
             return Poll::Pending;
         };
         let record = RUNTIME.waits.get(index);
-        let Some((status, value)) = record.done.take() else {
+        let Some(done) = record.done.take() else {
             record.waker.set(Some(context.waker().clone()));
             return Poll::Pending;
         };
         self.record = None;
         RUNTIME.waits.give(index);
-        Poll::Ready(match status {
-            status::OK => Ok(value),
-            status => Err(errors::from_status(status, value)),
-        })
+        Poll::Ready(done.map_err(errors::from_failure))
     }
 }
 

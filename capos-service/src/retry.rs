@@ -220,7 +220,7 @@ mod test {
                 && !is_idempotent(pong::Client::TYPE_ID, 9)
                 && !is_idempotent(1, 0)
         );
-        let of = |status, idempotent, reopens| verdict(&from_status(status, 0), idempotent, reopens);
+        let of = |status, idempotent, reopens| verdict(&from_status(status), idempotent, reopens);
         assert_eq!(of(status::SERVER_DIED, true, false), Verdict::Again);
         assert_eq!(of(status::SERVER_DIED, true, true), Verdict::Reopen);
         assert_eq!(of(status::SERVER_DIED, false, true), Verdict::Tell);

@@ -36,8 +36,9 @@ interface Ledger @0xb0f4a6e0d91c4a01 {
 
   inspect @6 () -> (
       framesUsed :UInt64, framesLimit :UInt64, handlesUsed :UInt64, handlesLimit :UInt64,
-      objectsUsed :UInt64, objectsLimit :UInt64, threadsUsed :UInt64, threadsLimit :UInt64);
-  # What is charged and what may be.
+      objectsUsed :UInt64, objectsLimit :UInt64, threadsUsed :UInt64, threadsLimit :UInt64, number :UInt32);
+  # What is charged and what may be; and the number by which refusals name this ledger. A ledger that is gone leaves its number to
+  # another one.
 
   reclaim @7 () -> (progress :Progress);
   # Ends everything that this ledger and those below it pay for: processes, memory, endpoints, notifications, and the ledgers

@@ -3,6 +3,7 @@ use super::{Call, State, forget_target, free, get};
 use crate::errors;
 use crate::hooks::transfer;
 use crate::large::{self, Received};
+use crate::raw::Failure;
 use crate::ring;
 use crate::runtime::RUNTIME;
 use capnp::capability::Response;
@@ -42,8 +43,9 @@ pub fn finish(index: u32, completion: &Completion) {
     }
     call.status.set(completion.status);
     call.value.set(completion.value);
-    if matches!(completion.status, status::OK | status::EXCEPTION) {
-        read_reply(call, completion);
+    match completion.status {
+        status::OK | status::EXCEPTION => read_reply(call, completion),
+        _ => call.bytes.set(completion.bytes),
     }
     if call.state.get() == State::Orphan {
         free(index, call);
@@ -179,7 +181,7 @@ fn failure(call: &Call) -> Error {
     match call.status.get() {
         status::EXCEPTION => call.reply.root().map_or_else(|error| error, errors::from_exception),
         status::TOO_BIG => errors::too_big(sent_bytes(call), call.value.get()),
-        status => errors::from_status(status, call.value.get()),
+        status => errors::from_failure(Failure { status, bytes: call.bytes.get(), value: call.value.get() }),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Ledgers: what may be used up, and what is.
+use crate::ipc::operation::Refusal;
 use crate::lifecycle::reclaim::Reclaim;
 use crate::slab::{Id, Slab};
-use capos_abi::status::resource;
+use capos_abi::status::{exhausted, resource};
 
 /// What a ledger counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,13 +40,24 @@ impl Amounts {
     }
 }
 
-/// A ledger has too little left.
+/// A ledger, or the machine, has too little left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exhausted {
     /// Number of the resource in `capos_abi::status::resource`.
     pub resource: u8,
-    /// What remained.
+    /// Number of the ledger, or `exhausted::MACHINE`.
+    pub ledger: u32,
+    /// What was asked for.
+    pub requested: u64,
+    /// What remained: less than that.
     pub remaining: u64,
+}
+
+impl Exhausted {
+    /// No ledger refuses this, but the machine, or a table of the kernel.
+    pub fn machine(resource: u8, requested: u64, remaining: u64) -> Self {
+        Self { resource, ledger: exhausted::MACHINE, requested, remaining }
+    }
 }
 
 /// Ledgers below each other at most.
@@ -59,6 +71,8 @@ pub struct Ledger {
     pub closed: bool,
     /// Where its reclaiming stands.
     pub reclaim: Option<Reclaim>,
+    /// What programs call it.
+    number: u32,
     parent: Option<Id<Ledger>>,
     children: u32,
     depth: u8,
@@ -67,13 +81,29 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// The machine's own ledger.
-    pub fn root(limits: Amounts) -> Self {
-        Self::new(1, None, 0, limits)
+    /// Adds the machine's own ledger.
+    pub fn root(ledgers: &mut Slab<Self>, limits: Amounts) -> Result<Id<Self>, Refusal> {
+        Self::insert(ledgers, 1, None, 0, limits)
     }
 
-    fn new(references: u32, parent: Option<Id<Self>>, depth: u8, limits: Amounts) -> Self {
-        Self { references, closed: false, reclaim: None, parent, children: 0, depth, limits, used: Amounts::default() }
+    fn insert(
+        ledgers: &mut Slab<Self>,
+        references: u32,
+        parent: Option<Id<Self>>,
+        depth: u8,
+        limits: Amounts,
+    ) -> Result<Id<Self>, Refusal> {
+        let used = Amounts::default();
+        let made =
+            Self { references, closed: false, reclaim: None, number: 0, parent, children: 0, depth, limits, used };
+        let id = ledgers.insert(made)?;
+        ledgers[id].number = exhausted::MACHINE + 1 + id.index();
+        Ok(id)
+    }
+
+    /// What programs call it, as long as it exists.
+    pub fn number(&self) -> u32 {
+        self.number
     }
 
     /// What may be used.
@@ -104,7 +134,10 @@ impl Ledger {
     /// Whether so much could be charged; or what is missing.
     pub fn check(&self, resource: Resource, amount: u64) -> Result<(), Exhausted> {
         let remaining = self.remaining(resource);
-        if amount > remaining { Err(Exhausted { resource: resource as u8, remaining }) } else { Ok(()) }
+        if amount <= remaining {
+            return Ok(());
+        }
+        Err(Exhausted { resource: resource as u8, ledger: self.number, requested: amount, remaining })
     }
 
     /// Charges, or says what is missing.
@@ -121,19 +154,17 @@ impl Ledger {
         *used = used.saturating_sub(amount);
     }
 
-    /// A child ledger whose limits are taken from this one. The parent is less than [`MAX_DEPTH`] deep.
-    pub fn child(ledgers: &mut Slab<Self>, parent: Id<Self>, limits: Amounts) -> Result<Self, Exhausted> {
+    /// Adds a ledger whose limits are taken from this one. The parent is less than [`MAX_DEPTH`] deep.
+    pub fn child(ledgers: &mut Slab<Self>, parent: Id<Self>, limits: Amounts) -> Result<Id<Self>, Refusal> {
+        let account = &ledgers[parent];
+        let depth = account.depth + 1;
+        Resource::ALL.into_iter().try_for_each(|resource| account.check(resource, limits.of(resource)))?;
+        let child = Self::insert(ledgers, 0, Some(parent), depth, limits)?;
         let account = &mut ledgers[parent];
-        for resource in Resource::ALL {
-            let remaining = account.remaining(resource);
-            if limits.of(resource) > remaining {
-                return Err(Exhausted { resource: resource as u8, remaining });
-            }
-        }
         Resource::ALL.iter().for_each(|r| account.used.0[r.index()] += limits.of(*r));
         account.references += 1;
         account.children += 1;
-        Ok(Self::new(0, Some(parent), account.depth + 1, limits))
+        Ok(child)
     }
 
     /// Whether ledgers can be made below it.

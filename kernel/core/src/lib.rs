@@ -7,7 +7,7 @@
 //! 4. **A blocked operation is a record, never a stack.** The kernel runs each entry to its end.
 //!
 //! The kernel calls this very code under its lock; the host runs it over a [`Platform`] of plain vectors.
-//! Read in this order: [`platform`], `slab`, `ledger`, `authority`, `ipc`, `object`, `execution`, [`memory`], `lifecycle`; the boot
+//! Read in this order: [`platform`], `heap`, `slab`, `ledger`, `authority`, `ipc`, `object`, `execution`, [`memory`], `lifecycle`; the boot
 //! needs [`machine`] and [`start`].
 #![cfg_attr(not(any(test, feature = "fuzz")), no_std)]
 #![forbid(unsafe_code)]
@@ -23,6 +23,7 @@ mod execution;
 #[cfg(all(feature = "fuzz", not(test)))]
 #[expect(clippy::panic, reason = "a machine for tests")]
 pub mod fuzz;
+mod heap;
 mod ipc;
 mod kernel;
 mod ledger;

@@ -1,4 +1,5 @@
 //! Storage of one kind of kernel object, named by index and generation.
+use crate::heap::OutOfHeap;
 use crate::table::Table;
 use core::fmt;
 use core::marker::PhantomData;
@@ -84,10 +85,6 @@ impl<T> Entry<T> {
 }
 
 const NONE: u32 = u32::MAX;
-
-/// The heap could not grow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutOfHeap;
 
 /// Objects of one kind.
 pub struct Slab<T> {

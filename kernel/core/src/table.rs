@@ -1,7 +1,7 @@
 //! A table that grows without moving what is in it: in pieces, each twice as long as the one before.
 //!
 //! Only the first piece grows by copying, like any vector, and that is short. What stands in it is found in one step.
-use crate::slab::OutOfHeap;
+use crate::heap::{OutOfHeap, make_room};
 use alloc::vec::Vec;
 
 /// Places of the first piece at most.
@@ -29,11 +29,12 @@ impl<T> Table<T> {
     /// Makes sure that the table can have so many places.
     pub fn reserve(&mut self, places: usize) -> Result<(), OutOfHeap> {
         let first = places.min(FIRST_PLACES).saturating_sub(self.first.len());
-        self.first.try_reserve(first).map_err(|_| OutOfHeap)?;
+        make_room(&mut self.first, first)?;
         while places > FIRST_PLACES << self.rest.len() {
-            self.rest.try_reserve(1).map_err(|_| OutOfHeap)?;
+            make_room(&mut self.rest, 1)?;
             let mut piece = Vec::new();
-            piece.try_reserve_exact(FIRST_PLACES << self.rest.len()).map_err(|_| OutOfHeap)?;
+            let places = FIRST_PLACES << self.rest.len();
+            piece.try_reserve_exact(places).map_err(|_| OutOfHeap::of::<T>(places))?;
             self.rest.push(piece);
         }
         Ok(())

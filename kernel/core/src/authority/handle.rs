@@ -6,7 +6,9 @@ use crate::authority::capability::Capability;
 use crate::authority::grant::Links;
 use crate::authority::session::{NO_REFERENCE, Reference};
 use crate::execution::process::Process;
-use crate::slab::{Id, OutOfHeap};
+use crate::ipc::operation::Refusal;
+use crate::ledger::{Exhausted, Resource};
+use crate::slab::Id;
 use crate::table::Table;
 use capos_abi::handle::{Handle, INDEX_BITS};
 
@@ -69,13 +71,14 @@ impl HandleTable {
     }
 
     /// Makes sure that `count` more capabilities can be inserted.
-    pub fn reserve(&mut self, count: u32) -> Result<(), OutOfHeap> {
+    pub fn reserve(&mut self, count: u32) -> Result<(), Refusal> {
         let free = self.slots.len() - self.used as usize;
         let wanted = (self.reserved + count) as usize;
         if wanted > free {
             let more = wanted - free;
-            if self.slots.len() + more > MAX_SLOTS as usize {
-                return Err(OutOfHeap);
+            let left = MAX_SLOTS as usize - self.slots.len();
+            if more > left {
+                return Err(Exhausted::machine(Resource::Handles as u8, more as u64, left as u64).into());
             }
             self.slots.reserve(self.slots.len() + more)?;
             (0..more).for_each(|_| self.add_free_slot());

@@ -6,12 +6,13 @@
 use crate::Kernel;
 use crate::execution::process::Process;
 use crate::execution::stay::cost;
+use crate::heap::OutOfHeap;
 use crate::ipc::endpoint::Endpoint;
 use crate::ipc::record::{Record, SentCaps, Waiter};
 use crate::ledger::Ledger;
 use crate::lifecycle::chore::Chore;
 use crate::platform::Platform;
-use crate::slab::{Id, OutOfHeap, Slab};
+use crate::slab::{Id, Slab};
 use capos_abi::handle::Handle;
 use capos_abi::interface::session::{principal, strength};
 use capos_abi::message::attribute;

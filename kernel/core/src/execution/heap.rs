@@ -1,5 +1,5 @@
 //! A binary heap of threads, each at most once, that knows where each of them stands.
-use crate::slab::OutOfHeap;
+use crate::heap::OutOfHeap;
 use crate::table::Table;
 
 const ABSENT: u32 = u32::MAX;

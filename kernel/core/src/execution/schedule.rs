@@ -9,9 +9,10 @@ mod queue;
 
 use crate::execution::thread::{State, Thread};
 use crate::execution::timer::TimerQueue;
+use crate::heap::OutOfHeap;
 use crate::lifecycle::chore::CHORE_INTERVAL_NANOSECONDS;
 use crate::platform::{ContextIndex, Platform, Space};
-use crate::slab::{Id, OutOfHeap};
+use crate::slab::Id;
 use crate::{Kernel, MAX_PROCESSORS};
 use alloc::boxed::Box;
 use alloc::vec::Vec;

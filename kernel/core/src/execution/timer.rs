@@ -1,6 +1,6 @@
 //! The timer queue: at most one deadline for each thread.
 use super::heap::ThreadHeap;
-use crate::slab::OutOfHeap;
+use crate::heap::OutOfHeap;
 
 /// Deadlines of threads, by thread index.
 pub struct TimerQueue {

@@ -207,7 +207,9 @@ fn conclude(ring: &mut Ring, platform: &mut impl Platform, entry: &Submission, r
         Ok(Step::Done(Done { bytes, caps, value })) => {
             ring.post(platform, &Completion { bytes, caps, value, ..completion });
         }
-        Err(Refusal { status, value }) => ring.post(platform, &Completion { status, value, ..completion }),
+        Err(Refusal { status, bytes, value }) => {
+            ring.post(platform, &Completion { status, bytes, value, ..completion });
+        }
     }
     true
 }

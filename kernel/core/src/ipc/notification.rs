@@ -1,4 +1,5 @@
 //! Notifications: sticky bits and those who wait for them.
+use crate::heap::{OutOfHeap, make_room};
 use crate::ipc::record::Waiter;
 use crate::ledger::Ledger;
 use crate::slab::Id;
@@ -27,15 +28,12 @@ impl Bits {
         taken
     }
 
-    /// Adds a waiter for any of `wanted`; false if the heap is full.
-    #[must_use]
+    /// Adds a waiter for any of `wanted`.
     #[inline]
-    pub fn wait(&mut self, waiter: Waiter, wanted: u64) -> bool {
-        let room = self.waiters.try_reserve(1).is_ok();
-        if room {
-            self.waiters.push((waiter, wanted));
-        }
-        room
+    pub fn wait(&mut self, waiter: Waiter, wanted: u64) -> Result<(), OutOfHeap> {
+        make_room(&mut self.waiters, 1)?;
+        self.waiters.push((waiter, wanted));
+        Ok(())
     }
 
     /// Whether nobody else can wait.

@@ -1,9 +1,9 @@
 //! A ring as the kernel sees it: its own positions, reservations and pending records. The memory lies behind [`Platform`].
+use crate::heap::{OutOfHeap, make_room};
 use crate::ipc::operation::Refusal;
 use crate::ipc::positions::Positions;
 use crate::ipc::record::{CallRecord, Record, SentCaps};
 use crate::platform::{Platform, RingArea};
-use crate::slab::OutOfHeap;
 use alloc::vec::Vec;
 use capos_abi::ring::{Completion, PENDING_RECORDS, Submission, SubmissionHead, kind, op};
 use capos_abi::status;
@@ -117,20 +117,17 @@ impl Ring {
             return Err(status::BAD_TAG.into());
         }
         let missing = (usize::from(tag) + 1).saturating_sub(self.records.len());
-        self.records.try_reserve(missing).map_err(|_| OutOfHeap)?;
+        make_room(&mut self.records, missing)?;
         self.records.extend(iter::repeat_with(|| Record::Free).take(missing));
         Ok(())
     }
 
     /// Makes sure that [`Self::carry`] with this tag will not need the heap.
-    #[must_use]
-    pub fn prepare_to_carry(&mut self, tag: u16) -> bool {
+    pub fn prepare_to_carry(&mut self, tag: u16) -> Result<(), OutOfHeap> {
         let missing = (usize::from(tag) + 1).saturating_sub(self.sent.len());
-        if self.sent.try_reserve(missing).is_err() {
-            return false;
-        }
-        (0..missing).for_each(|_| self.sent.push(SentCaps::NONE));
-        true
+        make_room(&mut self.sent, missing)?;
+        self.sent.extend(iter::repeat_n(SentCaps::NONE, missing));
+        Ok(())
     }
 
     /// Notes which capabilities the call under a prepared tag carries.

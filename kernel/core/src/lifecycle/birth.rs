@@ -5,16 +5,17 @@ use crate::execution::process::{Process, State as ProcessState};
 use crate::execution::schedule::account::{Account, Numbers};
 use crate::execution::stay::cost;
 use crate::execution::thread::{State, Thread};
+use crate::heap::{OutOfHeap, make_room};
 use crate::ipc::notification::Bits;
 use crate::ipc::operation::Refusal;
 use crate::ipc::ring::Ring;
-use crate::ledger::{Ledger, Resource};
+use crate::ledger::{Exhausted, Ledger, Resource};
 use crate::lifecycle::chore::Chore;
 use crate::memory::Access;
 use crate::memory::frame::FRAME_BYTES;
 use crate::memory::range::Kind;
 use crate::platform::{Platform, Registers, RingArea};
-use crate::slab::{Id, OutOfHeap};
+use crate::slab::Id;
 use alloc::vec::Vec;
 use capos_abi::status;
 
@@ -45,7 +46,7 @@ impl<P: Platform> Kernel<P> {
         if !self.processes[process].is_alive() {
             return Err(status::BAD_STATE.into());
         }
-        self.processes[process].threads.try_reserve(1).map_err(|_| OutOfHeap)?;
+        make_room(&mut self.processes[process].threads, 1)?;
         self.prepare_chore()?;
         let pages = u64::from(ring_bytes) / FRAME_BYTES;
         self.ledgers[ledger].charge(Resource::Threads, 1)?;
@@ -68,7 +69,7 @@ impl<P: Platform> Kernel<P> {
         let pages = u64::from(ring_bytes) / FRAME_BYTES;
         self.processes[process].ranges.prepare()?;
         self.stay.spend(self.processes[process].ranges.len() as u32 * cost::RECORD);
-        let address = self.processes[process].ranges.gap(u64::from(ring_bytes)).ok_or(OutOfHeap)?;
+        let address = self.processes[process].ranges.gap(u64::from(ring_bytes)).ok_or(status::BAD_ARGUMENT)?;
         registers.ring_address = address;
         let frame = self.frames.allocate_contiguous(pages)?;
         let area = RingArea { frame, bytes: ring_bytes };
@@ -123,13 +124,9 @@ impl<P: Platform> Kernel<P> {
             fault: None,
             waiters: Vec::new(),
         })?;
-        let index = thread.index();
-        let fits = index < crate::MAX_THREADS
-            && self.timers.prepare(index as usize + 1).is_ok()
-            && self.scheduler.prepare(index as usize + 1, self.platform.processors()).is_ok();
-        if !fits || !self.platform.create_context(index, &registers) {
+        if let Err(refusal) = self.make_place_to_run(thread.index(), &registers) {
             self.threads.remove(thread);
-            return Err(OutOfHeap.into());
+            return Err(refusal);
         }
         self.ledgers[ledger].references += 1;
         let entry = &mut self.processes[process];
@@ -140,6 +137,18 @@ impl<P: Platform> Kernel<P> {
             self.chores.push(rest);
         }
         Ok(thread)
+    }
+
+    /// Makes room for a thread of this index wherever threads stand by their index.
+    fn make_place_to_run(&mut self, index: u32, registers: &Registers) -> Result<(), Refusal> {
+        if index >= crate::MAX_THREADS {
+            return Err(Exhausted::machine(Resource::Threads as u8, 1, 0).into());
+        }
+        let threads = index as usize + 1;
+        self.timers.prepare(threads)?;
+        self.scheduler.prepare(threads, self.platform.processors())?;
+        let fits = self.platform.create_context(index, registers);
+        if fits { Ok(()) } else { Err(OutOfHeap::of::<Thread>(1).into()) }
     }
 
     /// Clears and maps the ring area of a new thread from this page on, as far as the stay allows; then the thread may run.

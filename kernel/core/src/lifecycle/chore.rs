@@ -3,10 +3,11 @@ use crate::Kernel;
 use crate::authority::session::Session;
 use crate::execution::process::Process;
 use crate::execution::thread::Thread;
+use crate::heap::OutOfHeap;
 use crate::ipc::endpoint::Endpoint;
 use crate::memory::MemoryObject;
 use crate::platform::Platform;
-use crate::slab::{Id, OutOfHeap, Slab};
+use crate::slab::{Id, Slab};
 
 /// Nanoseconds after which a processor that has something else to do goes on with a chore.
 pub const CHORE_INTERVAL_NANOSECONDS: u64 = 50_000;

@@ -34,9 +34,17 @@ impl Frame {
     }
 }
 
-/// No frame, or no run of frames, is free.
+/// So many frames, or no run of so many, are free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutOfFrames;
+pub struct OutOfFrames {
+    /// Frames that were asked for.
+    pub requested: u64,
+    /// Frames that are left: less than that. Of frames that are to lie side by side there may be fewer.
+    pub remaining: u64,
+}
+
+/// Not one frame is free.
+const NO_FRAME: OutOfFrames = OutOfFrames { requested: 1, remaining: 0 };
 
 /// Frames that stay free for page tables when memory is committed.
 const PAGE_TABLE_HEADROOM: u64 = 64;
@@ -108,8 +116,9 @@ impl FrameAllocator {
 
     /// Sets frames aside for [`Self::allocate_reserved`].
     pub fn reserve(&mut self, count: u64) -> Result<(), OutOfFrames> {
-        if count.saturating_add(PAGE_TABLE_HEADROOM) > self.available() {
-            return Err(OutOfFrames);
+        let remaining = self.available().saturating_sub(PAGE_TABLE_HEADROOM);
+        if count > remaining {
+            return Err(OutOfFrames { requested: count, remaining });
         }
         self.reserved += count;
         Ok(())
@@ -123,17 +132,17 @@ impl FrameAllocator {
     /// One frame that was not reserved. Its content is whatever was there.
     pub fn allocate(&mut self) -> Result<Frame, OutOfFrames> {
         if self.available() == 0 {
-            return Err(OutOfFrames);
+            return Err(NO_FRAME);
         }
-        self.take().ok_or(OutOfFrames)
+        self.take().ok_or(NO_FRAME)
     }
 
     /// As [`Self::allocate`], but the frame is zeroed: by `zero`, unless it was before.
     pub fn allocate_zeroed(&mut self, zero: impl FnOnce(Frame)) -> Result<Frame, OutOfFrames> {
         if self.available() == 0 {
-            return Err(OutOfFrames);
+            return Err(NO_FRAME);
         }
-        self.take_zeroed(zero).ok_or(OutOfFrames)
+        self.take_zeroed(zero).ok_or(NO_FRAME)
     }
 
     /// One frame of those set aside by [`Self::reserve`], zeroed: by `zero`, unless it was before.
@@ -145,15 +154,17 @@ impl FrameAllocator {
 
     /// `count` neighbouring frames, the first one aligned to `count` rounded up to a power of two.
     pub fn allocate_contiguous(&mut self, count: u64) -> Result<Frame, OutOfFrames> {
+        let remaining = self.available().min(count.saturating_sub(1));
+        let refusal = OutOfFrames { requested: count, remaining };
         if count == 0 || self.available() < count {
-            return Err(OutOfFrames);
+            return Err(refusal);
         }
         let run = self.map.take_run(count).or_else(|| {
             self.put_all_back();
             self.map.take_run(count)
         });
         self.free -= run.map_or(0, |_| count);
-        run.ok_or(OutOfFrames)
+        run.ok_or(refusal)
     }
 
     /// Zeroes one more free frame ahead of its use; false: there are enough, or no others.

@@ -5,13 +5,14 @@
 use crate::Kernel;
 use crate::authority::capability::Object;
 use crate::execution::process::Process;
+use crate::heap::make_room;
 use crate::ipc::operation::Refusal;
 use crate::ledger::Resource;
 use crate::lifecycle::chore::Chore;
 use crate::memory::range::Kind;
 use crate::memory::{Backing, MemoryObject};
 use crate::platform::Platform;
-use crate::slab::{Id, OutOfHeap};
+use crate::slab::Id;
 
 impl<P: Platform> Kernel<P> {
     /// Each piece of a mapping refers to its object, may be one through which that is written, and may be held.
@@ -41,7 +42,7 @@ impl<P: Platform> Kernel<P> {
             *pieces += 1;
             return Ok(());
         }
-        entry.holds.try_reserve(1).map_err(|_| OutOfHeap)?;
+        make_room(&mut entry.holds, 1)?;
         self.ledgers[entry.ledger].charge(Resource::Frames, self.memory[object].pages())?;
         entry.holds.push((object, 1));
         self.memory[object].holders += 1;

@@ -4,11 +4,12 @@
 use crate::Kernel;
 use crate::execution::process::Process;
 use crate::execution::stay::cost;
+use crate::heap::make_room;
 use crate::ipc::operation::Refusal;
 use crate::ledger::{Ledger, Resource};
 use crate::memory::frame::{Frame, FrameAllocator, OutOfFrames};
 use crate::platform::{Platform, Space};
-use crate::slab::{Id, OutOfHeap};
+use crate::slab::Id;
 use alloc::vec::Vec;
 
 /// Where the page tables of one process come from.
@@ -29,12 +30,12 @@ impl<'a> PageTables<'a> {
     pub fn take(&mut self, zero: impl FnOnce(Frame)) -> Result<Frame, OutOfFrames> {
         self.take_charged(zero).map_err(|refusal| {
             self.refusal = Some(refusal);
-            OutOfFrames
+            OutOfFrames { requested: 1, remaining: 0 }
         })
     }
 
     fn take_charged(&mut self, zero: impl FnOnce(Frame)) -> Result<Frame, Refusal> {
-        self.taken.try_reserve(1).map_err(|_| OutOfHeap)?;
+        make_room(self.taken, 1)?;
         self.ledger.charge(Resource::Frames, 1)?;
         let frame = self.frames.allocate_zeroed(zero);
         let frame = frame.inspect_err(|_| self.ledger.refund(Resource::Frames, 1))?;

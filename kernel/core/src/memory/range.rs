@@ -1,9 +1,13 @@
 //! The address-range map of a process: what its addresses stand for.
 use crate::execution::process::Process;
+use crate::heap::make_room;
+use crate::ipc::operation::Refusal;
+use crate::ledger::Exhausted;
 use crate::memory::{Access, MemoryObject};
-use crate::slab::{Id, OutOfHeap};
+use crate::slab::Id;
 use alloc::vec::Vec;
 use capos_abi::handle::Handle;
+use capos_abi::status::resource;
 
 /// First address that a process can use.
 pub const FIRST_ADDRESS: u64 = 0x1_0000;
@@ -13,6 +17,8 @@ pub const LAST_ADDRESS: u64 = 0x7fff_ffff_f000;
 const FIRST_CHOSEN: u64 = 0x1_0000_0000;
 /// Ranges in one map at most.
 pub const MAX_RANGES: usize = 65_536;
+/// Ranges that one change of a map adds at most: it stands where one was cut in two.
+const NEW_RANGES: usize = 2;
 
 /// What a range stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,11 +173,12 @@ impl RangeMap {
     }
 
     /// Makes room for one [`Self::set`] or [`Self::remove`].
-    pub fn prepare(&mut self) -> Result<(), OutOfHeap> {
-        if self.ranges.len() + 2 > MAX_RANGES {
-            return Err(OutOfHeap);
+    pub fn prepare(&mut self) -> Result<(), Refusal> {
+        let left = MAX_RANGES.saturating_sub(self.ranges.len());
+        if left < NEW_RANGES {
+            return Err(Exhausted::machine(resource::RANGES, NEW_RANGES as u64, left as u64).into());
         }
-        self.ranges.try_reserve(2).map_err(|_| OutOfHeap)
+        Ok(make_room(&mut self.ranges, NEW_RANGES)?)
     }
 
     /// Lets `start..end` stand for `kind`, whatever was there. [`Self::prepare`] came before.

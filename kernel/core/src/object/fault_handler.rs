@@ -5,13 +5,14 @@ use crate::authority::capability::Object;
 use crate::execution::process::Process;
 use crate::execution::stay::cost;
 use crate::execution::thread::Thread;
+use crate::heap::make_room;
 use crate::ipc::message::{Params, Reply};
 use crate::ipc::operation::{Refusal, Step};
 use crate::ipc::record::{MethodTarget, Waiter};
 use crate::lifecycle::fault::RECORD_WORDS;
 use crate::memory::range::LAST_ADDRESS;
 use crate::platform::Platform;
-use crate::slab::{Id, OutOfHeap};
+use crate::slab::Id;
 use capos_abi::interface::fault_handler::{fail, next, registers, resume};
 use capos_abi::status;
 
@@ -73,7 +74,7 @@ impl<P: Platform> Kernel<P> {
             return self.answer(call, &reply);
         }
         self.check_pending_method(call)?;
-        self.processes[id].fault_waiters.try_reserve(1).map_err(|_| OutOfHeap)?;
+        make_room(&mut self.processes[id].fault_waiters, 1)?;
         self.processes[id].fault_waiters.push(Waiter { thread: call.thread(), tag: call.entry.tag });
         self.retain(Object::Faults(id));
         self.start_method(call, MethodTarget::Faults(id))

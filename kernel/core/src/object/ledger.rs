@@ -5,15 +5,16 @@ use crate::authority::capability::{Capability, Object};
 use crate::execution::process::NAME_BYTES;
 use crate::execution::stay::cost;
 use crate::execution::thread::State;
+use crate::heap::OutOfHeap;
 use crate::ipc::endpoint::{self, Endpoint};
 use crate::ipc::message::{Params, Reply};
 use crate::ipc::notification::{Bits, Notification};
 use crate::ipc::operation::{Refusal, Step};
 use crate::ledger::{Amounts, Ledger, Resource};
-use crate::memory::frame::FRAME_BYTES;
+use crate::memory::frame::{FRAME_BYTES, Frame};
 use crate::memory::{Backing, MAX_OBJECT_BYTES, MemoryObject};
 use crate::platform::{Platform, Registers};
-use crate::slab::{Id, OutOfHeap};
+use crate::slab::Id;
 use alloc::vec::Vec;
 use capos_abi::interface::ledger::{
     create_endpoint, create_ledger, create_memory_object, create_notification, create_process, create_thread, inspect,
@@ -53,19 +54,12 @@ impl<P: Platform> Kernel<P> {
         let limits =
             Amounts([params.get(p::FRAMES), params.get(p::HANDLES), params.get(p::OBJECTS), params.get(p::THREADS)]);
         self.charge_object(id, call.process())?;
-        let made = Ledger::child(&mut self.ledgers, id, limits).map_err(Refusal::from);
+        let made = Ledger::child(&mut self.ledgers, id, limits);
+        let child = made.inspect_err(|_| self.uncharge_object(id, call.process()))?;
         // The child's own reference to its parent takes the place of the object's.
-        let made = made.inspect(|_| self.ledgers[id].references -= 1);
-        match made.and_then(|child| Ok(self.ledgers.insert(child)?)) {
-            Ok(child) => {
-                let capability = Capability::new(Object::Ledger(child), interface::ledger::ID);
-                self.answer_new(call, results::SHAPE, results::LEDGER, capability)
-            }
-            Err(refusal) => {
-                self.uncharge_object(id, call.process());
-                Err(refusal)
-            }
-        }
+        self.ledgers[id].references -= 1;
+        let capability = Capability::new(Object::Ledger(child), interface::ledger::ID);
+        self.answer_new(call, results::SHAPE, results::LEDGER, capability)
     }
 
     fn create_process(&mut self, id: Id<Ledger>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
@@ -167,7 +161,7 @@ impl<P: Platform> Kernel<P> {
         self.prepare_chore()?;
         let pages = bytes.div_ceil(FRAME_BYTES);
         let mut frames = Vec::new();
-        frames.try_reserve_exact(pages as usize).map_err(|_| OutOfHeap)?;
+        frames.try_reserve_exact(pages as usize).map_err(|_| OutOfHeap::of::<Option<Frame>>(pages as usize))?;
         self.charge_object(id, call.process())?;
         let made = self.charge_frames(id, pages).and_then(|()| {
             frames.resize(pages as usize, None);
@@ -185,11 +179,8 @@ impl<P: Platform> Kernel<P> {
     /// Charges memory to a ledger and reserves it on the machine.
     pub(crate) fn charge_frames(&mut self, ledger: Id<Ledger>, pages: u64) -> Result<(), Refusal> {
         self.ledgers[ledger].charge(Resource::Frames, pages)?;
-        self.frames.reserve(pages).map_err(|_| {
-            self.ledgers[ledger].refund(Resource::Frames, pages);
-            let remaining = self.frames.available();
-            crate::ledger::Exhausted { resource: status::resource::MACHINE_FRAMES, remaining }.into()
-        })
+        self.frames.reserve(pages).inspect_err(|_| self.ledgers[ledger].refund(Resource::Frames, pages))?;
+        Ok(())
     }
 
     /// Takes back what [`Self::charge_frames`] did, for pages that were never touched.
@@ -217,8 +208,10 @@ impl<P: Platform> Kernel<P> {
     fn inspect_ledger(&mut self, id: Id<Ledger>, call: &KernelCall<'_>) -> Result<Step, Refusal> {
         use inspect::results::*;
         call.check_room(SHAPE, 0, 0)?;
-        let (used, limits) = (*self.ledgers[id].used(), *self.ledgers[id].limits());
+        let ledger = &self.ledgers[id];
+        let (used, limits) = (*ledger.used(), *ledger.limits());
         let mut reply = Reply::new(SHAPE);
+        reply.set(NUMBER, ledger.number().into());
         for (resource, used_field, limit_field) in [
             (Resource::Frames, FRAMES_USED, FRAMES_LIMIT),
             (Resource::Handles, HANDLES_USED, HANDLES_LIMIT),

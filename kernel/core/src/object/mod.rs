@@ -81,7 +81,7 @@ impl KernelCall<'_> {
         }
         let bytes = usize::from(caps) * 8 + fixed_words(shape) * 8 + blob_bytes.next_multiple_of(8);
         if bytes > self.result.bytes as usize {
-            return Err(Refusal { status: status::TOO_BIG, value: bytes as u64 });
+            return Err(Refusal::with(status::TOO_BIG, bytes as u64));
         }
         Ok(())
     }

@@ -5,11 +5,12 @@ use crate::authority::capability::{Capability, Object};
 use crate::execution::process::{Outcome, Process, State};
 use crate::execution::stay::cost;
 use crate::execution::thread::State as ThreadState;
+use crate::heap::make_room;
 use crate::ipc::message::{Params, Reply};
 use crate::ipc::operation::{Refusal, Step, refused};
 use crate::ipc::record::{MethodTarget, Waiter};
 use crate::platform::Platform;
-use crate::slab::{Id, OutOfHeap};
+use crate::slab::Id;
 use capos_abi::interface;
 use capos_abi::interface::process::{
     crash, exit, grant, handle_faults, inspect, kill, outcome, reach, resume, set_session, start, state, suspend, wait,
@@ -121,7 +122,7 @@ impl<P: Platform> Kernel<P> {
             return self.answer(call, &wait_reply(outcome));
         }
         self.check_pending_method(call)?;
-        self.processes[id].waiters.try_reserve(1).map_err(|_| OutOfHeap)?;
+        make_room(&mut self.processes[id].waiters, 1)?;
         self.processes[id].waiters.push(Waiter { thread: call.thread(), tag: call.entry.tag });
         self.retain(Object::Process(id));
         self.start_method(call, MethodTarget::Process(id))

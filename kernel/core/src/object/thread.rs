@@ -3,11 +3,12 @@ use super::KernelCall;
 use crate::Kernel;
 use crate::authority::capability::Object;
 use crate::execution::thread::{State, Thread};
+use crate::heap::make_room;
 use crate::ipc::message::Reply;
 use crate::ipc::operation::{Refusal, Step};
 use crate::ipc::record::{MethodRecord, MethodTarget, Record, Waiter};
 use crate::platform::Platform;
-use crate::slab::{Id, OutOfHeap};
+use crate::slab::Id;
 use capos_abi::interface::thread::join;
 use capos_abi::ring::{Completion, kind};
 use capos_abi::status;
@@ -23,7 +24,7 @@ impl<P: Platform> Kernel<P> {
             return self.answer(call, &reply);
         }
         self.check_pending_method(call)?;
-        self.threads[id].waiters.try_reserve(1).map_err(|_| OutOfHeap)?;
+        make_room(&mut self.threads[id].waiters, 1)?;
         self.threads[id].waiters.push(Waiter { thread: call.thread(), tag: call.entry.tag });
         self.retain(Object::Thread(id));
         self.start_method(call, MethodTarget::Thread(id))

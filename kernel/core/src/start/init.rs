@@ -109,7 +109,7 @@ impl<P: Platform> Kernel<P> {
 
     fn root_ledger(&mut self) -> Result<Id<Ledger>, StartError> {
         let limits = Amounts([self.frames.available(), ROOT_HANDLES, ROOT_OBJECTS, u64::from(crate::MAX_THREADS)]);
-        self.ledgers.insert(Ledger::root(limits)).map_err(|_| StartError::Memory)
+        Ok(Ledger::root(&mut self.ledgers, limits)?)
     }
 
     fn root_process(&mut self, ledger: Id<Ledger>) -> Result<Id<Process>, StartError> {

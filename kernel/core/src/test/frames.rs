@@ -131,7 +131,7 @@ fn sixty_four_gib_with_a_hole_below_four() {
     frames.free_contiguous(run, 0x8_0000);
     let all: u64 = std::iter::from_fn(|| frames.allocate().ok()).map(|_| 1).sum();
     assert_eq!(all, LARGE - 0x8_0000 - 1);
-    assert_eq!(frames.allocate(), Err(OutOfFrames));
+    assert_eq!(frames.allocate(), Err(OutOfFrames { requested: 1, remaining: 0 }));
 }
 
 #[test]
@@ -154,5 +154,5 @@ fn whoever_is_refused_was_told_the_truth() {
     while frames.zero_ahead(|_| {}) {}
     frames.enter(0);
     assert_eq!(std::iter::from_fn(|| frames.allocate().ok()).count() as u64, FRAMES);
-    assert_eq!((frames.free_frames(), frames.allocate()), (0, Err(OutOfFrames)));
+    assert_eq!((frames.free_frames(), frames.allocate()), (0, Err(OutOfFrames { requested: 1, remaining: 0 })));
 }

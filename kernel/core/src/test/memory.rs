@@ -1,4 +1,5 @@
 //! Address spaces: what is charged, filled, protected and given back.
+use super::exhaustion::said;
 use super::world::{Actor, PLENTY, World};
 use crate::authority::capability::Object;
 use crate::execution::trap::FaultAccess;
@@ -50,9 +51,9 @@ fn a_ledger_that_is_full_names_what_is_missing() {
     let (actor, memory) = own;
     let data = [words[1], 64 * PAGE, u64::from(access::READ)];
     let (done, _) = world.call_kernel(actor, memory, virtual_memory::ID, commit::METHOD, &data);
-    assert_eq!(done.status, status::EXHAUSTED);
-    assert_eq!(done.value >> status::REMAINDER_BITS, u64::from(status::resource::FRAMES));
-    assert_eq!(done.value & ((1 << status::REMAINDER_BITS) - 1), 2, "of 20 frames, 16 hold the ring and 2 are tables");
+    let ledger = world.kernel.ledgers[world.kernel.processes[actor.process].ledger].number();
+    let frames = status::resource::FRAMES;
+    assert_eq!(said(&done), (frames, ledger, 64, 2), "of 20 frames, 16 hold the ring and 2 are tables");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The core on a machine of plain vectors: whole systems of processes, without a processor.
 mod calls;
 mod death;
+mod exhaustion;
 mod fairness;
 mod frames;
 mod grants;

@@ -78,7 +78,7 @@ proptest! {
     #[test]
     fn ledgers_add_up(steps in proptest::collection::vec((0u8..4, any::<usize>(), 0u64..40), 1..120)) {
         let mut ledgers = Slab::new();
-        let root = ledgers.insert(Ledger::root(Amounts([1000; 4]))).expect("heap");
+        let root = Ledger::root(&mut ledgers, Amounts([1000; 4])).expect("heap");
         // By ledger: what it may use and what it has charged, children aside.
         let mut model = vec![(root, None, 1000u64, 0u64)];
         for (what, which, amount) in steps {
@@ -100,7 +100,7 @@ proptest! {
                     let made = Ledger::child(&mut ledgers, id, Amounts([amount, 0, 0, 0]));
                     prop_assert_eq!(made.is_ok(), amount <= remaining);
                     if let Ok(child) = made {
-                        model.push((ledgers.insert(child).expect("heap"), Some(id), amount, 0));
+                        model.push((child, Some(id), amount, 0));
                     }
                 }
                 3 if at > 0 && charged == 0 && !model.iter().any(|child| child.1 == Some(id)) => {

@@ -40,7 +40,7 @@ impl World {
         let machine = Machine { processors: 8, ..Machine::default() };
         let mut kernel = Kernel::new(machine, frames).expect("heap");
         let limits = Amounts([16000, 1 << 16, 1 << 16, 128]);
-        let root = kernel.ledgers.insert(Ledger::root(limits)).expect("heap");
+        let root = Ledger::root(&mut kernel.ledgers, limits).expect("heap");
         Self { kernel, root }
     }
 
@@ -48,8 +48,7 @@ impl World {
     pub fn actor(&mut self, name: &str, limits: Amounts) -> Actor {
         let k = &mut self.kernel;
         k.ledgers[self.root].charge(Resource::Objects, 1).expect("room");
-        let child = Ledger::child(&mut k.ledgers, self.root, limits).expect("room");
-        let ledger = k.ledgers.insert(child).expect("heap");
+        let ledger = Ledger::child(&mut k.ledgers, self.root, limits).expect("room");
         k.ledgers[ledger].charge(Resource::Objects, 1).expect("room");
         k.ledgers[ledger].references += 1;
         let process = k.new_process(ledger, k.sessions.system, name).expect("process");
@@ -210,7 +209,8 @@ impl World {
         let mut completions = self.run(actor, entry);
         completions.retain(|c| c.user_data == CALL_MARK);
         let [completion] = completions[..] else { panic!("one completion, not {completions:?}") };
-        (completion, self.read(actor, 1024, completion.bytes as usize / 8))
+        let words = if completion.status == status::OK { completion.bytes as usize / 8 } else { 0 };
+        (completion, self.read(actor, 1024, words))
     }
 
     /// What the root ledger has given away, and the frames in use.

@@ -5,10 +5,10 @@ use crate::attackers::outcome;
 use crate::glutton::Appetite;
 use crate::victim::{self, QUOTA, Role};
 use campaign::PATIENCE;
-use capnp::ErrorKind;
 use capnp::capability::FromClientHook;
+use capnp::{Error, ErrorKind};
 use capos_service::spawn::{SpawnError, create_ledger, reclaim};
-use capos_service::{Failure, deadline_in, handle, slot};
+use capos_service::{CallFailure, Failure, deadline_in, handle, slot};
 use schema::ledger_capnp::ledger;
 use schema::notification_capnp::notification;
 use schema::process_capnp::process::Outcome;
@@ -61,12 +61,25 @@ pub async fn process_bomb() -> Result<(), Failure> {
         let again = victim::prepare(Role::ProcessBomb, slot("ledger")?)?.grant("signals", signals.clone());
         match again.start().await {
             Ok(_) => {}
-            Err(SpawnError::Refused(error)) if error.kind == ErrorKind::Overloaded => break,
+            Err(SpawnError::Refused(error)) if error.kind == ErrorKind::Overloaded => {
+                check_sentence(&error).await?;
+                break;
+            }
             Err(error) => return Err(error.into()),
         }
     }
     say_full().await?;
     pending().await
+}
+
+/// The error of a call that was refused for want of something names this program's ledger, and more than was left.
+async fn check_sentence(error: &Error) -> Result<(), Failure> {
+    let said = CallFailure::of(error).exhausted().ok_or_else(|| format!("refused, but: {error}"))?;
+    let reply = slot::<ledger::Client>("ledger")?.inspect_request().send().promise.await?;
+    if said.ledger == Some(reply.get()?.get_number()) && said.requested > said.remaining {
+        return Ok(());
+    }
+    Err(format!("{said}, but ledger {} was charged", reply.get()?.get_number()).into())
 }
 
 /// What [`Role::ThreadBomb`] does: the same with threads.

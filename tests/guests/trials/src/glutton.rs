@@ -4,13 +4,15 @@ use campaign::argument;
 use capos_abi::handle::{Handle, NULL};
 use capos_abi::interface::ledger::{
     ID, create_endpoint, create_ledger, create_memory_object, create_notification, create_process, create_thread,
+    inspect,
 };
 use capos_abi::layout::{Pointer, Shape};
 use capos_abi::ring::{COMPLETION_ENTRIES, MAX_AREA_BYTES, MIN_AREA_BYTES, SUBMISSION_ENTRIES, Submission, op};
-use capos_abi::status::{self, REMAINDER_BITS, resource};
+use capos_abi::status::resource;
 use capos_abi::syscall::CAP_ENTER;
+use capos_rt::exhausted::Exhausted;
 use capos_rt::raw::{self, Failure as Refused, Message};
-use capos_rt::{objects, ring, startup};
+use capos_rt::{errors, objects, ring, startup};
 use capos_service::Failure;
 use capos_service::spawn::Quota;
 use std::arch::naked_asm;
@@ -157,9 +159,9 @@ pub fn run() -> Result<(), Failure> {
             _ => return Err(format!("{appetite:?}: refused once, but not always").into()),
         }
     }
-    let named = (refused.value >> REMAINDER_BITS) as u8;
-    if refused.status != status::EXHAUSTED || named != appetite.resource() {
-        return Err(format!("{appetite:?}: status {}, resource {named}", refused.status).into());
+    let said = refused.exhausted().ok_or_else(|| format!("{appetite:?}: status {}", refused.status))?;
+    if said.resource != appetite.resource() || !is_true(&said)? {
+        return Err(format!("{appetite:?}: {said}").into());
     }
     // Of the others, more than one handle or more than an object is needed.
     if matches!(appetite, Appetite::Handles | Appetite::Notifications | Appetite::Endpoints | Appetite::Ledgers) {
@@ -174,6 +176,23 @@ pub fn run() -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Whether a refusal names this program's ledger, more than was left, and what the ledger itself says is left.
+fn is_true(said: &Exhausted) -> Result<bool, Failure> {
+    use inspect::{METHOD, params, results::*};
+    let account = raw::call(startup::ledger(), ID, METHOD, &Message::new(params::SHAPE), 0);
+    let account = account.map_err(errors::from_failure)?;
+    let (used, limit) = match said.resource {
+        resource::FRAMES => (FRAMES_USED, FRAMES_LIMIT),
+        resource::HANDLES => (HANDLES_USED, HANDLES_LIMIT),
+        resource::OBJECTS => (OBJECTS_USED, OBJECTS_LIMIT),
+        resource::THREADS => (THREADS_USED, THREADS_LIMIT),
+        _ => return Ok(false),
+    };
+    let left = account.get(limit) - account.get(used);
+    let named = said.ledger.map(u64::from) == Some(account.get(NUMBER));
+    Ok(named && said.requested > said.remaining && u64::from(said.remaining) == left)
 }
 
 /// Waits for more than the ring has places for: the rest is not started, and the thread can go on.

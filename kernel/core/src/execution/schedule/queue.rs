@@ -1,6 +1,6 @@
 //! The run queue of a processor: ready threads by virtual deadline.
 use crate::execution::heap::ThreadHeap;
-use crate::slab::OutOfHeap;
+use crate::heap::OutOfHeap;
 
 /// Threads that [`RunQueue::pop_where`] looks at.
 const SEARCHED: usize = 64;

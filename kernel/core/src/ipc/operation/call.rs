@@ -12,7 +12,7 @@ use crate::ipc::enter::Caller;
 use crate::ipc::record::{CallRecord, CallState, Record, SentCaps, Waiter};
 use crate::object::KernelCall;
 use crate::platform::{ArenaRange, Platform, RingArea};
-use crate::slab::{Id, OutOfHeap};
+use crate::slab::Id;
 use capos_abi::message::mode;
 use capos_abi::ring::{MAX_MESSAGE_BYTES, Submission, flag};
 use capos_abi::status::{self, transfer};
@@ -89,7 +89,7 @@ impl<P: Platform> Kernel<P> {
         let (memory, limit) = (&self.memory[memory], self.endpoints[endpoint].max_large_bytes);
         match memory {
             memory if !memory.sealed => Err(status::BAD_STATE.into()),
-            memory if memory.bytes > limit => Err(Refusal { status: status::TOO_BIG, value: limit }),
+            memory if memory.bytes > limit => Err(Refusal::with(status::TOO_BIG, limit)),
             _ => Ok(()),
         }
     }
@@ -104,7 +104,7 @@ impl<P: Platform> Kernel<P> {
             return Err(status::STALE.into());
         }
         if call.segment.bytes > endpoint.max_message_bytes {
-            return Err(Refusal { status: status::TOO_BIG, value: endpoint.max_message_bytes.into() });
+            return Err(Refusal::with(status::TOO_BIG, endpoint.max_message_bytes.into()));
         }
         if call.session_ended {
             return Err(status::SESSION_ENDED.into());
@@ -148,8 +148,8 @@ impl<P: Platform> Kernel<P> {
         if entry.flags & flag::SPILLED != 0 {
             self.check_large(process, &caps, call.served.endpoint)?;
         }
-        if sent > 0 && !self.threads[thread].ring.prepare_to_carry(entry.tag) {
-            return Err(OutOfHeap.into());
+        if sent > 0 {
+            self.threads[thread].ring.prepare_to_carry(entry.tag)?;
         }
         self.reserve_handles(process, u32::from(accepted))?;
         if sent > 0 {
@@ -244,7 +244,7 @@ impl ServedCall<'_> {
 
 /// A capability of a message cannot be sent: which, and why.
 pub fn refused(index: usize, why: u8) -> Refusal {
-    Refusal { status: status::BAD_CAPABILITY, value: index as u64 | u64::from(why) << transfer::WHY_SHIFT }
+    Refusal::with(status::BAD_CAPABILITY, index as u64 | u64::from(why) << transfer::WHY_SHIFT)
 }
 
 /// The message's range, with room for the capability descriptors that the entry announces.

@@ -111,7 +111,7 @@ impl<P: Platform> Kernel<P> {
         let caps = self.threads[call.thread].ring.carried(call.tag).ok_or(status::BAD_CAPABILITY)?;
         let count = u32::from(caps.len());
         if caps.len() > accepted {
-            return Err(Refusal { status: status::NOT_ACCEPTED, value: accepted.into() });
+            return Err(Refusal::with(status::NOT_ACCEPTED, accepted.into()));
         }
         if self.reserve_handles(to, count).is_err() {
             return Err(status::NOT_ACCEPTED.into());

@@ -11,13 +11,13 @@ mod wait;
 pub use call::refused;
 
 use crate::Kernel;
+use crate::heap::OutOfHeap;
 use crate::ipc::enter::Caller;
 use crate::ledger::Exhausted;
 use crate::memory::frame::OutOfFrames;
 use crate::platform::Platform;
-use crate::slab::OutOfHeap;
 use capos_abi::ring::{Submission, op};
-use capos_abi::status::{self, Status, resource};
+use capos_abi::status::{self, Status, exhausted, resource};
 
 /// What came of an entry that was accepted.
 pub enum Step {
@@ -45,32 +45,45 @@ pub struct Done {
 pub struct Refusal {
     /// Status of the completion.
     pub status: Status,
+    /// Its `bytes`.
+    pub bytes: u32,
     /// Its `value`.
     pub value: u64,
 }
 
+impl Refusal {
+    /// A status with a figure.
+    pub fn with(status: Status, value: u64) -> Self {
+        Self { status, bytes: 0, value }
+    }
+}
+
 impl From<Status> for Refusal {
     fn from(status: Status) -> Self {
-        Self { status, value: 0 }
+        Self::with(status, 0)
     }
 }
 
 impl From<Exhausted> for Refusal {
-    fn from(exhausted: Exhausted) -> Self {
-        let remaining = exhausted.remaining.min((1 << status::REMAINDER_BITS) - 1);
-        Self { status: status::EXHAUSTED, value: u64::from(exhausted.resource) << status::REMAINDER_BITS | remaining }
+    fn from(Exhausted { resource, ledger, requested, remaining }: Exhausted) -> Self {
+        let saturated = |amount: u64| amount.min(u32::MAX.into());
+        Self {
+            status: status::EXHAUSTED,
+            bytes: u32::from(resource) << exhausted::RESOURCE_SHIFT | ledger & exhausted::LEDGER_MASK,
+            value: saturated(requested) << exhausted::REQUESTED_SHIFT | saturated(remaining),
+        }
     }
 }
 
 impl From<OutOfFrames> for Refusal {
-    fn from(_: OutOfFrames) -> Self {
-        Exhausted { resource: resource::MACHINE_FRAMES, remaining: 0 }.into()
+    fn from(OutOfFrames { requested, remaining }: OutOfFrames) -> Self {
+        Exhausted::machine(resource::FRAMES, requested, remaining).into()
     }
 }
 
 impl From<OutOfHeap> for Refusal {
-    fn from(_: OutOfHeap) -> Self {
-        OutOfFrames.into()
+    fn from(OutOfHeap { requested }: OutOfHeap) -> Self {
+        Exhausted::machine(resource::KERNEL_MEMORY, requested, 0).into()
     }
 }
 

@@ -4,10 +4,11 @@ use super::{Refusal, Step};
 use crate::Kernel;
 use crate::authority::capability::Object;
 use crate::execution::thread::Thread;
+use crate::heap::{OutOfHeap, make_room};
 use crate::ipc::endpoint::MAX_RECEIVERS;
 use crate::ipc::record::{MAX_POOL_SLOTS, PoolSlot, PoolSlotState, ReceiveRecord, Record, Waiter};
 use crate::platform::Platform;
-use crate::slab::{Id, OutOfHeap};
+use crate::slab::Id;
 use alloc::vec::Vec;
 use capos_abi::ring::Submission;
 use capos_abi::status;
@@ -39,8 +40,8 @@ impl<P: Platform> Kernel<P> {
         let pool = ring.area.range(entry.message_offset, pool_bytes).ok_or(status::BAD_RANGE)?;
         self.threads[thread].ring.check_tag(entry.tag)?;
         let mut slots = Vec::new();
-        slots.try_reserve_exact(entry.arg as usize).map_err(|_| OutOfHeap)?;
-        self.endpoints[endpoint].receivers.try_reserve(1).map_err(|_| OutOfHeap)?;
+        slots.try_reserve_exact(entry.arg as usize).map_err(|_| OutOfHeap::of::<PoolSlot>(entry.arg as usize))?;
+        make_room(&mut self.endpoints[endpoint].receivers, 1)?;
         slots.resize(entry.arg as usize, PoolSlot { generation: 0, state: PoolSlotState::Free });
         let record = ReceiveRecord {
             handle: entry.handle,

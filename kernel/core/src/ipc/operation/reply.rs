@@ -186,10 +186,10 @@ impl<P: Platform> Kernel<P> {
 fn room_for(ring: &Ring, tag: u16, carried: u8, segment: ArenaRange) -> Result<ArenaRange, Refusal> {
     let Record::Call(call) = ring.record(tag) else { return Err(status::CALLER_GONE.into()) };
     if carried > call.accepted {
-        return Err(Refusal { status: status::NOT_ACCEPTED, value: call.accepted.into() });
+        return Err(Refusal::with(status::NOT_ACCEPTED, call.accepted.into()));
     }
     if u32::from(carried) * HANDLE_BYTES + segment.bytes > call.result.bytes {
-        return Err(Refusal { status: status::TOO_BIG, value: u64::from(call.result.bytes) });
+        return Err(Refusal::with(status::TOO_BIG, u64::from(call.result.bytes)));
     }
     Ok(call.result)
 }

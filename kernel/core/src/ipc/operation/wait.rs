@@ -8,7 +8,7 @@ use crate::ipc::enter::Caller;
 use crate::ipc::notification::{Bits, Notification};
 use crate::ipc::record::{Record, WaitRecord, Waiter};
 use crate::platform::Platform;
-use crate::slab::{Id, OutOfHeap};
+use crate::slab::Id;
 use capos_abi::ring::Submission;
 use capos_abi::status;
 
@@ -30,9 +30,7 @@ impl<P: Platform> Kernel<P> {
         if bits.is_full() {
             return Err(status::BAD_STATE.into());
         }
-        if !bits.wait(Waiter { thread, tag: entry.tag }, entry.arg) {
-            return Err(OutOfHeap.into());
-        }
+        bits.wait(Waiter { thread, tag: entry.tag }, entry.arg)?;
         if let Some(id) = notification {
             self.notifications[id].references += 1;
         }

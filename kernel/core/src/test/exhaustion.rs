@@ -1,0 +1,128 @@
+//! Who is refused for want of something learns of what, by which ledger, how much it asked for and how much is left.
+use super::world::{Actor, PLENTY, World};
+use crate::authority::handle::{HandleTable, MAX_SLOTS};
+use crate::ipc::operation::Refusal;
+use crate::ledger::Amounts;
+use crate::memory::range::{FIRST_ADDRESS, Kind, MAX_RANGES, RangeMap};
+use crate::platform::Registers;
+use capos_abi::interface::ledger;
+use capos_abi::ring::Completion;
+use capos_abi::status;
+use capos_abi::status::exhausted::{LEDGER_MASK, MACHINE, REQUESTED_SHIFT, RESOURCE_SHIFT};
+use capos_abi::status::resource::{FRAMES, HANDLES, OBJECTS, RANGES, THREADS};
+
+const PAGE: u64 = capos_abi::PAGE_BYTES;
+
+/// What a refusal says: resource, number of the ledger, what was asked for, what remains.
+pub type Said = (u8, u32, u64, u64);
+
+/// What a completion says that was refused for want of something.
+pub fn said(done: &Completion) -> Said {
+    said_by(Refusal { status: done.status, bytes: done.bytes, value: done.value })
+}
+
+fn said_by(refusal: Refusal) -> Said {
+    assert_eq!(refusal.status, status::EXHAUSTED);
+    let (requested, remaining) = (refusal.value >> REQUESTED_SHIFT, refusal.value & ((1 << REQUESTED_SHIFT) - 1));
+    assert!(remaining < requested, "{remaining} would do for {requested}");
+    ((refusal.bytes >> RESOURCE_SHIFT) as u8, refusal.bytes & LEDGER_MASK, requested, remaining)
+}
+
+/// What a ledger may use, what is asked of it, and what it says: resource, what was asked for, what remains.
+type Case<'a> = (Amounts, u16, &'a [u64], (u8, u64, u64));
+
+/// The number that an actor's ledger tells of itself.
+fn number(world: &mut World, actor: Actor, ledger: u64) -> u32 {
+    let (_, words) = world.call_kernel(actor, ledger, ledger::ID, ledger::inspect::METHOD, &[]);
+    let field = ledger::inspect::results::NUMBER;
+    (words[1 + field.offset as usize / 8] >> (field.offset % 8 * 8)) as u32
+}
+
+#[test]
+fn each_resource_of_a_ledger_is_named_with_request_and_remainder() {
+    // The actor itself takes a thread, an object, a handle for its ledger, 16 frames for its ring and 2 for page tables.
+    let cases: [Case<'_>; 6] = [
+        (Amounts([20, 9, 9, 4]), ledger::create_memory_object::METHOD, &[64 * PAGE], (FRAMES, 64, 2)),
+        (Amounts([18, 9, 9, 4]), ledger::create_process::METHOD, &[], (FRAMES, 1, 0)),
+        (Amounts([20, 1, 9, 4]), ledger::create_notification::METHOD, &[], (HANDLES, 1, 0)),
+        (Amounts([20, 2, 9, 4]), ledger::create_process::METHOD, &[], (HANDLES, 2, 1)),
+        (Amounts([20, 9, 1, 4]), ledger::create_endpoint::METHOD, &[], (OBJECTS, 1, 0)),
+        (Amounts([20, 9, 9, 4]), ledger::create_ledger::METHOD, &[0, 0, 0, 7], (THREADS, 7, 3)),
+    ];
+    for (limits, method, data, (resource, requested, remaining)) in cases {
+        let mut world = World::new();
+        let actor = world.actor("poor", limits);
+        let own = world.ledger(actor);
+        let ledger = number(&mut world, actor, own);
+        let before = world.footprint();
+        let (refused, _) = world.call_kernel(actor, own, ledger::ID, method, data);
+        assert_eq!(said(&refused), (resource, ledger, requested, remaining), "method {method}");
+        assert_eq!(world.footprint(), before, "what is refused leaves nothing behind");
+    }
+}
+
+#[test]
+fn a_thread_too_many_is_named() {
+    let mut world = World::new();
+    let actor = world.actor("poor", Amounts([100, 9, 9, 1]));
+    let ledger = world.kernel.processes[actor.process].ledger;
+    let refused = world.kernel.new_thread(ledger, actor.process, Registers::default(), 16 << 10).expect_err("full");
+    assert_eq!(said_by(refused), (THREADS, world.kernel.ledgers[ledger].number(), 1, 0));
+}
+
+#[test]
+fn the_ledger_that_refuses_is_named_and_no_other() {
+    let mut world = World::new();
+    let actor = world.actor("rich", PLENTY);
+    let own = world.ledger(actor);
+    let made = world.call_kernel(actor, own, ledger::ID, ledger::create_ledger::METHOD, &[9, 9, 1, 1]).1;
+    let below = made[0];
+    let (mine, its) = (number(&mut world, actor, own), number(&mut world, actor, below));
+    assert_ne!(mine, its);
+    assert_eq!(
+        world.call_kernel(actor, below, ledger::ID, ledger::create_notification::METHOD, &[]).0.status,
+        status::OK
+    );
+    let (refused, _) = world.call_kernel(actor, below, ledger::ID, ledger::create_notification::METHOD, &[]);
+    assert_eq!(said(&refused), (OBJECTS, its, 1, 0));
+    let (refused, _) = world.call_kernel(actor, own, ledger::ID, ledger::create_ledger::METHOD, &[5000, 0, 0, 0]);
+    let (_, ledger, requested, _) = said(&refused);
+    assert_eq!((ledger, requested), (mine, 5000));
+}
+
+#[test]
+fn the_machine_is_named_where_no_ledger_refuses() {
+    let mut world = World::new();
+    let actor = world.actor("rich", PLENTY);
+    let own = world.ledger(actor);
+    let others = world.kernel.frames.available() - 200;
+    world.kernel.frames.reserve(others).expect("there are so many");
+    let data = [500 * PAGE];
+    let (refused, _) = world.call_kernel(actor, own, ledger::ID, ledger::create_memory_object::METHOD, &data);
+    let (resource, ledger, requested, _) = said(&refused);
+    assert_eq!((resource, ledger, requested), (FRAMES, MACHINE, 500));
+}
+
+#[test]
+fn tables_that_are_as_large_as_they_may_be_are_named() {
+    let refused = HandleTable::new().reserve(MAX_SLOTS + 1).expect_err("too many");
+    assert_eq!(said_by(refused), (HANDLES, MACHINE, u64::from(MAX_SLOTS) + 1, MAX_SLOTS.into()));
+    let mut ranges = RangeMap::new();
+    let refused = (0..).find_map(|index| {
+        let start = FIRST_ADDRESS + index * 2 * PAGE;
+        ranges.prepare().map(|()| ranges.set(start, start + PAGE, Kind::Reserved)).err()
+    });
+    assert_eq!(said_by(refused.expect("a map is full in the end")), (RANGES, MACHINE, 2, 1));
+    assert_eq!(ranges.len(), MAX_RANGES - 1);
+}
+
+#[test]
+fn figures_that_are_too_large_stand_as_their_largest_value() {
+    let mut world = World::new();
+    let actor = world.actor("poor", PLENTY);
+    let own = world.ledger(actor);
+    let (refused, _) = world.call_kernel(actor, own, ledger::ID, ledger::create_ledger::METHOD, &[1 << 40, 0, 0, 0]);
+    let (resource, _, requested, remaining) = said(&refused);
+    assert_eq!((resource, requested), (FRAMES, u32::MAX.into()));
+    assert!(remaining < 2000);
+}
