@@ -1,8 +1,8 @@
 //! Why a call failed, read from its `capnp::Error`: which side, what kind, which status, which words.
-use crate::errors::{INVALID_ARGUMENT, KERNEL, SENTENCES, SERVER};
+use crate::errors::{ACCEPTS, CAPABILITY, INVALID_ARGUMENT, KERNEL, REASONS, SENTENCES, SERVER};
 use crate::exhausted::Exhausted;
 use capnp::{Error, ErrorKind};
-use capos_abi::status::{self, Status};
+use capos_abi::status::{self, Status, transfer};
 
 /// How capnp-rpc begins the text of an error that the far side answered with.
 const REMOTE: &str = "remote exception: ";
@@ -46,11 +46,33 @@ pub struct CallFailure<'a> {
     pub message: &'a str,
 }
 
+/// Why a message with capabilities was refused. None of them has moved or was copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The capability in this place of the message, counted from 0, cannot be sent.
+    Capability(u8, Reason),
+    /// The receiver accepts so many at most; 0: its ledger pays for none.
+    Accepts(u8),
+}
+
+/// Why a capability cannot be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Its sender does not hold it any more.
+    Stale,
+    /// The message moves it and sends it once more.
+    MovedTwice,
+    /// It is neither copied nor moved.
+    UnknownMode,
+    /// It may not leave the session that it was given to.
+    Confined,
+}
+
 impl<'a> CallFailure<'a> {
     /// What an error of a call says.
     pub fn of(error: &'a Error) -> Self {
         let (side, text) = side_of(&error.extra);
-        let status = if side == Side::Kernel { status_of(text) } else { None };
+        let status = if side == Side::Kernel { status_of(text).map(|(status, _)| status) } else { None };
         let (kind, message) = match (error.kind, text.strip_prefix(INVALID_ARGUMENT)) {
             (ErrorKind::Failed, Some(rest)) => (Kind::InvalidArgument, rest),
             (ErrorKind::Overloaded, _) => (Kind::Overloaded, text),
@@ -68,6 +90,32 @@ impl<'a> CallFailure<'a> {
         }
         self.message.split_once(": ").and_then(|(_, sentence)| Exhausted::read(sentence))
     }
+
+    /// Why the kernel refused the capabilities of a message: of the call's, if it is the kernel that says so, of the answer's
+    /// if it is the server.
+    pub fn refusal(&self) -> Option<Refusal> {
+        let text = self.message.strip_prefix(KERNEL).unwrap_or(self.message);
+        let (status, figures) = status_of(text)?;
+        match status {
+            status::NOT_ACCEPTED => Some(Refusal::Accepts(figures.strip_prefix(ACCEPTS)?.parse().ok()?)),
+            status::BAD_CAPABILITY => {
+                let (place, words) = figures.strip_prefix(CAPABILITY)?.split_once(' ')?;
+                let known = REASONS.iter().find(|(_, known)| *known == words)?;
+                Some(Refusal::Capability(place.parse::<u8>().ok()?.checked_sub(1)?, reason_of(known.0)?))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn reason_of(why: u8) -> Option<Reason> {
+    match why {
+        transfer::STALE => Some(Reason::Stale),
+        transfer::MOVED_TWICE => Some(Reason::MovedTwice),
+        transfer::UNKNOWN_MODE => Some(Reason::UnknownMode),
+        transfer::CONFINED => Some(Reason::Confined),
+        _ => None,
+    }
 }
 
 fn side_of(text: &str) -> (Side, &str) {
@@ -79,8 +127,9 @@ fn side_of(text: &str) -> (Side, &str) {
     (Side::Caller, text)
 }
 
-fn status_of(text: &str) -> Option<Status> {
-    SENTENCES.iter().find(|(.., sentence)| text.starts_with(sentence)).map(|(status, ..)| *status)
+/// The status that a sentence of the kernel tells, and the figures behind it.
+fn status_of(text: &str) -> Option<(Status, &str)> {
+    SENTENCES.iter().find_map(|(status, _, sentence)| Some((*status, text.strip_prefix(sentence)?)))
 }
 
 #[cfg(test)]
@@ -135,6 +184,30 @@ mod test {
         let stale = u64::from(status::transfer::STALE) << status::transfer::WHY_SHIFT | 2;
         let refused = from_failure(Failure { status: status::BAD_CAPABILITY, bytes: 0, value: stale });
         assert!(refused.extra.ends_with("capability 3 is stale"));
+    }
+
+    fn failed(status: Status, value: u64) -> Error {
+        from_failure(Failure { status, bytes: 0, value })
+    }
+
+    #[test]
+    fn a_refusal_names_the_capability_and_the_reason() {
+        for (why, reason) in [
+            (transfer::STALE, Reason::Stale),
+            (transfer::MOVED_TWICE, Reason::MovedTwice),
+            (transfer::UNKNOWN_MODE, Reason::UnknownMode),
+            (transfer::CONFINED, Reason::Confined),
+        ] {
+            let error = failed(status::BAD_CAPABILITY, u64::from(why) << transfer::WHY_SHIFT | 14);
+            let refusal = Some(Refusal::Capability(14, reason));
+            assert_eq!(CallFailure::of(&error).refusal(), refusal, "{}", error.extra);
+            assert_eq!(CallFailure::of(&over_the_ring(&error)).refusal(), refusal, "of an answer");
+        }
+        let few = failed(status::NOT_ACCEPTED, 3);
+        assert_eq!(CallFailure::of(&few).refusal(), Some(Refusal::Accepts(3)));
+        for other in [failed(status::STALE, 3), Error::failed("a capability of the message cannot be sent".into())] {
+            assert_eq!(CallFailure::of(&other).refusal(), None, "{}", other.extra);
+        }
     }
 
     #[test]

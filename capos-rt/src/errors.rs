@@ -43,6 +43,18 @@ pub const SENTENCES: &[(Status, ErrorKind, &str)] = &[
     (status::UNIMPLEMENTED, ErrorKind::Unimplemented, "the interface has no such method"),
 ];
 
+/// What follows the sentence of `BAD_CAPABILITY`: which one, counted from 1, then one of [`REASONS`].
+pub const CAPABILITY: &str = ": capability ";
+/// What follows the sentence of `NOT_ACCEPTED`: how many are accepted.
+pub const ACCEPTS: &str = ": it takes ";
+/// Why a capability of a message cannot be sent, by the kernel's number.
+pub const REASONS: &[(u8, &str)] = &[
+    (transfer::STALE, "is stale"),
+    (transfer::MOVED_TWICE, "is moved and sent once more"),
+    (transfer::UNKNOWN_MODE, "is sent in an unknown way"),
+    (transfer::CONFINED, "may not leave its session"),
+];
+
 /// The error for an operation that ended with this status and no figures.
 pub fn from_status(status: Status) -> Error {
     with_figures(status, "")
@@ -54,7 +66,7 @@ pub fn from_failure(failure: Failure) -> Error {
     let figures = match status {
         status::EXHAUSTED => failure.exhausted().map(|what| format!(": {what}")).unwrap_or_default(),
         status::TOO_BIG if value > 0 => format!(": it takes at most {value} bytes"),
-        status::NOT_ACCEPTED => format!(": it takes {value}"),
+        status::NOT_ACCEPTED => format!("{ACCEPTS}{value}"),
         status::BAD_CAPABILITY => refused(value),
         _ => String::new(),
     };
@@ -81,13 +93,9 @@ pub fn invalid_argument(what: impl Display) -> Error {
 /// Which capability of a message cannot be sent, and why.
 fn refused(value: u64) -> String {
     let place = (value & ((1 << transfer::WHY_SHIFT) - 1)) + 1;
-    let why = match (value >> transfer::WHY_SHIFT) as u8 {
-        transfer::STALE => "is stale",
-        transfer::MOVED_TWICE => "is moved and sent once more",
-        transfer::CONFINED => "may not leave its session",
-        _ => "is sent in an unknown way",
-    };
-    format!(": capability {place} {why}")
+    let why = (value >> transfer::WHY_SHIFT) as u8;
+    let known = REASONS.iter().find(|(reason, _)| *reason == why);
+    format!("{CAPABILITY}{place} {}", known.map_or("is refused", |(_, words)| words))
 }
 
 /// The error that a server's exception stands for.

@@ -24,7 +24,7 @@ pub mod time;
 
 pub use capos_abi::message::attribute;
 pub use capos_abi::status;
-pub use capos_rt::call_failure::{CallFailure, Kind, Side};
+pub use capos_rt::call_failure::{CallFailure, Kind, Reason, Refusal, Side};
 pub use capos_rt::errors::invalid_argument;
 pub use capos_rt::executor::{block_on, spawn_local};
 pub use capos_rt::hooks::blocking::RingCall;
