@@ -6,18 +6,19 @@ mod answer;
 mod send;
 
 pub use answer::{answer, answer_with, fail, finish, is_done, outcome, wake_when_done};
-pub use send::{copy, copy_to, larger_range, needed_bytes, retry_backlog, start_in, submit};
+pub use send::{copy, copy_to, is_held_up, larger_range, needed_bytes, retry_backlog, start_in, submit};
 
 use crate::arena::{Range, USUAL_BYTES};
+use crate::executor::WakeCell;
 use crate::hooks::builder::MessageBuilder;
-use crate::hooks::pipeline::Promised;
+use crate::hooks::pipeline::{Promised, withdraw_promised};
 use crate::hooks::reader::MessageReader;
 use crate::large::Received;
 use crate::ring;
 use crate::runtime::RUNTIME;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use capnp::capability::Response;
+use capnp::capability::{Promise, Response};
 use capnp::private::layout::CapTable;
 use capnp::traits::ImbueMut;
 use capnp::{Error, any_pointer};
@@ -27,6 +28,7 @@ use capos_abi::ring::{Submission, flag, op};
 use capos_abi::status::{self, Status};
 use core::cell::{Cell, RefCell, UnsafeCell};
 use core::task::Waker;
+use send::withdraw;
 
 /// Capabilities accepted in a result unless the caller says otherwise.
 pub const USUAL_ACCEPTED: u8 = 4;
@@ -40,7 +42,8 @@ pub const HEAD_BYTES: u32 = USUAL_DESCRIPTORS * size_of::<CapDescriptor>() as u3
 pub enum State {
     /// The request is being built, or nobody uses the record.
     Building,
-    /// Sent by the program, but the ring or the arena has no room for it.
+    /// Sent by the program, but the ring or the arena has no room for it, a capability that it carries is still promised, or an
+    /// earlier call of the same capability waits so.
     Backlog,
     /// Waits for the answer of the call that is to give its target.
     Promised,
@@ -80,6 +83,10 @@ pub struct Call {
     pub accepted: Cell<u8>,
     /// Attributes of the own session that may be disclosed.
     pub disclosing: Cell<u32>,
+    /// What the capabilities wait for that it carries.
+    parameters: Cell<Option<Promise<(), Error>>>,
+    /// Wakes the backlog.
+    wake: WakeCell,
     waker: Cell<Option<Waker>>,
     other_wakers: RefCell<Vec<Waker>>,
     range: Cell<Option<Range>>,
@@ -117,6 +124,8 @@ impl Default for Call {
             result_bytes: Cell::new(0),
             accepted: Cell::new(0),
             disclosing: Cell::new(0),
+            parameters: Cell::new(None),
+            wake: WakeCell::default(),
             waker: Cell::new(None),
             other_wakers: RefCell::new(Vec::new()),
             range: Cell::new(None),
@@ -201,7 +210,8 @@ pub fn drop_reference(index: u32) {
     if left == 0 {
         match call.state.get() {
             State::Sent => cancel(call),
-            State::Backlog | State::Promised => call.state.set(State::Abandoned),
+            State::Backlog => withdraw(index, call),
+            State::Promised => withdraw_promised(index, call),
             State::PassedOn => abandon(call),
             _ => free(index, call),
         }
@@ -258,6 +268,7 @@ pub fn free(index: u32, call: &'static Call) {
         unsafe { *call.elsewhere.get() = None };
     }
     drop(call.waker.take());
+    drop(call.parameters.take());
     drop(call.promised.take());
     call.state.set(State::Building);
     RUNTIME.calls.give(index);

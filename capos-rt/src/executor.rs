@@ -2,6 +2,7 @@
 //!
 //! Wakers are addresses of records that are never freed, so that making and cloning one costs nothing. A wake from another
 //! thread goes through the [`Mailbox`] of the thread that it is for, and a SIGNAL.
+use crate::call;
 use crate::incoming;
 use crate::receiver;
 use crate::ring;
@@ -46,6 +47,8 @@ pub enum Wakes {
     Task = 0,
     /// The server's method that works on a received call.
     Incoming = 1,
+    /// Calls that wait to be sent.
+    Backlog = 2,
 }
 
 impl WakeCell {
@@ -208,6 +211,7 @@ fn turn() {
         let index = cell.index.load(Ordering::Relaxed);
         match cell.kind.load(Ordering::Relaxed) {
             kind if kind == Wakes::Incoming as u32 => incoming::poll(index),
+            kind if kind == Wakes::Backlog as u32 => call::retry_backlog(),
             _ => run(index),
         }
     }

@@ -307,6 +307,12 @@ fn settle(index: u32, outcome: Result<()>) {
 
 #[inline]
 fn answer(index: u32, incoming: &'static Incoming, outcome: Result<()>) {
+    if outcome.is_ok()
+        && let Some(promise) = unkept(incoming)
+    {
+        incoming.task.set(Some(promise));
+        return poll(index);
+    }
     let token = incoming.token.replace(u64::MAX);
     if let Err(error) = outcome.and_then(|()| give_back(incoming, token)) {
         receiver::count(incoming.place.get(), |load| load.fail(&error));
@@ -325,6 +331,14 @@ fn answer(index: u32, incoming: &'static Incoming, outcome: Result<()>) {
         sent.clear();
     }
     RUNTIME.incoming.give(index);
+}
+
+/// What the answer waits for, if it carries a capability that is still promised.
+#[inline]
+fn unkept(incoming: &Incoming) -> Option<Promise<(), Error>> {
+    // SAFETY: nobody holds the results any more.
+    let (results, sent) = unsafe { (&mut *incoming.results.get(), &mut *incoming.sent.get()) };
+    if sent.is_empty() { None } else { transfer::prepare(results, sent) }
 }
 
 /// Puts the RETURN with the results into the ring.

@@ -10,6 +10,7 @@ use capnp::{Error, Result, any_pointer};
 use capos_abi::handle::{Handle, NULL};
 use capos_abi::interface::endpoint_server;
 use core::cell::{Cell, RefCell};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 /// Keys below this are minted by the endpoint's owner; those of objects in this file have a generation above.
 pub const FIRST_OWN_KEY: u64 = 1 << 32;
@@ -69,9 +70,15 @@ pub fn create_dyn(interface: u64, server: Rc<dyn Dispatch>) -> u32 {
     let object = RUNTIME.objects.get(index);
     *object.server.borrow_mut() = Some(server);
     object.interface.set(interface);
-    object.generation.set(object.generation.get() % u32::MAX + 1);
+    object.generation.set(next_generation());
     object.references.set(1);
     index
+}
+
+/// A number that no other object of the process has: threads that serve one endpoint must not mint equal keys.
+fn next_generation() -> u32 {
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) % u32::MAX + 1
 }
 
 /// The server of an object.
@@ -123,23 +130,19 @@ fn end_if_unused(index: u32, object: &Object) {
     drop(server); // user code: the record is already free
 }
 
+/// The key under which an object is minted.
+pub fn key(index: u32) -> u64 {
+    u64::from(RUNTIME.objects.get(index).generation.get()) << 32 | u64::from(index)
+}
+
 /// The origin from which copies are passed out, minted at the first time on the endpoint that this thread serves.
 pub fn origin(index: u32) -> Result<Handle> {
     let object = RUNTIME.objects.get(index);
     if object.origin.get() == NULL {
-        let key = u64::from(object.generation.get()) << 32 | u64::from(index);
-        object.origin.set(mint(object.interface.get(), key)?);
+        object.origin.set(mint(object.interface.get(), key(index))?);
         object.unannounced.set(true);
     }
     Ok(object.origin.get())
-}
-
-/// The origin of an object that lives in messages alone: the reference to it goes, and it ends when the notice comes.
-pub fn origin_in_messages(index: u32) -> Result<Handle> {
-    let origin = origin(index);
-    RUNTIME.objects.get(index).unannounced.set(false);
-    drop_reference(index);
-    origin
 }
 
 fn mint(interface: u64, key: u64) -> Result<Handle> {

@@ -21,7 +21,7 @@ use core::future::poll_fn;
 use core::task::{Poll, Waker};
 
 /// Slots of a pool at most: calls that are served at the same time.
-pub const MAX_SLOTS: u32 = 16;
+pub const MAX_SLOTS: u32 = 24;
 /// Key of the objects by which a service is supervised. Calls of them are served whatever the limit.
 pub const CONTROL_KEY: u64 = FIRST_OWN_KEY - 1;
 /// What a call is told that comes after [`stop`]: it was not executed.

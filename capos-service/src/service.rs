@@ -25,7 +25,9 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts to receive with the thread's next wait. Objects that the thread passes out are minted on this endpoint.
+    /// Starts to receive with the thread's next wait. Objects that the thread passes out are minted on this endpoint. If
+    /// several threads serve it, each has to mint on another one, because a call may reach any of them:
+    /// [`Context::serve_with_threads`](crate::Context::serve_with_threads) does that.
     pub fn new(endpoint: endpoint_server::Client) -> Result<Self> {
         let receiver = receiver::open(handle(endpoint.as_client_hook())?, MESSAGE_BYTES)?;
         Ok(Self { receiver, _endpoint: endpoint, _owner: None })

@@ -130,7 +130,11 @@ pub fn answer_with(index: u32, outcome: Result<Response<any_pointer::Owned>>) {
 pub fn wake_when_done(index: u32, waker: &Waker) {
     let call = get(index);
     match call.waker.replace(Some(waker.clone())) {
-        Some(other) if !other.will_wake(waker) => call.other_wakers.borrow_mut().push(other),
+        Some(other) if !other.will_wake(waker) => {
+            let mut others = call.other_wakers.borrow_mut();
+            others.retain(|known| !known.will_wake(waker));
+            others.push(other);
+        }
         _ => {}
     }
 }

@@ -1,18 +1,24 @@
 //! Sending a call: its message is made one piece in the arena, or packed into memory if it is large, and its entry pushed.
 use super::{Call, HEAD_BYTES, State, USUAL_DESCRIPTORS, fail, free, get};
 use crate::arena::{Range, USUAL_BYTES};
+use crate::executor::Wakes;
 use crate::hooks::builder::MessageBuilder;
+use crate::hooks::pipeline::submit_promised;
 use crate::hooks::transfer::{self, Outgoing};
 use crate::large::{INLINE_BYTES, Packed};
 use crate::ring::{self, Ring};
 use crate::runtime::{RUNTIME, class};
 use alloc::format;
+use alloc::vec::Vec;
 use capnp::private::layout::CapTable;
 use capnp::traits::{Imbue, ImbueMut};
 use capnp::{Error, Result};
-use capos_abi::handle::NULL;
+use capos_abi::handle::{Handle, NULL};
 use capos_abi::message::{CapDescriptor, MAX_CAPS};
 use capos_abi::ring::{MAX_MESSAGE_BYTES, Submission, flag, op};
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
 
 /// Starts a message in a range, behind the room for descriptors.
 #[inline]
@@ -22,28 +28,43 @@ pub fn start_in(message: &mut MessageBuilder, range: Range) {
     unsafe { message.start(base, (range.bytes - HEAD_BYTES) / 8) };
 }
 
-/// Sends the request, now or as soon as its target is known and there is room.
+/// Sends the request, now or as soon as its target and what it carries are known and there is room.
 #[inline]
 pub fn submit(index: u32) {
     let call = get(index);
     if call.target.get() == NULL {
-        return crate::hooks::pipeline::submit_promised(index);
+        return submit_promised(index);
     }
-    match try_send(index, call) {
-        Ok(true) => {}
-        Ok(false) => {
-            call.state.set(State::Backlog);
-            RUNTIME.backlog.borrow_mut().push_back(index);
-        }
-        Err(error) => fail(index, error),
+    if would_overtake(call) || !send(index, call) {
+        call.state.set(State::Backlog);
+        RUNTIME.backlog.borrow_mut().push_back(index);
     }
 }
 
-/// Puts the call into the ring; false if there is no room yet.
+/// Whether an earlier call of the same capability still waits to be sent.
+#[inline]
+fn would_overtake(call: &Call) -> bool {
+    let backlog = RUNTIME.backlog.borrow();
+    !backlog.is_empty() && backlog.iter().any(|&earlier| get(earlier).target == call.target)
+}
+
+/// Sends a call or ends it with an error; false if it has to wait.
+#[inline]
+fn send(index: u32, call: &'static Call) -> bool {
+    try_send(index, call).unwrap_or_else(|error| {
+        fail(index, error);
+        true
+    })
+}
+
+/// Puts the call into the ring; false if it has to wait.
 #[inline]
 fn try_send(index: u32, call: &'static Call) -> Result<bool> {
     // SAFETY: the request was given up by its holder to be sent.
     let (message, sent) = unsafe { (&mut *call.message.get(), &mut *call.sent.get()) };
+    if !sent.is_empty() && !is_prepared(index, call, message, sent)? {
+        return Ok(false);
+    }
     if message.has_spilled() && message.total_words() * 8 > INLINE_BYTES {
         return send_large(index, call, message, sent);
     }
@@ -57,6 +78,22 @@ fn try_send(index: u32, call: &'static Call) -> Result<bool> {
     }
     let outgoing = transfer::describe(message, sent, range).inspect_err(|_| RUNTIME.unreserve(1))?;
     push(index, call, range, &outgoing, 0);
+    Ok(true)
+}
+
+/// Whether everything that the call carries can be sent. What is still promised is waited for.
+#[inline(never)]
+fn is_prepared(index: u32, call: &'static Call, message: &mut MessageBuilder, sent: &mut CapTable) -> Result<bool> {
+    while let Some(mut promise) = call.parameters.take().or_else(|| transfer::prepare(message, sent)) {
+        let waker = call.wake.waker(Wakes::Backlog, index);
+        match Pin::new(&mut promise).poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(kept) => kept?,
+            Poll::Pending => {
+                call.parameters.set(Some(promise));
+                return Ok(false);
+            }
+        }
+    }
     Ok(true)
 }
 
@@ -173,15 +210,45 @@ pub fn copy_to(message: &mut MessageBuilder, caps: &mut CapTable, whole: &mut Me
     Ok(())
 }
 
-/// Tries again to send the calls for which there was no room.
+/// Tries again to send the calls that wait, those of each capability in their order.
 #[cold]
 pub fn retry_backlog() {
-    let waiting = RUNTIME.backlog.take();
-    for index in waiting {
+    let mut waiting: Vec<Handle> = Vec::new();
+    for index in RUNTIME.backlog.take() {
         let call = get(index);
-        match call.state.get() {
-            State::Backlog => submit(index),
-            _ => free(index, call),
+        let target = call.target.get();
+        if call.state.get() != State::Backlog {
+            free(index, call);
+        } else if waiting.contains(&target) {
+            RUNTIME.backlog.borrow_mut().push_back(index);
+        } else if !send(index, call) {
+            waiting.push(target);
+            RUNTIME.backlog.borrow_mut().push_back(index);
         }
+    }
+}
+
+/// Whether a call waits for a promise: only futures that run can keep it.
+pub fn is_held_up() -> bool {
+    RUNTIME.backlog.borrow().iter().any(|&index| {
+        let promise = get(index).parameters.take();
+        let is_promised = promise.is_some();
+        get(index).parameters.set(promise);
+        is_promised
+    })
+}
+
+/// Takes a call out of the backlog that nobody wants. Those behind it may go then.
+#[cold]
+pub fn withdraw(index: u32, call: &'static Call) {
+    let place = RUNTIME.backlog.borrow().iter().position(|&waiting| waiting == index);
+    match place {
+        Some(place) => {
+            RUNTIME.backlog.borrow_mut().remove(place);
+            free(index, call);
+            call.wake.waker(Wakes::Backlog, index).wake();
+        }
+        // The backlog is being tried: whoever does that frees it.
+        None => call.state.set(State::Abandoned),
     }
 }

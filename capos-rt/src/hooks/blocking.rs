@@ -20,7 +20,8 @@ pub trait RingCall: Sized {
     /// The result.
     type Results;
 
-    /// Sends the request and blocks this thread until it is answered. No other future runs meanwhile.
+    /// Sends the request and blocks this thread until it is answered. No other future runs meanwhile, unless the request carries
+    /// a capability that is still promised.
     fn call(self) -> Result<Response<Self::Results>>;
 
     /// Ends the call at this time (absolute monotonic nanoseconds) if it has not been answered.
@@ -102,13 +103,19 @@ fn fulfil(call: &call::Call, wanted: Wish) {
     }
 }
 
-/// Waits for an answer; completions of everything else are only noted.
+/// Waits for an answer; completions of everything else are only noted, unless the call waits for a promise.
 #[inline]
 fn wait(answer: Answer) -> Result<Response<capnp::any_pointer::Owned>> {
     while !call::is_done(answer.call) {
-        let stuck = call::get(answer.call).state.get() == State::Backlog && RUNTIME.calls_in_flight.get() == 0;
-        if stuck {
-            return Err(Error::overloaded("the message arena is full of answers that the program still holds".into()));
+        if call::get(answer.call).state.get() == State::Backlog {
+            if call::is_held_up() {
+                return block_on(answer);
+            }
+            if RUNTIME.calls_in_flight.get() == 0 {
+                return Err(Error::overloaded(
+                    "the message arena is full of answers that the program still holds".into(),
+                ));
+            }
         }
         ring::with(|ring| ring.enter(1, 0));
         RUNTIME.drain();

@@ -1,12 +1,12 @@
 //! Capabilities of another transport, such as capnp-rpc: sent over the ring, each becomes an object of this thread that
 //! passes every call on.
+use super::local;
 use crate::object::{self, Dispatch};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
+use capnp::any_pointer;
 use capnp::capability::{DispatchCallResult, Params, Results};
 use capnp::private::capability::ClientHook;
-use capnp::{Result, any_pointer};
-use capos_abi::handle::Handle;
 
 /// What is attested as granted: the transport does not say which interface the other side granted, and checks it there.
 const INTERFACE: u64 = u64::from_be_bytes(*b"foreign\0");
@@ -25,7 +25,7 @@ impl Dispatch for Foreign {
     }
 }
 
-/// The handle of a new object that stands for the capability until nobody refers to it.
-pub fn origin(hook: &dyn ClientHook) -> Result<Handle> {
-    object::origin_in_messages(object::create_dyn(INTERFACE, Rc::new(Foreign(hook.add_ref()))))
+/// An object of this thread that stands for the capability until nobody refers to it.
+pub fn stand_in(hook: &dyn ClientHook) -> Box<dyn ClientHook> {
+    local::stand_for(object::create_dyn(INTERFACE, Rc::new(Foreign(hook.add_ref()))))
 }

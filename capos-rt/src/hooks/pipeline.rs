@@ -105,6 +105,22 @@ pub fn submit_promised(index: u32) {
     }
 }
 
+/// Takes a call back that waits for its target, and that nobody wants.
+#[cold]
+pub fn withdraw_promised(index: u32, call: &'static Call) {
+    let Some(promised) = call.promised.take() else { return call.state.set(State::Abandoned) };
+    let waiters = &call::get(promised.call).waiters;
+    let place = waiters.borrow().iter().position(|&waiting| waiting == index);
+    match place {
+        Some(place) => {
+            waiters.borrow_mut().remove(place);
+            call::free(index, call);
+        }
+        // The answer has just come: whoever goes through its waiters frees it.
+        None => call.state.set(State::Abandoned),
+    }
+}
+
 /// The promised capability turned out to be an object of this thread, say: the call goes to it without the ring.
 #[cold]
 fn pass_on(index: u32, call: &'static Call, hook: &dyn ClientHook) {

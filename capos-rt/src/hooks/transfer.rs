@@ -8,6 +8,7 @@ use crate::object;
 use crate::ring::{self, Ring};
 use alloc::boxed::Box;
 use alloc::format;
+use capnp::capability::Promise;
 use capnp::private::capability::ClientHook;
 use capnp::private::layout::CapTable;
 use capnp::{Error, Result};
@@ -24,6 +25,47 @@ pub struct Outgoing {
     pub offset: u32,
     /// Bytes of descriptors and segment.
     pub bytes: u32,
+}
+
+/// Makes the capabilities of a message ready to be sent: what stands for promises that are kept, and for capabilities of another
+/// transport, takes their place. If one is still promised, gives what to wait for before this is tried again.
+#[inline(never)]
+pub fn prepare(message: &mut MessageBuilder, table: &mut CapTable) -> Option<Promise<(), Error>> {
+    let mut waits = false;
+    for hook in table.iter_mut().flatten() {
+        while is_promise(&**hook)
+            && let Some(resolved) = hook.get_resolved()
+        {
+            *hook = resolved;
+        }
+        match hook.get_brand() {
+            RING_BRAND | MOVING_BRAND | LOCAL_BRAND => {}
+            PROMISE_BRAND => waits = true,
+            _ => *hook = foreign::stand_in(&**hook),
+        }
+    }
+    if waits { Some(first_promise(message, table)?.when_resolved()) } else { None }
+}
+
+fn is_promise(hook: &dyn ClientHook) -> bool {
+    hook.get_brand() == PROMISE_BRAND
+}
+
+/// A promise that the message carries. A field that was set twice leaves one in the table that it does not carry; only in a
+/// message of several pieces that counts, too.
+#[cold]
+fn first_promise<'a>(message: &mut MessageBuilder, table: &'a CapTable) -> Option<&'a dyn ClientHook> {
+    let promises = table.iter().map(|hook| hook.as_deref().filter(|hook| is_promise(*hook)));
+    if message.has_spilled() {
+        return promises.clone().flatten().next();
+    }
+    let mut first = None;
+    // What is wrong with the message is found when it is sent.
+    let _ = reach::capabilities(message.segment_mut(), &mut |index| {
+        first = first.or_else(|| promises.clone().nth(index as usize).flatten());
+        Ok(index)
+    });
+    first
 }
 
 /// Writes the descriptors of the capabilities that the message contains in front of it.
@@ -97,22 +139,16 @@ fn too_many() -> Error {
     Error::failed(format!("the message carries more than {MAX_CAPS} capabilities"))
 }
 
-/// The descriptor that stands for a capability in a message.
+/// The descriptor that stands for a capability in a message; [`prepare`] was here before.
 pub fn descriptor_of(hook: Option<&dyn ClientHook>) -> Result<CapDescriptor> {
     let Some(hook) = hook else { return Ok(CapDescriptor::default()) };
-    let handle = match hook.get_brand() {
-        RING_BRAND => hook.get_ptr() as Handle,
-        MOVING_BRAND => return Ok(CapDescriptor { handle: hook.get_ptr() as Handle, mode: mode::MOVE }),
-        LOCAL_BRAND => local::origin(hook.get_ptr() as u32)?,
-        PROMISE_BRAND => return descriptor_of(Some(&*hook.get_resolved().ok_or_else(unresolved)?)),
-        _ => foreign::origin(hook)?,
+    let (handle, mode) = match hook.get_brand() {
+        RING_BRAND => (hook.get_ptr() as Handle, mode::COPY),
+        MOVING_BRAND => (hook.get_ptr() as Handle, mode::MOVE),
+        LOCAL_BRAND => (local::origin(hook.get_ptr() as u32)?, mode::COPY),
+        _ => return Err(Error::failed("this capability cannot be sent".into())),
     };
-    Ok(CapDescriptor { handle, mode: mode::COPY })
-}
-
-#[cold]
-fn unresolved() -> Error {
-    Error::failed("a capability of an answer that has not come yet cannot be sent: await the answer first".into())
+    Ok(CapDescriptor { handle, mode })
 }
 
 /// Reads received handles into a capability table, which then holds them. With `own` there are objects of this process among

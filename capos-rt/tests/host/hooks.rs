@@ -517,3 +517,13 @@ fn blocking_calls_note_what_else_completes() {
         drop(log);
     });
 }
+
+#[test]
+fn threads_of_a_process_mint_different_keys() {
+    fn keys() -> [u64; 3] {
+        let server = object::dispatcher::<echo::Client, _>(Rc::new(Echo));
+        [0; 3].map(|_| object::key(object::create_dyn(echo::Client::TYPE_ID, server.clone())))
+    }
+    let (own, others) = (keys(), std::thread::spawn(keys).join().unwrap());
+    assert!(own.iter().all(|key| !others.contains(key)), "{own:x?} {others:x?}");
+}

@@ -102,19 +102,21 @@ fn a_remote_session_calls_objects_of_the_ring() {
     });
 }
 
+struct Bell(Rc<Log>);
+
+impl notification::Server for Bell {
+    async fn signal(
+        self: Rc<Self>,
+        params: notification::SignalParams,
+        _: notification::SignalResults,
+    ) -> capnp::Result<()> {
+        self.0.text.borrow_mut().push_str(&params.get()?.get_bits().to_string());
+        Ok(())
+    }
+}
+
 #[test]
 fn an_object_of_a_remote_session_is_called_over_the_ring() {
-    struct Bell(Rc<Log>);
-    impl notification::Server for Bell {
-        async fn signal(
-            self: Rc<Self>,
-            params: notification::SignalParams,
-            _: notification::SignalResults,
-        ) -> capnp::Result<()> {
-            self.0.text.borrow_mut().push_str(&params.get()?.get_bits().to_string());
-            Ok(())
-        }
-    }
     world(64 << 10, |_, _, log| {
         let lines: interrupt::Client = FromClientHook::new(adopt(crate::model::INTERRUPT));
         let (remote, _wire): (interrupt::Client, _) = session(untyped(lines));
@@ -125,5 +127,27 @@ fn an_object_of_a_remote_session_is_called_over_the_ring() {
         drop(remote);
         block_on(turns(20));
         assert_eq!(Rc::strong_count(&log), 2, "the screen's and this one: the bell is gone");
+    });
+}
+
+#[test]
+fn an_object_of_a_remote_session_ends_though_the_call_that_carries_it_never_arrives() {
+    world(64 << 10, |_, _, log| {
+        let (bell, wire): (notification::Client, _) =
+            session(untyped(capnp_rpc::new_client::<notification::Client, _>(Bell(log.clone()))));
+        let lines: interrupt::Client = FromClientHook::new(adopt(crate::model::INTERRUPT));
+        let (before, _) = crate::model::counts();
+        let mut request = lines.bind_request();
+        request.get().set_notification(bell.clone());
+        drop(request.send().promise);
+        block_on(turns(20));
+        assert_eq!(crate::model::counts().0, before, "its origin does not stay");
+        drop((bell, wire));
+        block_on(turns(20));
+        assert_eq!(
+            (Rc::strong_count(&log), &**log.text.borrow()),
+            (2, ""),
+            "nor does what stood for it, and it was not called"
+        );
     });
 }
