@@ -3,7 +3,7 @@ use super::calls::{SLOT_BYTES, call, pair, receive, reply};
 use super::world::{Actor, PLENTY, World};
 use crate::authority::capability::Object;
 use capos_abi::interface::{memory_object, memory_reader, null, virtual_memory};
-use capos_abi::message::delivery_flag;
+use capos_abi::message::{delivery_flag, mode};
 use capos_abi::ring::{Completion, Submission, completion_flag, flag};
 use capos_abi::status::{self, transfer};
 
@@ -121,18 +121,21 @@ fn fifteen_capabilities_travel_at_once_or_none_of_them() {
     assert_eq!(delivery.caps, 15);
     let before = world.kernel.processes[server.process].handles.used();
 
-    words[14 * 2] = null ^ 1 << 32;
-    world.write(client, 0, &words);
-    let refused = only(world.run(client, Submission { tag: 2, ..all }));
-    assert_eq!(refused.status, status::BAD_CAPABILITY);
-    assert_eq!(refused.value, 14 | u64::from(transfer::STALE) << transfer::WHY_SHIFT, "which, and why");
-    world.enter(server, 0);
-    assert_eq!(world.completions(server), []);
-    assert_eq!(world.kernel.processes[server.process].handles.used(), before, "none of them arrived");
+    let stale = (null ^ 1 << 32, mode::COPY, transfer::STALE);
+    for (handle, mode, why) in [stale, (null, mode::MOVE, transfer::MOVED_TWICE), (null, 4, transfer::UNKNOWN_MODE)] {
+        words[28..30].copy_from_slice(&[handle, mode]);
+        world.write(client, 0, &words);
+        let refused = only(world.run(client, Submission { tag: 2, ..all }));
+        assert_eq!(refused.status, status::BAD_CAPABILITY);
+        assert_eq!(refused.value, 14 | u64::from(why) << transfer::WHY_SHIFT, "which, and why");
+        world.enter(server, 0);
+        assert_eq!(world.completions(server), []);
+        assert_eq!(world.kernel.processes[server.process].handles.used(), before, "none of them arrived");
+    }
 
     world.run(server, Submission { op: capos_abi::ring::op::CANCEL, arg: 200, ..Submission::default() });
     world.run(server, Submission { tag: 201, ..receive(own) });
-    words[14 * 2] = null;
+    words[28..30].copy_from_slice(&[null, mode::COPY]);
     world.write(client, 0, &words);
     world.run(client, Submission { tag: 3, ..all });
     world.enter(server, 0);
