@@ -22,7 +22,7 @@ interface Workshop @0xb0f4a6e0d91c4c02 {
   # Never answers.
 
   waiting @4 () -> (calls :UInt32) $idempotent;
-  # Calls of `wait` that are not cancelled.
+  # Calls of `wait`, and of `hold` of its counters, that are not cancelled.
 
   fail @5 (message :Text) -> ();
   # Fails with this message.
@@ -41,6 +41,9 @@ interface Workshop @0xb0f4a6e0d91c4c02 {
 
   same @10 (counter :Counter) -> (counter :Counter, own :Bool);
   # Gives a counter back, and says whether it is one of the workshop's own.
+
+  live @11 (first :UInt64, second :UInt64) -> (live :Bool) $idempotent;
+  # Whether the session lasts that the kernel told by these words.
 }
 
 interface Counter @0xb0f4a6e0d91c4c03 {
@@ -48,4 +51,7 @@ interface Counter @0xb0f4a6e0d91c4c03 {
 
   add @0 (amount :UInt64) -> (value :UInt64);
   # Adds to it.
+
+  hold @1 () -> ();
+  # Never answers.
 }

@@ -3,6 +3,7 @@
 mod boot_paths;
 mod calls;
 mod console;
+mod dialogue;
 mod entropy;
 mod firmware;
 mod first_service;

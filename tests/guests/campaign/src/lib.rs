@@ -3,11 +3,13 @@
 
 mod balance;
 mod bystander;
+mod player;
 mod room;
 mod seed;
 
 pub use balance::{Balance, Books};
 pub use bystander::{BEAT, Bystander, STOP};
+pub use player::Player;
 pub use room::make_room;
 pub use seed::{argument, random};
 

@@ -5,9 +5,9 @@
 
 use crate::protocol::INTERFACE;
 use crate::reception::{Delivery, Event, Reception};
-use crate::stage::{Player, QUOTA, Stage, settled};
+use crate::stage::{QUOTA, Stage, settled};
 use crate::{stage, wire};
-use campaign::{Books, argument, random};
+use campaign::{Books, Player, argument, random};
 use capos_abi::ring::{Submission, op};
 use capos_abi::status;
 use capos_rt::arena::Range;

@@ -1,7 +1,7 @@
 //! Servers and callers that are killed at random moments while many calls are under way.
 
-use crate::stage::{Player, Stage, settled};
-use campaign::{Books, random};
+use crate::stage::{Stage, settled};
+use campaign::{Books, Player, random};
 use capos_service::{Context, Failure, sleep, slot};
 use fastrand::Rng;
 use std::time::Duration;

@@ -22,14 +22,12 @@ mod wire;
 use campaign::{argument, make_room};
 use capos_abi::status;
 use capos_service::{Context, Failure};
-use schema::system_control_capnp::system_control;
 use std::process::ExitCode;
-use verdict::complete;
 
 fn main() -> ExitCode {
     let name = std::env::args().nth(1).unwrap_or_default();
     match play(&name) {
-        None => capos_service::run(async |context| conduct(&context, &name).await),
+        None => capos_service::run(async |context| verdict::conclude(&context, run(&context, &name).await).await),
         Some(Ok(())) => ExitCode::SUCCESS,
         Some(Err(failure)) => {
             println!("{}", failure.text());
@@ -61,16 +59,7 @@ fn play(role: &str) -> Option<Result<(), Failure>> {
     })
 }
 
-/// Runs a campaign, says how it went, and ends the machine: with code 1 if something did not hold.
-async fn conduct(context: &Context, campaign: &str) -> Result<(), Failure> {
-    let Err(failure) = run(context, campaign).await else { return complete(context).await };
-    println!("{}", failure.text());
-    let mut request = context.take::<system_control::Client>("system")?.shutdown_request();
-    request.get().set_code(1);
-    request.send().promise.await?;
-    Ok(())
-}
-
+/// Runs a campaign.
 async fn run(context: &Context, campaign: &str) -> Result<(), Failure> {
     make_room();
     let count: u32 = argument("count")?.ok_or("how much?")?;

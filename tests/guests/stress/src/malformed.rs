@@ -4,9 +4,9 @@
 use crate::clerk::{self, Clerk};
 use crate::mangle;
 use crate::reception::{Delivery, Event, Reception};
-use crate::stage::{INTERVAL, Player, Stage, settled};
+use crate::stage::{INTERVAL, Stage, settled};
 use crate::{capability, wire};
-use campaign::{Books, PATIENCE, argument, random};
+use campaign::{Books, PATIENCE, Player, argument, random};
 use capnp::capability::FromClientHook;
 use capos_abi::handle::Handle;
 use capos_abi::message::{CapDescriptor, mode};

@@ -9,7 +9,7 @@ pub const SLOTS: usize = 8;
 /// Capabilities that a server accepts with a call.
 pub const ACCEPTED: u8 = 4;
 /// The bit by which a program is told to come to its end.
-pub const STOP: u64 = 1;
+pub const STOP: u64 = campaign::Player::STOP;
 
 /// Methods.
 pub mod method {

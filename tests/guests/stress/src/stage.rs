@@ -1,17 +1,13 @@
-//! An endpoint, and programs that are started at it, told to stop, or killed: what a supervisor does.
+//! An endpoint, and programs that are started at it: what a supervisor does.
 
-use crate::protocol::{INTERFACE, MESSAGE_BYTES, STOP};
-use campaign::{Balance, Books};
+use crate::protocol::{INTERFACE, MESSAGE_BYTES};
+use campaign::{Balance, Books, Player};
 use capnp::private::capability::ClientHook;
-use capos_service::spawn::{Quota, Spawn, create_ledger};
+use capos_service::spawn::{Quota, Spawn};
 use capos_service::{Failure, sleep, slot};
-use schema::clock_capnp::clock;
 use schema::endpoint_capnp::{endpoint, endpoint_server};
-use schema::kernel_log_capnp::log_sink;
 use schema::ledger_capnp::ledger;
 use schema::memory_object_capnp::memory_reader;
-use schema::notification_capnp::notification;
-use schema::process_capnp::process::{self, Outcome};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
@@ -46,13 +42,6 @@ pub struct Stage {
     binary: memory_reader::Client,
     endpoint: endpoint::Client,
     server: endpoint_server::Client,
-}
-
-/// A program that was started.
-pub struct Player {
-    process: process::Client,
-    signals: notification::Client,
-    ledger: ledger::Client,
 }
 
 impl Stage {
@@ -106,56 +95,7 @@ impl Stage {
         quota: Quota,
         grants: impl FnOnce(Spawn) -> Spawn,
     ) -> Result<Player, Failure> {
-        let own: ledger::Client = slot("ledger")?;
-        let signals = own.create_notification_request().send().promise.await?.get()?.get_notification()?;
-        let spawn = Spawn::new(&self.binary, role).argument(role).argument(&format!("seed={seed}"));
-        let spawn = spawn.grant("signals", signals.clone());
-        let spawn =
-            spawn.grant("clock", slot::<clock::Client>("clock")?).grant("log", slot::<log_sink::Client>("log")?);
-        let ledger = create_ledger(&own, quota).await?;
-        let process = grants(spawn).ledger(ledger.clone()).start().await?;
-        Ok(Player { process, signals, ledger })
-    }
-}
-
-impl Player {
-    /// What it signals, and is told to stop by.
-    pub fn signals(&self) -> &notification::Client {
-        &self.signals
-    }
-
-    /// Frames, handles, objects and threads that it uses.
-    pub async fn used(&self) -> Result<[u64; 4], Failure> {
-        let reply = self.ledger.inspect_request().send().promise.await?;
-        let used = reply.get()?;
-        Ok([used.get_frames_used(), used.get_handles_used(), used.get_objects_used(), used.get_threads_used()])
-    }
-
-    /// Kills it, wherever it stands.
-    pub async fn kill(self) -> Result<(), Failure> {
-        self.process.kill_request().send().promise.await?;
-        let end = self.process.wait_request().send().promise.await?;
-        match end.get()?.get_outcome()? {
-            Outcome::Killed => Ok(()),
-            other => Err(format!("a program that was killed has ended otherwise: {other:?}").into()),
-        }
-    }
-
-    /// Tells it to come to its end.
-    pub async fn stop(self) -> Result<(), Failure> {
-        let mut request = self.signals.signal_request();
-        request.get().set_bits(STOP);
-        request.send().promise.await?;
-        self.ends_well().await
-    }
-
-    /// Waits until it has ended by itself, and well.
-    pub async fn ends_well(self) -> Result<(), Failure> {
-        let end = self.process.wait_request().send().promise.await?;
-        let end = end.get()?;
-        match (end.get_outcome()?, end.get_code()) {
-            (Outcome::Exited, 0) => Ok(()),
-            (outcome, code) => Err(format!("a program has ended badly: {outcome:?}, code {code}").into()),
-        }
+        let seed = format!("seed={seed}");
+        Player::start(&self.binary, role, quota, |spawn| grants(spawn.argument(role).argument(&seed))).await
     }
 }

@@ -15,7 +15,19 @@ pub fn check(what: &str, holds: bool) -> Result<(), Failure> {
 /// Says that every check held, and ends the machine.
 pub async fn complete(context: &Context) -> Result<(), Failure> {
     println!("tests complete");
-    let system: system_control::Client = context.take("system")?;
-    system.shutdown_request().send().promise.await?;
+    end_machine(context, 0).await
+}
+
+/// Says how it went, and ends the machine: with code 1 if something did not hold.
+pub async fn conclude(context: &Context, outcome: Result<(), Failure>) -> Result<(), Failure> {
+    let Err(failure) = outcome else { return complete(context).await };
+    println!("{}", failure.text());
+    end_machine(context, 1).await
+}
+
+async fn end_machine(context: &Context, code: u8) -> Result<(), Failure> {
+    let mut request = context.take::<system_control::Client>("system")?.shutdown_request();
+    request.get().set_code(code);
+    request.send().promise.await?;
     Ok(())
 }

@@ -2,7 +2,8 @@
 
 use capnp::Error;
 use capos_service::queue::Exchange;
-use capos_service::{is_own, new_client};
+use capos_service::{is_own, new_client, slot};
+use schema::endpoint_capnp::endpoint_server;
 use schema::workshop_capnp::{counter, workshop};
 use std::cell::Cell;
 use std::future::pending;
@@ -35,6 +36,7 @@ impl Drop for One {
 
 struct Counter {
     value: Cell<u64>,
+    census: Rc<Census>,
     _one: One,
 }
 
@@ -43,6 +45,11 @@ impl counter::Server for Counter {
         self.value.set(self.value.get() + params.get()?.get_amount());
         results.get().set_value(self.value.get());
         Ok(())
+    }
+
+    async fn hold(self: Rc<Self>, _: counter::HoldParams, _: counter::HoldResults) -> Result<(), Error> {
+        let _one = One::new(&self.census, |census| &census.waiting);
+        pending().await
     }
 }
 
@@ -55,7 +62,7 @@ impl workshop::Server for Workshop {
         mut results: workshop::OpenResults,
     ) -> Result<(), Error> {
         let value = Cell::new(params.get()?.get_start());
-        let counter = Counter { value, _one: One::new(&self.0, |census| &census.counters) };
+        let counter = Counter { value, census: self.0.clone(), _one: One::new(&self.0, |census| &census.counters) };
         results.get().set_counter(new_client::<counter::Client, _>(counter));
         Ok(())
     }
@@ -148,6 +155,20 @@ impl workshop::Server for Workshop {
         let counter = params.get()?.get_counter()?;
         results.get().set_own(is_own(&counter));
         results.get().set_counter(counter);
+        Ok(())
+    }
+
+    async fn live(
+        self: Rc<Self>,
+        params: workshop::LiveParams,
+        mut results: workshop::LiveResults,
+    ) -> Result<(), Error> {
+        let params = params.get()?;
+        let mut request = slot::<endpoint_server::Client>("endpoint")?.session_state_request();
+        request.get().set_first(params.get_first());
+        request.get().set_second(params.get_second());
+        let state = request.send().promise.await?.get()?.get_state()?;
+        results.get().set_live(state == endpoint_server::State::Live);
         Ok(())
     }
 
