@@ -47,6 +47,11 @@ async def main():
     del opened, counter
     await counters(shop, 0)
 
+    promised = shop.open(start=10).counter
+    equal("a promise as a parameter", (await shop.use(counter=promised, times=2)).value, 12)
+    del promised
+    await counters(shop, 0)
+
     equal("calls in the other direction", (await shop.use(counter=Own(), times=5)).value, 5)
     try:
         await shop.fail(message="on purpose")

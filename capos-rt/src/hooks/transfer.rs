@@ -57,7 +57,7 @@ fn is_promise(hook: &dyn ClientHook) -> bool {
 fn first_promise<'a>(message: &mut MessageBuilder, table: &'a CapTable) -> Option<&'a dyn ClientHook> {
     let promises = table.iter().map(|hook| hook.as_deref().filter(|hook| is_promise(*hook)));
     if message.has_spilled() {
-        return promises.clone().flatten().next();
+        return promises.flatten().next();
     }
     let mut first = None;
     // What is wrong with the message is found when it is sent.
