@@ -12,6 +12,7 @@ mod lifecycle;
 mod machines;
 mod observing;
 mod package;
+mod page_tables;
 mod panic;
 mod power;
 mod remote;

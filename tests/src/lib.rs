@@ -17,6 +17,7 @@ mod debugger;
 pub mod handover;
 mod host;
 pub mod machine;
+pub mod page_tables;
 mod peer;
 pub mod person;
 pub mod processors;

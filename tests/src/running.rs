@@ -1,5 +1,6 @@
 //! A running machine: talk to it, watch it end.
 
+use crate::debugger::Debugger;
 use crate::processors::Processors;
 use crate::report::Failure;
 use crate::serial::{Serial, Silence};
@@ -145,6 +146,13 @@ impl Running {
         }
         let said = host::run(&mut gdb, &self.log.with_extension("gdb"), self.patience);
         said.unwrap_or_else(|what| self.fail(&format!("the debugger failed: {what}")))
+    }
+
+    /// Lets a machine that was started stopped run until a processor is about to execute the instruction at this address.
+    #[track_caller]
+    pub fn run_to(&self, address: u64) {
+        let stopped = Debugger::connect(&self.debugged(), self.patience).and_then(|mut it| it.run_to(address));
+        stopped.unwrap_or_else(|error| self.fail(&format!("it does not come to {address:#x}: {error}")));
     }
 
     /// The socket at which the machine waits for a debugger.

@@ -2,7 +2,7 @@
 //!
 //! [`artifacts`] says where the build puts things, [`backtrace`] what addresses mean, [`boot_time`] reads how long a boot took, [`check`] keeps rules of the tree,
 //! [`manifest`] compiles a system description, [`package`] makes a boot package of it, [`image`] a bootable disk of both,
-//! [`qemu`] starts a machine, [`gdb`] follows it, [`symbols`] says where its kernel lies, [`trace`] draws what its processors did.
+//! [`qemu`] starts a machine, [`gdb`] follows it, [`symbols`] says where what runs in it lies, [`trace`] draws what its processors did.
 
 pub mod artifacts;
 pub mod backtrace;

@@ -14,7 +14,7 @@ use schema::scheduling_capnp::{scheduling_authority, scheduling_context};
 use std::process::ExitCode;
 use std::time::Duration;
 use verdict::{check, complete};
-use victim::{ALIVE, GO, NOWHERE, WENT_ON};
+use victim::{ALIVE, FORBIDDEN, GO, NOWHERE, WENT_ON};
 
 /// Long enough for what runs to show it.
 const MOMENT: Duration = Duration::from_millis(40);
@@ -46,6 +46,7 @@ fn main() -> ExitCode {
     }
     capos_service::run(async |context| {
         crash_records().await?;
+        forbidden_instructions().await?;
         answered_faults().await?;
         abandoned_faults().await?;
         suspension().await?;
@@ -114,6 +115,18 @@ async fn crash_records() -> Result<(), Failure> {
             && crash.get_instruction() != 0,
     )?;
     check("it holds registers and the stack", words.len() > REGISTERS && words[STACK_POINTER].is_multiple_of(8))?;
+    Ok(reclaim(&ledger).await?)
+}
+
+async fn forbidden_instructions() -> Result<(), Failure> {
+    let (ledger, signals) = (part().await?, Signals::new().await?);
+    for instruction in FORBIDDEN {
+        let process = start(instruction, &ledger, &signals).await?;
+        let is_end = outcome(&process).await?.0 == process::Outcome::Faulted;
+        let reply = process.crash_request().send().promise.await?;
+        let is_named = reply.get()?.get_fault()? == process::Fault::Protection;
+        check(&format!("{instruction} is forbidden to programs"), is_end && is_named)?;
+    }
     Ok(reclaim(&ledger).await?)
 }
 

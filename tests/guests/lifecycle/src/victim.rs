@@ -16,6 +16,9 @@ pub const WENT_ON: i32 = 7;
 /// An address that nothing is mapped at.
 pub const NOWHERE: usize = 0x18;
 
+/// Instructions that the kernel keeps for itself; the last one by UMIP.
+pub const FORBIDDEN: [&str; 6] = ["cli", "hlt", "in", "rdmsr", "write-cr3", "sgdt"];
+
 /// Does what the argument says.
 pub fn run(what: &str) -> i32 {
     let signals = startup::capability("signals").map_or(0, |capability| capability.handle);
@@ -39,7 +42,27 @@ pub fn run(what: &str) -> i32 {
         "spin" => loop {
             black_box(());
         },
-        _ => 1,
+        what => {
+            forbidden(what);
+            1
+        }
+    }
+}
+
+/// Tries to execute one of [`FORBIDDEN`].
+fn forbidden(instruction: &str) {
+    let mut table = [0u8; 10];
+    // SAFETY: each of them faults, which ends the program; the last one would fill the table.
+    unsafe {
+        match instruction {
+            "cli" => asm!("cli"),
+            "hlt" => asm!("hlt"),
+            "in" => asm!("in al, dx", out("al") _, in("dx") 0x64u16),
+            "rdmsr" => asm!("rdmsr", in("ecx") 0xc000_0080u32, out("eax") _, out("edx") _),
+            "write-cr3" => asm!("mov cr3, {}", in(reg) 0u64),
+            "sgdt" => asm!("sgdt [{}]", in(reg) table.as_mut_ptr()),
+            _ => {}
+        }
     }
 }
 
