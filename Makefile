@@ -67,7 +67,7 @@ programs: setup
 .PHONY: guests
 guests: programs
 	$(USER_CARGO) build --release --bins $(GUESTS) $(TO) build/programs
-	@$(CAPOS) package $(GUEST_SYSTEMS)
+	@$(CAPOS) package system.cue $(GUEST_SYSTEMS)
 
 .PHONY: graph
 graph: setup ## Draw who gives what to whom in the running system, as a Mermaid flowchart

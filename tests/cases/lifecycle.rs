@@ -15,5 +15,5 @@ fn the_life_of_programs_on_four_processors() {
 /// Time is the count of instructions here, so that who got how much does not depend on the host.
 #[test]
 fn programs_share_a_processor_as_their_contexts_say() {
-    Machine::with("scheduling").cpus(1).icount().boot().completes();
+    Machine::with("scheduling").conductor("lifecycle").cpus(1).icount().boot().completes();
 }

@@ -29,6 +29,24 @@ fn silence_fails() {
 }
 
 #[test]
+fn a_guest_that_has_failed_is_not_waited_for() {
+    // Words without the letters that the guest obeys.
+    for (end, fails) in [("exited with code 0", false), ("exited with code 1", true), ("faulted", true)] {
+        let mut machine = Machine::bare(guest()).conductor("one").boot();
+        machine.expect("ready\n");
+        machine.send(&format!("init: two: faulted\ninit: one: {end}\n"));
+        if fails {
+            let report = machine.try_expect("anything").unwrap_err().to_string();
+            assert!(report.contains(r#""anything" did not come: the program one has failed"#), "{report}");
+        } else {
+            machine.send("anything");
+            machine.expect("anything");
+        }
+        machine.power_off();
+    }
+}
+
+#[test]
 fn a_hang_at_the_end_fails() {
     let report = silent().try_end_with(Exit::Shutdown(0)).unwrap_err().to_string();
     assert!(report.contains("shut down with code 0, but it runs on after 3s"), "{report}");

@@ -25,6 +25,7 @@ pub struct Machine {
     kernel: Option<PathBuf>,
     package: Option<PathBuf>,
     second_line: bool,
+    conductor: Option<String>,
     patience: Duration,
 }
 
@@ -35,6 +36,7 @@ impl Default for Machine {
             kernel: Some(artifacts::kernel()),
             package: Some(artifacts::package(artifacts::SYSTEM)),
             second_line: false,
+            conductor: None,
             patience: patience(),
         }
     }
@@ -67,16 +69,16 @@ impl Machine {
         machine.change(|qemu| qemu.image(firmware, path, medium))
     }
 
-    /// The machine that runs the package made of `tests/manifests/<name>.cue`.
+    /// The machine that runs the package made of `tests/manifests/<name>.cue`, conducted by its program of that name, if it has one.
     pub fn with(name: &str) -> Machine {
-        Machine::new().package(artifacts::package(name))
+        Machine::new().package(artifacts::package(name)).conductor(name)
     }
 
     /// The same with other arguments for the program `name` of that system.
     pub fn with_arguments(name: &str, arguments: &[&str]) -> Machine {
         let package = artifacts::package(&running::test_name());
         campaign::pack_with_arguments(name, arguments, &package).unwrap_or_else(|error| panic!("{error:#}"));
-        Machine::new().package(package)
+        Machine::new().package(package).conductor(name)
     }
 
     /// Hands this boot package to the kernel.
@@ -137,6 +139,12 @@ impl Machine {
         self
     }
 
+    /// Expects nothing any more when init says that this program has ended and not well.
+    pub fn conductor(mut self, name: &str) -> Machine {
+        self.conductor = Some(name.into());
+        self
+    }
+
     /// Waits this long for each message instead of [`patience`].
     pub fn patience(mut self, patience: Duration) -> Machine {
         self.patience = patience;
@@ -148,7 +156,7 @@ impl Machine {
         let found = |path| artifacts::require(path).unwrap_or_else(|missing| panic!("{missing}"));
         let qemu = self.kernel.map(found).into_iter().fold(self.qemu, Qemu::kernel);
         let qemu = self.package.map(found).into_iter().fold(qemu, Qemu::package);
-        Running::start(qemu, self.second_line, self.patience)
+        Running::start(qemu, self.second_line, self.conductor, self.patience)
     }
 
     /// Starts the machine and changes what the kernel is handed, by PVH, before its first instruction.

@@ -3,7 +3,7 @@
 use crate::debugger::Debugger;
 use crate::processors::Processors;
 use crate::report::Failure;
-use crate::serial::{Serial, Silence};
+use crate::serial::{self, Serial, Silence};
 use crate::{host, peer};
 use std::cell::Cell;
 use std::fs::File;
@@ -33,14 +33,16 @@ pub struct Running {
     log: PathBuf,
     folder: PathBuf,
     second_line: bool,
+    conductor: Option<String>,
     patience: Duration,
     ended: bool,
     _processors: Processors,
 }
 
 impl Running {
-    /// Starts a machine with its serial line in our hands, and the second one, if wanted, behind a socket.
-    pub(crate) fn start(qemu: Qemu, second_line: bool, patience: Duration) -> Running {
+    /// Starts a machine with its serial line in our hands, and the second one, if wanted, behind a socket. The guest program that
+    /// conducts a test is known by its name.
+    pub(crate) fn start(qemu: Qemu, second_line: bool, conductor: Option<String>, patience: Duration) -> Running {
         let processors = Processors::take(qemu.cpu_count());
         let folder = unique_folder();
         let log = artifacts::build().join("logs").join(log_name());
@@ -56,6 +58,7 @@ impl Running {
             log,
             folder,
             second_line,
+            conductor,
             patience,
             ended: false,
             _processors: processors,
@@ -70,9 +73,14 @@ impl Running {
 
     /// Like [`Running::expect`], but gives the failure back.
     pub fn try_expect(&mut self, text: &str) -> Result<String, Failure> {
-        match self.serial.expect(text, self.patience) {
+        let has_failed = |said: &[u8]| self.conductor.as_ref().is_some_and(|name| has_failed(said, name));
+        match self.serial.expect(text, has_failed, self.patience) {
             Ok(before) => Ok(before),
             Err(Silence::TimedOut) => Err(self.failure(format!("{text:?} did not come within {:?}", self.patience))),
+            Err(Silence::Failed) => {
+                let conductor = self.conductor.as_deref().unwrap_or_default();
+                Err(self.failure(format!("{text:?} did not come: the program {conductor} has failed")))
+            }
             Err(Silence::Ended) => {
                 let exit = self.wait();
                 Err(self.failure(format!("{text:?} did not come: {exit}")))
@@ -257,6 +265,14 @@ fn spawn(qemu: &Qemu, folder: &Path, log: &Path) -> std::io::Result<(Child, Seri
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors).spawn()?;
     let line = child.stdout.take().ok_or_else(|| std::io::Error::other("no serial line"))?;
     Ok((child, Serial::listen(line, File::create(log)?)))
+}
+
+/// Whether init says that this program has ended, and not well.
+fn has_failed(said: &[u8], program: &str) -> bool {
+    let words = format!("init: {program}: ");
+    let Some(end) = serial::find(said, words.as_bytes()).map(|at| &said[at + words.len()..]) else { return false };
+    let code = end.strip_prefix(b"exited with code ").and_then(|code| code.first());
+    end.starts_with(b"faulted") || code.is_some_and(|digit| *digit != b'0')
 }
 
 /// The file with what QEMU itself complains about.

@@ -28,6 +28,8 @@ pub enum Silence {
     Ended,
     /// The machine runs on, but did not say it in time.
     TimedOut,
+    /// The machine said that it will not come.
+    Failed,
 }
 
 impl Serial {
@@ -39,14 +41,25 @@ impl Serial {
         Serial { said, cursor: 0 }
     }
 
-    /// Waits for `text` behind the cursor, moves the cursor behind it and returns what came before it.
-    pub fn expect(&mut self, text: &str, patience: Duration) -> Result<String, Silence> {
+    /// Waits for `text` behind the cursor, moves the cursor behind it and returns what came before it. There is no waiting when
+    /// `failed` holds for what came instead.
+    pub fn expect(
+        &mut self,
+        text: &str,
+        failed: impl Fn(&[u8]) -> bool,
+        patience: Duration,
+    ) -> Result<String, Silence> {
         let (_, changed) = &*self.said;
         let found = |said: &Said| find(&said.text[self.cursor..], text.as_bytes());
-        let waiting = |said: &mut Said| found(said).is_none() && !said.ended;
+        let failed = |said: &Said| failed(&said.text[self.cursor..]);
+        let waiting = |said: &mut Said| found(said).is_none() && !said.ended && !failed(said);
         let said = changed.wait_timeout_while(self.lock(), patience, waiting).unwrap_or_else(PoisonError::into_inner).0;
         let Some(position) = found(&said) else {
-            return Err(if said.ended { Silence::Ended } else { Silence::TimedOut });
+            return Err(match () {
+                () if said.ended => Silence::Ended,
+                () if failed(&said) => Silence::Failed,
+                () => Silence::TimedOut,
+            });
         };
         let start = self.cursor;
         let before = String::from_utf8_lossy(&said.text[start..start + position]).into_owned();
@@ -72,7 +85,8 @@ impl Serial {
     }
 }
 
-fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
+/// Where it stands.
+pub fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
     text.windows(wanted.len()).position(|window| window == wanted)
 }
 

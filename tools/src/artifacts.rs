@@ -10,6 +10,7 @@
 //! ```
 //! The variable `CAPOS_BUILD` names another folder than `build/`.
 
+use crate::package;
 use std::path::{Path, PathBuf};
 
 /// Name of the package that `make run` boots.
@@ -65,24 +66,44 @@ pub fn package(name: &str) -> PathBuf {
     if name.contains('/') {
         return PathBuf::from(name);
     }
-    build().join("packages").join(format!("{name}.package"))
+    packages().join(format!("{name}.package"))
 }
 
-/// `path` if something is there.
-pub fn require(path: PathBuf) -> Result<PathBuf, Missing> {
-    if path.exists() { Ok(path) } else { Err(Missing { path }) }
+/// The folder of the boot packages.
+fn packages() -> PathBuf {
+    build().join("packages")
 }
 
-/// Something that the build makes is not there.
-#[derive(Debug)]
-pub struct Missing {
-    path: PathBuf,
-}
-
-impl std::fmt::Display for Missing {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        write!(f, "{} is missing: run `make build` first", self.path.display())
+/// `path` if something is there that can be booted: a boot package of the build holds the programs as they were built last.
+pub fn require(path: PathBuf) -> Result<PathBuf, Unfit> {
+    if !path.exists() {
+        return Err(Unfit::Missing(path));
+    }
+    let package = path.starts_with(packages()).then(|| std::fs::read(&path).unwrap_or_default());
+    match package.and_then(|package| package::stale_program(&package, &programs())) {
+        Some(program) => Err(Unfit::Stale(path, program)),
+        None => Ok(path),
     }
 }
 
-impl std::error::Error for Missing {}
+/// Something that the build makes cannot be used.
+#[derive(Debug)]
+pub enum Unfit {
+    /// It is not there.
+    Missing(PathBuf),
+    /// It holds another build of this program than the one that is there now.
+    Stale(PathBuf, String),
+}
+
+impl std::fmt::Display for Unfit {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Unfit::Missing(path) => write!(f, "{} is missing: run `make build` first", path.display()),
+            Unfit::Stale(path, program) => {
+                write!(f, "{} holds an old build of {program}: run `make build` first", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for Unfit {}

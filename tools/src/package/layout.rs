@@ -2,6 +2,7 @@
 
 use capos_abi::PAGE_BYTES;
 use capos_abi::package::{MAGIC, MAX_ENTRIES, NAME_BYTES, PackageEntry, PackageHeader, VERSION};
+use std::mem::offset_of;
 
 /// A content with its name.
 pub struct Entry {
@@ -32,6 +33,24 @@ pub fn write(entries: &[Entry]) -> Vec<u8> {
     let mut file = header_bytes(entries.len() as u32, &body);
     file.extend(body);
     file
+}
+
+/// The entries of a package; as many as can be read of one that is not whole.
+pub fn read(package: &[u8]) -> impl Iterator<Item = (&str, &[u8])> {
+    let entries = package.get(size_of::<PackageHeader>()..).unwrap_or_default().as_chunks().0;
+    let count = number(package, offset_of!(PackageHeader, entry_count), 4);
+    entries.iter().take(count).map_while(|entry: &[u8; size_of::<PackageEntry>()]| {
+        let name = entry[offset_of!(PackageEntry, name)..][..NAME_BYTES].split(|byte| *byte == 0).next()?;
+        let start = number(entry, offset_of!(PackageEntry, offset), 8);
+        let end = start.checked_add(number(entry, offset_of!(PackageEntry, bytes), 8))?;
+        Some((str::from_utf8(name).ok()?, package.get(start..end)?))
+    })
+}
+
+/// The number of so many bytes at an offset; 0 if it is not there.
+fn number(bytes: &[u8], offset: usize, count: usize) -> usize {
+    let bytes = bytes.get(offset..offset + count).unwrap_or_default();
+    bytes.iter().rev().fold(0, |number, byte| number << 8 | usize::from(*byte))
 }
 
 fn header_bytes(entry_count: u32, body: &[u8]) -> Vec<u8> {
@@ -85,5 +104,8 @@ mod test {
             assert_eq!(file[offset..offset + bytes], entry.content);
             assert_eq!(&file[at + 24..at + 24 + entry.name.len()], entry.name.as_bytes());
         }
+        assert!(read(&file).eq(entries.iter().map(|entry| (entry.name.as_str(), entry.content.as_slice()))));
+        assert_eq!(read(&file[..4096]).next(), None, "its contents are missing");
+        assert_eq!(read(&[]).next(), None);
     }
 }
