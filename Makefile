@@ -70,7 +70,7 @@ guests: programs
 	@$(CAPOS) package system.cue $(GUEST_SYSTEMS)
 
 .PHONY: graph
-graph: setup ## Draw who gives what to whom in the running system, as a Mermaid flowchart
+graph: setup ## Print who gives what to whom in the running system, as a table in Markdown
 	@$(CAPOS) graph
 
 .PHONY: loom

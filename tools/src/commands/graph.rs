@@ -1,4 +1,4 @@
-//! `capos graph`: prints who gives what to whom, as a Mermaid flowchart. The log, which everybody has, is left out.
+//! `capos graph`: prints who gives what to whom, as a table in Markdown. The log, which everybody has, is left out.
 
 use anyhow::Result;
 use clap::Args;
@@ -10,13 +10,13 @@ use tools::manifest::{self, Cue};
 /// Arguments of `capos graph`.
 #[derive(Args)]
 pub struct Graph {
-    /// Description to draw.
+    /// Description to draw up.
     #[arg(default_value_os_t = artifacts::source().join("system.cue"))]
     description: PathBuf,
 }
 
 impl Graph {
-    /// Prints the picture.
+    /// Prints the table.
     pub fn execute(self) -> Result<ExitCode> {
         let system = manifest::compile(&Cue::find()?, &self.description, &|_| true)?;
         print!("{}", manifest::graph(&system));

@@ -1,7 +1,7 @@
 //! The manifest compiler: `system.cue` → checked [`System`] → capnp [`encode`]d manifest.
 //!
 //! `cue` evaluates ([`cue`]), the result is read as a [`description`], names are [`resolve`]d, programs are put in starting
-//! [`order`] and their [`quota`]s are added up; [`graph`](graph()) draws the result. Whatever is wrong becomes a [`Refusal`]: a path and one sentence.
+//! [`order`] and their [`quota`]s are added up; [`graph`](graph()) shows the result. Whatever is wrong becomes a [`Refusal`]: a path and one sentence.
 
 mod cue;
 mod description;
