@@ -2,8 +2,7 @@
 
 use crate::kernel::Kernel;
 use crate::memory::{Arena, DIRECT_MAP, Map, direct};
-use crate::refusal;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, refusal};
 use crate::screen::Screen;
 use alloc::vec::Vec;
 use alloc::{format, vec};
@@ -24,7 +23,7 @@ const FRAMEBUFFERS_REVISION: u64 = 1;
 /// What the answers are made of, and where they go.
 pub struct Answers<'a> {
     /// The kernel that asks.
-    pub kernel: &'a mut Kernel,
+    pub kernel: &'a mut Kernel<'static>,
     /// Where the answers lie.
     pub arena: &'a mut Arena,
     /// The memory map to be.

@@ -1,8 +1,7 @@
 //! The files beside the loader, each checked against its checksum.
 
 use crate::memory::{self, MODULE};
-use crate::refusal;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, refusal};
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;

@@ -1,9 +1,7 @@
 //! The kernel's file: checked, loaded, and its requests found.
 
-use crate::memory::{self, MODULE};
-use crate::refusal;
-use crate::refusal::Refusal;
-use crate::relocations;
+use super::refusal::{Refusal, refusal};
+use super::relocations;
 use alloc::vec::Vec;
 use capos_abi::PAGE_BYTES;
 use capos_abi::boot::KERNEL_ADDRESS;
@@ -43,18 +41,22 @@ impl Segment {
 }
 
 /// The loaded kernel.
-pub struct Kernel {
-    image: &'static mut [u8],
+pub struct Kernel<'a> {
+    image: &'a mut [u8],
     start: u64,
     entry: u64,
     segments: Vec<Segment>,
 }
 
-impl Kernel {
-    /// Checks everything, then loads. `choose_slide` is told the bytes of the image, and answers how far above its linked address it
-    /// is to lie.
-    pub fn load(file: Vec<u8>, choose_slide: impl FnOnce(u64) -> u64) -> Result<Kernel, Refusal> {
-        let parsed = ElfBytes::<LittleEndian>::minimal_parse(&file)
+impl<'a> Kernel<'a> {
+    /// Checks everything, then loads, into zeroed pages that `allocate` gives for so many bytes. `choose_slide` is told how many bytes behind
+    /// [`KERNEL_ADDRESS`] the image ends, and answers how far above its linked address it is to lie.
+    pub fn load(
+        file: &[u8],
+        allocate: impl FnOnce(u64) -> Result<&'a mut [u8], Refusal>,
+        choose_slide: impl FnOnce(u64) -> u64,
+    ) -> Result<Kernel<'a>, Refusal> {
+        let parsed = ElfBytes::<LittleEndian>::minimal_parse(file)
             .map_err(|error| refusal!("the kernel is not an ELF file: {error}"))?;
         let header = parsed.ehdr;
         if header.class != elf::file::Class::ELF64 || header.e_machine != EM_X86_64 || header.e_type != ET_DYN {
@@ -70,11 +72,11 @@ impl Kernel {
         if !segments.iter().any(|part| part.executable && (part.start..part.end).contains(&header.e_entry)) {
             return Err(refusal!("the kernel's entry {:#x} lies outside of its code", header.e_entry));
         }
-        let image = memory::pages(end - start, MODULE)?;
+        let image = allocate(end - start)?;
         for header in &loaded {
-            copy(header, &file, start, image)?;
+            copy(header, file, start, image)?;
         }
-        let slide = choose_slide(end - start);
+        let slide = choose_slide(end - KERNEL_ADDRESS);
         relocations::apply(&dynamic, start, slide, image)?;
         segments.iter_mut().for_each(|part| part.slide(slide));
         Ok(Kernel { image, start: start + slide, entry: header.e_entry + slide, segments })

@@ -15,6 +15,7 @@
 extern crate alloc;
 
 mod answers;
+mod end;
 mod files;
 mod handoff;
 mod kernel;
@@ -29,7 +30,7 @@ use answers::Answers;
 use files::Files;
 use handoff::Handoff;
 use kernel::Kernel;
-use memory::{Arena, Map};
+use memory::{Arena, MODULE, Map};
 use refusal::Refusal;
 use screen::Screen;
 use tables::Tables;
@@ -45,7 +46,7 @@ fn main() -> Status {
         Ok(handoff) => handoff.enter(),
         Err(refusal) => refusal,
     };
-    refusal.end()
+    end::refuse(refusal)
 }
 
 /// Everything that can fail, while the firmware can still say so.
@@ -53,7 +54,9 @@ fn prepare() -> Result<Handoff, Refusal> {
     println!("capOS loader {}", env!("CARGO_PKG_VERSION"));
     let mut files = Files::open()?;
     let command_line = files.command_line()?;
-    let mut kernel = Kernel::load(files.read("kernel")?, |bytes| random::slide(&command_line, bytes))?;
+    let file = files.read("kernel")?;
+    let mut kernel =
+        Kernel::load(&file, |bytes| memory::pages(bytes, MODULE), |end| random::slide(&command_line, end))?;
     let package = files.load("package")?;
     let mut arena = Arena::new()?;
     let screen = Screen::find();

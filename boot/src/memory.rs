@@ -1,7 +1,6 @@
 //! Memory from the firmware: pages for the kernel, an arena for answers, and the memory map that the kernel gets.
 
-use crate::refusal;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, refusal};
 use crate::screen::Screen;
 use capos_abi::PAGE_BYTES;
 use capos_abi::limine::{MemoryMapEntry, kind};

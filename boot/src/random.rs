@@ -18,8 +18,9 @@ pub fn seed() -> Result<Option<&'static [u8]>, Refusal> {
     Ok(firmware(seed).then_some(seed))
 }
 
-/// How far above its linked address a kernel of so many bytes is to lie; 0 where the command line asks for that or there is no source.
-pub fn slide(command_line: &str, image_bytes: u64) -> u64 {
+/// How far above its linked address a kernel that ends so many bytes behind the start of the window is to lie; 0 where the command line
+/// asks for that or there is no source.
+pub fn slide(command_line: &str, end: u64) -> u64 {
     if command_line.split_ascii_whitespace().any(|word| word == KASLR_OFF) {
         return 0;
     }
@@ -29,7 +30,7 @@ pub fn slide(command_line: &str, image_bytes: u64) -> u64 {
         println!("no source of random numbers: the kernel lies where it is linked");
         return 0;
     };
-    let places = SLIDE_WINDOW.saturating_sub(image_bytes.next_multiple_of(SLIDE_STEP)) / SLIDE_STEP;
+    let places = SLIDE_WINDOW.saturating_sub(end.next_multiple_of(SLIDE_STEP)) / SLIDE_STEP;
     random.checked_rem(places).unwrap_or(0) * SLIDE_STEP
 }
 

@@ -1,7 +1,6 @@
 //! The kernel's relocations: the words of its image that hold addresses, moved with it.
 
-use crate::refusal;
-use crate::refusal::Refusal;
+use super::refusal::{Refusal, refusal};
 use alloc::vec::Vec;
 use elf::abi::{DT_JMPREL, DT_REL, DT_RELA, DT_RELASZ, R_X86_64_RELATIVE};
 use elf::dynamic::{Dyn, DynamicTable};

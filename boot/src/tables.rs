@@ -3,8 +3,7 @@
 
 use crate::kernel::Kernel;
 use crate::memory::{self, DIRECT_MAP, RECLAIMABLE};
-use crate::refusal;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, refusal};
 use crate::screen::Screen;
 use capos_abi::PAGE_BYTES;
 use core::arch::asm;
@@ -39,7 +38,7 @@ pub struct Tables {
 
 impl Tables {
     /// Tables for the kernel and this machine.
-    pub fn new(kernel: &Kernel, screen: Option<Screen>) -> Result<Tables, Refusal> {
+    pub fn new(kernel: &Kernel<'_>, screen: Option<Screen>) -> Result<Tables, Refusal> {
         if control_register_4() & FIVE_LEVELS != 0 {
             return Err(refusal!("the firmware has switched on page tables of five levels"));
         }

@@ -28,6 +28,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "mp", what: "MultiProcessor tables of machines without ACPI", run: targets::mp::run },
     Target { name: "virtio", what: "virtio devices on the kernel's command line", run: targets::virtio::run },
     Target { name: "memory-map", what: "the memory map that firmware or loader gives", run: targets::memory_map::run },
+    Target { name: "loader", what: "the kernel's file, as the UEFI loader reads it", run: targets::loader::run },
     Target { name: "package", what: "the boot package, and the start of init from it", run: core::package },
     Target { name: "init-elf", what: "init's program file, as the kernel reads it", run: core::program },
     Target { name: "ring", what: "entries, positions and messages that a program puts into its ring", run: core::ring },

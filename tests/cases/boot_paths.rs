@@ -30,6 +30,11 @@ fn uefi_from_a_cd() {
 }
 
 #[test]
+fn uefi_from_the_iso_on_a_disk() {
+    a_session_on(Machine::firmware(iso("iso-disk", &contents()), Medium::Disk).boot());
+}
+
+#[test]
 fn uefi_from_the_iso_on_a_usb_stick() {
     a_session_on(Machine::firmware(iso("iso-stick", &contents()), Medium::Usb).boot());
 }

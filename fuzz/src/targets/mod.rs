@@ -3,6 +3,7 @@
 pub mod acpi;
 pub mod command;
 pub mod description;
+pub mod loader;
 pub mod manifest;
 pub mod memory_map;
 pub mod message;
