@@ -4,6 +4,7 @@
 //! generation counts up, so that a stale handle names nothing.
 use crate::authority::capability::Capability;
 use crate::authority::grant::Links;
+use crate::authority::revoke::Progress;
 use crate::authority::session::{NO_REFERENCE, Reference};
 use crate::execution::process::Process;
 use crate::ipc::operation::Refusal;
@@ -24,6 +25,17 @@ pub struct SlotRef {
     pub index: u32,
 }
 
+/// Whether a capability can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lock {
+    /// It can.
+    Open,
+    /// It is on its way to another process, until it arrives or the call is cancelled.
+    Moving,
+    /// It is being revoked: the search for the operations that use it has come so far.
+    Revoked(Progress),
+}
+
 /// One slot.
 pub struct Slot {
     /// The handle of what it holds, or of what it will hold next.
@@ -32,8 +44,8 @@ pub struct Slot {
     capability: Option<Capability>,
     /// Position in the grant tree.
     pub links: Links,
-    /// On its way to another process; nobody can use it until it arrives or the call is cancelled.
-    pub locked: bool,
+    /// Whether it can be used.
+    pub lock: Lock,
     /// The holder's session as the endpoint of a served object knows it; zero until the first call.
     pub session: Reference,
     /// The origin has lost its last derived capability, and its minter has not been told.
@@ -101,7 +113,7 @@ impl HandleTable {
         let next = core::mem::replace(&mut slot.next_free, NONE);
         slot.capability = Some(capability);
         slot.links = Links::ROOT;
-        slot.locked = false;
+        slot.lock = Lock::Open;
         slot.session = NO_REFERENCE;
         slot.unreferenced = false;
         self.oldest_free = next;
@@ -136,14 +148,14 @@ impl HandleTable {
 
     /// Index of the slot that a usable handle names.
     pub fn index_of(&self, handle: Handle) -> Option<u32> {
-        self.any_index_of(handle).filter(|&i| self.slot(i).is_some_and(|s| !s.locked))
+        self.any_index_of(handle).filter(|&i| self.slot(i).is_some_and(|s| s.lock == Lock::Open))
     }
 
     /// The slot that a usable handle names, and the capability in it.
     #[inline]
     pub fn find(&self, handle: Handle) -> Option<(&Slot, &Capability)> {
         let slot = self.slots.get(handle as u32 as usize)?;
-        let usable = slot.handle == handle && !slot.locked;
+        let usable = slot.handle == handle && matches!(slot.lock, Lock::Open);
         slot.capability.as_ref().filter(|_| usable).map(|capability| (slot, capability))
     }
 
@@ -180,7 +192,7 @@ impl HandleTable {
             next_free: NONE,
             capability: None,
             links: Links::ROOT,
-            locked: false,
+            lock: Lock::Open,
             session: NO_REFERENCE,
             unreferenced: false,
         });

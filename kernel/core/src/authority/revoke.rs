@@ -5,9 +5,10 @@
 use crate::Kernel;
 use crate::authority::capability::Object;
 use crate::authority::grant;
-use crate::authority::handle::SlotRef;
+use crate::authority::handle::{Lock, SlotRef};
 use crate::execution::process::Process;
 use crate::execution::stay::cost;
+use crate::execution::thread::Thread;
 use crate::ipc::record::Waiter;
 use crate::memory::MemoryObject;
 use crate::memory::range::{Kind, Range};
@@ -15,6 +16,36 @@ use crate::platform::Platform;
 use crate::slab::Id;
 use capos_abi::handle::Handle;
 use capos_abi::status;
+
+/// How far a search through pending operations has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Next place of the table of threads.
+    thread: u32,
+    /// Next tag of the thread there.
+    tag: u16,
+}
+
+impl Progress {
+    const START: Self = Self { thread: 0, tag: 0 };
+}
+
+/// Pending operations of a process that use a handle, and how far the search for them has come.
+#[derive(Clone, Copy)]
+pub struct Uses {
+    process: Id<Process>,
+    handle: Handle,
+    /// One that is not meant.
+    but: Option<Waiter>,
+    progress: Progress,
+}
+
+impl Uses {
+    /// What a process still does with a capability that has moved, but for the call that carried it.
+    pub fn of_moved(process: Id<Process>, handle: Handle, carrier: Option<Waiter>) -> Self {
+        Self { process, handle, but: carrier, progress: Progress::START }
+    }
+}
 
 impl<P: Platform> Kernel<P> {
     /// Takes capabilities back that are derived from this one, as far as the stay allows; whether none is left.
@@ -24,8 +55,7 @@ impl<P: Platform> Kernel<P> {
                 return false;
             }
             self.stay.spend(cost::SLOT);
-            self.end_operations(child.process, self.handle_of(child), None);
-            if self.end_mappings(child).is_none() {
+            if !self.end_uses(child) || self.end_mappings(child).is_none() {
                 return false;
             }
             self.unbind_interrupt(child);
@@ -34,19 +64,54 @@ impl<P: Platform> Kernel<P> {
         true
     }
 
-    /// Ends the pending operations of a process that use this handle, all but one.
-    pub(crate) fn end_operations(&mut self, process: Id<Process>, handle: Handle, but: Option<Waiter>) {
-        for i in 0..self.processes[process].threads.len() {
-            let Some(&thread) = self.processes[process].threads.get(i) else { continue };
-            let tags = self.threads[thread].ring.tags();
-            self.stay.spend(u32::from(tags.end) * cost::RECORD);
-            for tag in tags {
-                let operation = Waiter { thread, tag };
-                if self.threads[thread].ring.record(tag).handle() == handle && but != Some(operation) {
-                    self.abort(operation, status::STALE);
-                }
+    /// Locks a capability and ends the operations that use it, as far as the stay allows; whether none is left.
+    fn end_uses(&mut self, slot: SlotRef) -> bool {
+        let handle = self.handle_of(slot);
+        let Some(entry) = self.processes[slot.process].handles.slot_mut(slot.index) else { return true };
+        let mut uses = Uses { process: slot.process, handle, but: None, progress: Progress::START };
+        match entry.lock {
+            Lock::Revoked(progress) => uses.progress = progress,
+            Lock::Open | Lock::Moving => entry.lock = Lock::Revoked(Progress::START),
+        }
+        let done = self.end_operations(&mut uses);
+        if let Some(entry) = self.processes[slot.process].handles.slot_mut(slot.index) {
+            entry.lock = Lock::Revoked(uses.progress);
+        }
+        done
+    }
+
+    /// Ends pending operations, as far as the stay allows; whether none is left.
+    pub(crate) fn end_operations(&mut self, uses: &mut Uses) -> bool {
+        while uses.progress.thread < self.threads.slots() {
+            if self.stay.is_over() {
+                return false;
+            }
+            self.stay.spend(cost::RECORD);
+            let thread = self.threads.id_at(uses.progress.thread);
+            if let Some(thread) = thread.filter(|&id| self.threads[id].process == uses.process)
+                && !self.end_operations_of(thread, uses)
+            {
+                return false;
+            }
+            uses.progress = Progress { thread: uses.progress.thread + 1, tag: 0 };
+        }
+        true
+    }
+
+    fn end_operations_of(&mut self, thread: Id<Thread>, uses: &mut Uses) -> bool {
+        for tag in uses.progress.tag..self.threads[thread].ring.tags().end {
+            uses.progress.tag = tag;
+            if self.stay.is_over() {
+                return false;
+            }
+            self.stay.spend(cost::RECORD);
+            let operation = Waiter { thread, tag };
+            let is_meant = self.threads[thread].ring.record(tag).handle() == uses.handle;
+            if is_meant && uses.but != Some(operation) && !self.abort(operation, status::STALE) {
+                return false;
             }
         }
+        true
     }
 
     /// Unmaps what was mapped with this capability, in whatever process; `None`: something is left for the next stay.

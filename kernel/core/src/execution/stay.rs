@@ -23,6 +23,8 @@ pub mod cost {
     pub const ABORT: u32 = 500;
     /// A place of a table that is looked at.
     pub const PLACE: u32 = 60;
+    /// An entry of a short list that is looked at.
+    pub const LISTED: u32 = 6;
     /// A pending record that is looked at.
     pub const RECORD: u32 = 8;
     /// A thread that is stopped.

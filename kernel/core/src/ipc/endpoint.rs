@@ -61,8 +61,10 @@ impl Endpoint {
         self.receivers.rotate_left(count);
     }
 
-    /// Forgets a RECV that has ended.
-    pub fn remove_receiver(&mut self, receiver: Waiter) {
+    /// Forgets a RECV that has ended; how many there were.
+    pub fn remove_receiver(&mut self, receiver: Waiter) -> usize {
+        let receivers = self.receivers.len();
         self.receivers.retain(|r| *r != receiver);
+        receivers
     }
 }

@@ -127,7 +127,11 @@ impl<P: Platform> Kernel<P> {
     fn pull(&mut self, thread: Id<Thread>) {
         let (mut has_work, mut first) = (false, 0);
         while let Some(tag) = self.threads[thread].ring.next_receive(first) {
+            if self.stay.is_over() {
+                return;
+            }
             let receiver = Waiter { thread, tag };
+            self.stay.spend(cost::PLACE);
             while !self.stay.is_over() && self.pull_one(receiver) {}
             has_work |= self.has_work(receiver);
             first = tag + 1;
@@ -165,17 +169,27 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
+    /// Ends the operations of a ring whose deadlines have passed, as far as the stay allows.
     #[cold]
     fn expire_records(&mut self, thread: Id<Thread>, now: u64) {
+        if self.threads[thread].ring.earliest_deadline().is_none_or(|earliest| earliest > now) {
+            return;
+        }
+        let mut earliest = u64::MAX;
         for tag in self.threads[thread].ring.tags() {
             if self.stay.is_over() {
                 return;
             }
-            let deadline = self.threads[thread].ring.record(tag).deadline();
-            if deadline != 0 && deadline <= now {
-                self.abort(Waiter { thread, tag }, status::DEADLINE);
+            self.stay.spend(cost::RECORD);
+            match self.threads[thread].ring.record(tag).deadline() {
+                0 => {}
+                deadline if deadline > now => earliest = earliest.min(deadline),
+                _ => {
+                    self.abort(Waiter { thread, tag }, status::DEADLINE);
+                }
             }
         }
+        self.threads[thread].ring.set_earliest_deadline(earliest);
     }
 
     /// Arms the thread's timer for the earliest of its pending deadlines and that of its `cap_enter` (0 = none).

@@ -1,11 +1,12 @@
 //! Notifications: sticky bits and those who wait for them.
+use crate::execution::thread::Thread;
 use crate::heap::{OutOfHeap, make_room};
 use crate::ipc::record::Waiter;
 use crate::ledger::Ledger;
 use crate::slab::Id;
 use alloc::vec::Vec;
 
-/// Who can wait for one notification at most.
+/// Who can wait for one notification, the end of one thread or process, or the faults of one process at most.
 pub const MAX_WAITERS: usize = 256;
 
 /// 64 bits that stay set until taken.
@@ -13,6 +14,17 @@ pub const MAX_WAITERS: usize = 256;
 pub struct Bits {
     set: u64,
     waiters: Vec<(Waiter, u64)>,
+    /// A chore answers those who wait for bits that are set.
+    is_left: bool,
+}
+
+/// Whose bits are set.
+#[derive(Clone, Copy)]
+pub enum Signalled {
+    /// Those of a notification object.
+    Notification(Id<Notification>),
+    /// A thread's own.
+    Thread(Id<Thread>),
 }
 
 impl Bits {
@@ -53,14 +65,32 @@ impl Bits {
         Some((waiter, self.take(wanted)))
     }
 
+    /// How many wait.
+    #[inline]
+    pub fn waiters(&self) -> u32 {
+        self.waiters.len() as u32
+    }
+
+    /// Leaves those who wait to a chore; whether it has to be made, because somebody waits and there is none.
+    pub fn leave(&mut self) -> bool {
+        !self.waiters.is_empty() && !core::mem::replace(&mut self.is_left, true)
+    }
+
+    /// The chore goes on.
+    pub fn resume(&mut self) {
+        self.is_left = false;
+    }
+
     /// The longest waiting one.
     pub fn first_waiter(&self) -> Option<Waiter> {
         self.waiters.first().map(|&(waiter, _)| waiter)
     }
 
-    /// Forgets a waiter.
-    pub fn remove(&mut self, waiter: Waiter) {
+    /// Forgets a waiter; how many there were.
+    pub fn remove(&mut self, waiter: Waiter) -> u32 {
+        let waiters = self.waiters();
         self.waiters.retain(|(w, _)| *w != waiter);
+        waiters
     }
 }
 

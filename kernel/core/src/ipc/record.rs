@@ -67,6 +67,11 @@ impl SentCaps {
         self.as_slice().iter().enumerate().filter(|(i, _)| self.is_moved(*i)).map(|(_, &handle)| handle)
     }
 
+    /// How many are moved.
+    pub fn moves(&self) -> u32 {
+        self.moved.count_ones()
+    }
+
     /// Whether the handle at this place is moved.
     pub fn is_moved(&self, index: usize) -> bool {
         self.moved >> index & 1 == 1
@@ -181,6 +186,8 @@ pub struct ReceiveRecord {
     pub slots: Vec<PoolSlot>,
     /// Which of them are free, a bit for each.
     pub free: u64,
+    /// It is being ended and takes no more calls.
+    pub is_closed: bool,
 }
 
 impl ReceiveRecord {
@@ -205,7 +212,7 @@ impl ReceiveRecord {
     pub fn vacate(&mut self, slot: u16) {
         if let Some(place) = self.slots.get_mut(usize::from(slot)) {
             place.state = PoolSlotState::Free;
-            self.free |= 1 << slot;
+            self.free |= u64::from(!self.is_closed) << slot;
         }
     }
 }

@@ -19,12 +19,21 @@ pub struct Ring {
     /// The capabilities that pending calls carry, by tag; as long as the highest tag that ever carried one.
     sent: Vec<SentCaps>,
     with_deadline: u32,
+    /// No pending operation has an earlier deadline; one that had it may be over.
+    earliest_deadline: u64,
 }
 
 impl Ring {
     /// A fresh ring.
     pub fn new(area: RingArea) -> Self {
-        Self { area, positions: Positions::default(), records: Vec::new(), sent: Vec::new(), with_deadline: 0 }
+        Self {
+            area,
+            positions: Positions::default(),
+            records: Vec::new(),
+            sent: Vec::new(),
+            with_deadline: 0,
+            earliest_deadline: 0,
+        }
     }
 
     /// Starts the next submission before `tail` that is more than a NOP; NOPs before it are completed. `None` if there is none,
@@ -145,7 +154,12 @@ impl Ring {
     /// Stores a record under a tag that was checked.
     #[inline(always)]
     pub fn start(&mut self, tag: u16, record: Record) {
-        self.with_deadline += u32::from(record.deadline() != 0);
+        let deadline = record.deadline();
+        if deadline != 0 {
+            self.earliest_deadline =
+                if self.with_deadline == 0 { deadline } else { self.earliest_deadline.min(deadline) };
+            self.with_deadline += 1;
+        }
         if let Some(place) = self.records.get_mut(usize::from(tag)) {
             *place = record;
         }
@@ -190,12 +204,14 @@ impl Ring {
         self.with_deadline > 0
     }
 
-    /// The earliest deadline of a pending operation.
+    /// When to look for deadlines that have passed: no pending operation has an earlier one.
     pub fn earliest_deadline(&self) -> Option<u64> {
-        if self.with_deadline == 0 {
-            return None;
-        }
-        self.records.iter().map(Record::deadline).filter(|&d| d != 0).min()
+        (self.with_deadline > 0).then_some(self.earliest_deadline)
+    }
+
+    /// All deadlines were looked at: this is the earliest of them.
+    pub fn set_earliest_deadline(&mut self, deadline: u64) {
+        self.earliest_deadline = deadline;
     }
 }
 

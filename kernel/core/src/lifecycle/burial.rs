@@ -30,7 +30,9 @@ impl<P: Platform> Kernel<P> {
                 return Some(Chore::Thread(id, tag, page));
             }
             self.stay.spend(cost::RECORD);
-            self.abort(Waiter { thread: id, tag }, status::CANCELLED);
+            if !self.abort(Waiter { thread: id, tag }, status::CANCELLED) {
+                return Some(Chore::Thread(id, tag, page));
+            }
         }
         let left = self.free_ring(id, page);
         if left.is_some() {

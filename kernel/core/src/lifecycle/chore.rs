@@ -1,16 +1,21 @@
 //! Chores: what is longer than a stay in the kernel goes on in later ones, on whatever processor comes by.
 use crate::Kernel;
+use crate::authority::revoke::Uses;
 use crate::authority::session::Session;
 use crate::execution::process::Process;
 use crate::execution::thread::Thread;
 use crate::heap::OutOfHeap;
 use crate::ipc::endpoint::Endpoint;
+use crate::ipc::notification::Signalled;
 use crate::memory::MemoryObject;
 use crate::platform::Platform;
 use crate::slab::{Id, Slab};
 
 /// Nanoseconds after which a processor that has something else to do goes on with a chore.
 pub const CHORE_INTERVAL_NANOSECONDS: u64 = 50_000;
+
+/// Moved capabilities whose senders' operations are still to be ended at most, beside those of the calls under way.
+const MAX_MOVED: usize = 256;
 
 /// What is to be done, and how far it has come.
 pub enum Chore {
@@ -30,6 +35,10 @@ pub enum Chore {
     Session(Id<Session>),
     /// A memory object that nothing refers to, or that has ended and is held no more.
     Memory(Id<MemoryObject>),
+    /// What the sender of a capability that has moved was still doing with it.
+    Moved(Uses),
+    /// Those who wait for bits that are set.
+    Answer(Signalled),
 }
 
 impl Chore {
@@ -50,6 +59,8 @@ pub struct Chores {
     waiting: Slab<Waiting>,
     first: Option<Id<Waiting>>,
     last: Option<Id<Waiting>>,
+    /// How many of them follow moved capabilities: there is no object in whose room they wait.
+    moved: usize,
 }
 
 /// A chore, and the one behind it.
@@ -61,12 +72,17 @@ struct Waiting {
 impl Chores {
     /// No chores.
     pub const fn new() -> Self {
-        Self { waiting: Slab::new(), first: None, last: None }
+        Self { waiting: Slab::new(), first: None, last: None, moved: 0 }
     }
 
-    /// Makes sure that so many can wait.
+    /// Makes sure that so many can wait beside those that follow moved capabilities.
     pub fn reserve(&mut self, count: usize) -> Result<(), OutOfHeap> {
-        self.waiting.reserve(count)
+        self.waiting.reserve(count + self.moved)
+    }
+
+    /// Whether so much follows moved capabilities that no more of them may be moved for now.
+    pub fn is_behind(&self) -> bool {
+        self.moved >= MAX_MOVED
     }
 
     /// Whether nothing is to be done.
@@ -76,6 +92,7 @@ impl Chores {
 
     /// Adds one that is done after the others. There is room: it was reserved.
     pub fn push(&mut self, chore: Chore) {
+        self.moved += usize::from(matches!(chore, Chore::Moved(_)));
         let Ok(new) = self.waiting.insert(Waiting { chore, next: None }) else { return };
         match self.last.replace(new) {
             Some(last) => self.waiting[last].next = Some(new),
@@ -91,11 +108,13 @@ impl Chores {
         if next.is_none() {
             self.last = None;
         }
+        self.moved -= usize::from(matches!(chore, Chore::Moved(_)));
         Some(chore)
     }
 
     /// Puts the rest of the one back that was taken.
     fn put_back(&mut self, chore: Chore) {
+        self.moved += usize::from(matches!(chore, Chore::Moved(_)));
         let Ok(new) = self.waiting.insert(Waiting { chore, next: self.first }) else { return };
         self.first = Some(new);
         self.last = self.last.or(Some(new));
@@ -105,9 +124,15 @@ impl Chores {
 impl<P: Platform> Kernel<P> {
     /// Makes sure that there is room for the chores of one more object.
     pub(crate) fn prepare_chore(&mut self) -> Result<(), OutOfHeap> {
+        self.prepare_moves(0)
+    }
+
+    /// Makes sure that there is room for what follows so many moved capabilities, too.
+    pub(crate) fn prepare_moves(&mut self, moved: usize) -> Result<(), OutOfHeap> {
         let twice = self.threads.len() + self.processes.len() + self.memory.len();
-        let objects = 2 * twice + self.endpoints.len() + self.sessions.count() + 4;
-        self.chores.reserve(objects as usize)
+        let once = self.threads.len() + self.notifications.len() + self.endpoints.len() + self.sessions.count();
+        let objects = 2 * twice + once + 5;
+        self.chores.reserve(objects as usize + moved)
     }
 
     /// Does what is to be done, as far as this stay allows.
@@ -128,6 +153,11 @@ impl<P: Platform> Kernel<P> {
                 Chore::Endpoint(id) => self.bury_calls(id),
                 Chore::Session(id) => self.bury_session(id),
                 Chore::Memory(id) => self.bury_memory(id),
+                Chore::Answer(signalled) => {
+                    self.answer_left(signalled);
+                    None
+                }
+                Chore::Moved(mut uses) => (!self.end_operations(&mut uses)).then_some(Chore::Moved(uses)),
             };
             if let Some(rest) = rest {
                 self.chores.put_back(rest);

@@ -266,8 +266,7 @@ impl<P: Platform> Kernel<P> {
             return Visit::Later;
         }
         if let Some(&receiver) = self.endpoints[id].receivers.first() {
-            self.abort(receiver, status::STALE);
-            return Visit::Again;
+            return if self.abort(receiver, status::STALE) { Visit::Again } else { Visit::Later };
         }
         while let Some(origin) = self.endpoints[id].unreferenced.pop() {
             if self.stay.is_over() {

@@ -1,11 +1,9 @@
 //! `FaultHandler`: answers the faults of a process.
 use super::KernelCall;
 use crate::Kernel;
-use crate::authority::capability::Object;
 use crate::execution::process::Process;
 use crate::execution::stay::cost;
 use crate::execution::thread::Thread;
-use crate::heap::make_room;
 use crate::ipc::message::{Params, Reply};
 use crate::ipc::operation::{Refusal, Step};
 use crate::ipc::record::{MethodTarget, Waiter};
@@ -73,10 +71,6 @@ impl<P: Platform> Kernel<P> {
             let reply = self.report_fault(thread);
             return self.answer(call, &reply);
         }
-        self.check_pending_method(call)?;
-        make_room(&mut self.processes[id].fault_waiters, 1)?;
-        self.processes[id].fault_waiters.push(Waiter { thread: call.thread(), tag: call.entry.tag });
-        self.retain(Object::Faults(id));
         self.start_method(call, MethodTarget::Faults(id))
     }
 

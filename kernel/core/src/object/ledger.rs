@@ -192,6 +192,7 @@ impl<P: Platform> Kernel<P> {
     fn create_notification(&mut self, id: Id<Ledger>, call: &KernelCall<'_>) -> Result<Step, Refusal> {
         use create_notification::results;
         call.check_room(results::SHAPE, 1, 0)?;
+        self.prepare_chore()?;
         self.charge_object(id, call.process())?;
         match self.notifications.insert(Notification { references: 0, ledger: Some(id), bits: Bits::default() }) {
             Ok(made) => {

@@ -5,7 +5,6 @@ use crate::authority::capability::{Capability, Object};
 use crate::execution::process::{Outcome, Process, State};
 use crate::execution::stay::cost;
 use crate::execution::thread::State as ThreadState;
-use crate::heap::make_room;
 use crate::ipc::message::{Params, Reply};
 use crate::ipc::operation::{Refusal, Step, refused};
 use crate::ipc::record::{MethodTarget, Waiter};
@@ -121,10 +120,6 @@ impl<P: Platform> Kernel<P> {
         if let State::Ended(outcome) = self.processes[id].state {
             return self.answer(call, &wait_reply(outcome));
         }
-        self.check_pending_method(call)?;
-        make_room(&mut self.processes[id].waiters, 1)?;
-        self.processes[id].waiters.push(Waiter { thread: call.thread(), tag: call.entry.tag });
-        self.retain(Object::Process(id));
         self.start_method(call, MethodTarget::Process(id))
     }
 

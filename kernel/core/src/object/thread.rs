@@ -5,6 +5,7 @@ use crate::authority::capability::Object;
 use crate::execution::thread::{State, Thread};
 use crate::heap::make_room;
 use crate::ipc::message::Reply;
+use crate::ipc::notification::MAX_WAITERS;
 use crate::ipc::operation::{Refusal, Step};
 use crate::ipc::record::{MethodRecord, MethodTarget, Record, Waiter};
 use crate::platform::Platform;
@@ -23,10 +24,6 @@ impl<P: Platform> Kernel<P> {
             let reply = join_reply(self.threads[id].code);
             return self.answer(call, &reply);
         }
-        self.check_pending_method(call)?;
-        make_room(&mut self.threads[id].waiters, 1)?;
-        self.threads[id].waiters.push(Waiter { thread: call.thread(), tag: call.entry.tag });
-        self.retain(Object::Thread(id));
         self.start_method(call, MethodTarget::Thread(id))
     }
 
@@ -35,14 +32,21 @@ impl<P: Platform> Kernel<P> {
         self.finish_method(waiter, &join_reply(code));
     }
 
-    /// Checks that a method which answers later has a tag to wait under.
-    pub(super) fn check_pending_method(&mut self, call: &KernelCall<'_>) -> Result<(), Refusal> {
-        self.threads[call.thread()].ring.check_tag(call.entry.tag)
-    }
-
     /// Leaves a record of a method that answers later.
     pub(super) fn start_method(&mut self, call: &KernelCall<'_>, target: MethodTarget) -> Result<Step, Refusal> {
         let entry = call.entry;
+        self.threads[call.thread()].ring.check_tag(entry.tag)?;
+        let waiters = self.waiters_for(target);
+        if waiters.len() == MAX_WAITERS {
+            return Err(status::BAD_STATE.into());
+        }
+        make_room(waiters, 1)?;
+        waiters.push(Waiter { thread: call.thread(), tag: entry.tag });
+        self.retain(match target {
+            MethodTarget::Process(id) => Object::Process(id),
+            MethodTarget::Thread(id) => Object::Thread(id),
+            MethodTarget::Faults(id) => Object::Faults(id),
+        });
         let record = MethodRecord {
             handle: entry.handle,
             user_data: entry.user_data,
@@ -50,7 +54,7 @@ impl<P: Platform> Kernel<P> {
             result: call.result,
             deadline: entry.deadline,
         };
-        self.threads[call.thread()].ring.start(call.entry.tag, Record::Method(record));
+        self.threads[call.thread()].ring.start(entry.tag, Record::Method(record));
         Ok(Step::Pending)
     }
 

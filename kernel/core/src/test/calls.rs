@@ -321,7 +321,7 @@ fn a_reply_may_move_the_endpoint_that_it_was_received_from() {
     let delivery = only(world.run(server, receive(own)));
     let reply = moving(&mut world, server, own, reply(delivery.value));
     let ends: Vec<_> = world.run(server, reply).iter().map(|end| (end.user_data, end.status)).collect();
-    assert_eq!(ends, [(55, status::STALE), (77, status::OK)], "the reception has lost its endpoint");
+    assert_eq!(ends, [(77, status::OK), (55, status::STALE)], "the reception has lost its endpoint");
     assert_eq!(only(world.completions(client)).status, status::OK);
     for actor in [server, client] {
         world.enter(actor, 0);

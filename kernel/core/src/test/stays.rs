@@ -1,18 +1,22 @@
 //! What is long goes on in later stays, and others come in between.
-use super::calls::{call, pair};
+use super::calls::{SERVED_INTERFACE, call, pair, receive};
 use super::world::{Actor, PLENTY, World};
 use crate::authority::capability::Object;
 use crate::console::MAX_BEHIND;
 use crate::execution::process::Outcome;
 use crate::execution::thread::{State, Thread};
+use crate::ipc::notification::MAX_WAITERS;
 use crate::memory::frame::FRAME_BYTES;
 use crate::slab::Id;
-use capos_abi::interface::{log_sink, null};
-use capos_abi::ring::{Submission, op};
+use capos_abi::interface::{endpoint_server, ledger, log_sink, null, process};
+use capos_abi::message::mode;
+use capos_abi::ring::{Completion, Submission, op};
 use capos_abi::status;
 
 /// Bytes that one stay clears at most.
 const CLEARED_IN_A_STAY: u64 = 20 * FRAME_BYTES;
+/// Operations that end in one stay at most.
+const OPERATIONS_IN_A_STAY: usize = 20;
 /// Calls of one client that wait at once.
 const CALLS: u16 = 100;
 
@@ -106,6 +110,128 @@ fn the_search_for_calls_of_a_dead_minter_goes_on_behind_a_cancelled_call() {
     assert_eq!(world.completions(client)[0].status, status::CANCELLED);
     let rest = by_stay(&mut world, client).concat();
     assert_eq!(rest, vec![status::STALE; usize::from(CALLS) - 1 - ended]);
+}
+
+/// The actor enters the kernel once; its completions, a list for that stay and each that follows until nothing is left to do.
+fn enter_by_stays(world: &mut World, actor: Actor, watched: Actor) -> Vec<Vec<Completion>> {
+    let State::Running(processor) = world.kernel.threads[actor.thread].state else { panic!("the actor runs") };
+    let _ = world.kernel.enter(processor, 0, 0);
+    let mut stays = vec![world.completions(watched)];
+    while !world.kernel.chores.is_empty() {
+        world.stay();
+        stays.push(world.completions(watched));
+    }
+    stays
+}
+
+/// Waits of an actor for one bit each, under the tags from 0 on.
+fn wait_for_bits(world: &mut World, actor: Actor, handle: u64, bits: u16) {
+    for tag in 0..bits {
+        let entry =
+            Submission { op: op::WAIT, tag, handle, user_data: tag.into(), arg: 1 << tag, ..Submission::default() };
+        world.submit(actor, entry);
+        world.enter(actor, 0);
+    }
+    assert!(world.completions(actor).is_empty(), "all wait");
+}
+
+#[test]
+fn many_who_wait_for_one_signal_are_answered_in_steps() {
+    let mut world = World::new();
+    let (waiter, signaller) = (world.actor("waiter", PLENTY), world.actor("signaller", PLENTY));
+    let paying = world.ledger(waiter);
+    let (_, made) = world.call_kernel(waiter, paying, ledger::ID, ledger::create_notification::METHOD, &[]);
+    let handle = world.copy(waiter, made[0], signaller);
+    wait_for_bits(&mut world, waiter, made[0], 64);
+    world.submit(signaller, Submission { op: op::SIGNAL, handle, arg: u64::MAX, ..Submission::default() });
+    let stays = enter_by_stays(&mut world, signaller, waiter);
+    let longest = stays.iter().map(Vec::len).max();
+    assert!(longest <= Some(OPERATIONS_IN_A_STAY), "{longest:?}");
+    let taken: Vec<_> = stays.concat().iter().map(|done| (done.user_data, done.status, done.value)).collect();
+    assert_eq!(taken, (0..64).map(|bit| (bit, status::OK, 1 << bit)).collect::<Vec<_>>(), "each once, in order");
+}
+
+#[test]
+fn what_a_sender_did_with_a_moved_capability_ends_in_steps() {
+    let mut world = World::new();
+    let (server, own, client, object) = pair(&mut world);
+    world.run(server, receive(own));
+    let paying = world.ledger(client);
+    let (_, made) = world.call_kernel(client, paying, ledger::ID, ledger::create_notification::METHOD, &[]);
+    wait_for_bits(&mut world, client, made[0], 60);
+    world.write(client, 0, &[made[0], mode::MOVE, 0, 0]);
+    world.submit(client, Submission { caps: 0x21, tag: 100, message_bytes: 32, ..call(object) });
+    world.enter(server, 1);
+    let stays = enter_by_stays(&mut world, client, client);
+    let longest = stays.iter().map(Vec::len).max();
+    assert!(longest <= Some(OPERATIONS_IN_A_STAY), "{longest:?}");
+    let ended: Vec<_> = stays.concat().iter().map(|done| (done.user_data, done.status)).collect();
+    assert_eq!(ended, (0..60).map(|tag| (tag, status::STALE)).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_reception_with_many_calls_ends_in_steps() {
+    use ledger::create_endpoint;
+    const CALLS: u16 = 40;
+    const MESSAGE_BYTES: u64 = 64;
+    let mut world = World::new();
+    let (server, client) = (world.actor("server", PLENTY), world.actor("client", PLENTY));
+    let paying = world.ledger(server);
+    let limit = MESSAGE_BYTES ^ create_endpoint::params::MAX_MESSAGE_BYTES.default;
+    let (_, made) = world.call_kernel(server, paying, ledger::ID, create_endpoint::METHOD, &[limit]);
+    let mint = endpoint_server::mint::METHOD;
+    let (_, minted) = world.call_kernel(server, made[0], endpoint_server::ID, mint, &[SERVED_INTERFACE, 7]);
+    let object = world.copy(server, minted[0], client);
+    world.run(server, Submission { result_bytes: 256, arg: CALLS.into(), ..receive(made[0]) });
+    for tag in 0..CALLS {
+        world.submit(client, Submission { caps: 0, tag, user_data: tag.into(), ..call(object) });
+        world.enter(client, 0);
+    }
+    let mut delivered = 0;
+    while delivered < CALLS.into() {
+        world.enter(server, 1);
+        delivered += world.completions(server).len();
+    }
+    world.submit(server, Submission { op: op::CANCEL, arg: 200, user_data: 5, ..Submission::default() });
+    let State::Running(processor) = world.kernel.threads[server.thread].state else { panic!("the server runs") };
+    let mut ended = Vec::new();
+    while world.completions(server).iter().all(|done| done.user_data != 5) {
+        let _ = world.kernel.enter(processor, 0, 0);
+        let completions = world.completions(client);
+        assert!(completions.len() <= OPERATIONS_IN_A_STAY, "{}", completions.len());
+        ended.extend(completions.iter().map(|done| (done.user_data, done.status)));
+    }
+    assert_eq!(ended, (0..CALLS).map(|tag| (tag.into(), status::SERVER_DIED)).collect::<Vec<_>>());
+}
+
+#[test]
+fn only_so_many_can_wait_for_the_end_of_a_process() {
+    let mut world = World::new();
+    let ended = world.actor("ended", PLENTY);
+    let waiters: Vec<Actor> = (0..3).map(|_| world.actor("waiter", PLENTY)).collect();
+    let mut refused = 0;
+    for tag in 0..MAX_WAITERS as u16 {
+        let actor = waiters[usize::from(tag) / 100];
+        let handle = world.give(actor, Object::Process(ended.process), process::ID);
+        world.write(actor, 0, &[0]);
+        let wait = process::wait::METHOD;
+        let entry = Submission { interface: process::ID, method: wait, tag: tag % 100, ..call(handle) };
+        refused += world.run(actor, Submission { caps: 0, message_bytes: 8, ..entry }).len();
+    }
+    assert_eq!(refused, 0);
+    let actor = waiters[2];
+    let handle = world.give(actor, Object::Process(ended.process), process::ID);
+    let entry = Submission { interface: process::ID, method: process::wait::METHOD, tag: 99, ..call(handle) };
+    let done = world.run(actor, Submission { caps: 0, message_bytes: 8, ..entry });
+    assert_eq!(done[0].status, status::BAD_STATE);
+    world.kernel.end_process(ended.process, Outcome::Killed);
+    while !world.kernel.chores.is_empty() || !world.kernel.platform.interrupted.is_empty() {
+        world.stay();
+        let answered: usize = waiters.iter().map(|&waiter| world.completions(waiter).len()).sum();
+        assert!(answered <= OPERATIONS_IN_A_STAY, "{answered}");
+        refused += answered;
+    }
+    assert_eq!(refused, MAX_WAITERS);
 }
 
 #[test]

@@ -3,6 +3,7 @@ use super::deliver::blocked_receiver;
 use super::{Refusal, Step};
 use crate::Kernel;
 use crate::authority::capability::{Object, Served};
+use crate::authority::handle::Lock;
 use crate::authority::session::{Identity, NO_REFERENCE, Reference};
 use crate::execution::process::Process;
 use crate::execution::stay::cost;
@@ -112,14 +113,17 @@ impl<P: Platform> Kernel<P> {
         let mut ring = &mut self.threads[thread].ring;
         ring.check_tag(entry.tag)?;
         if entry.caps != 0 || entry.flags & flag::SPILLED != 0 {
-            self.prepare_caps(call)?;
+            if !self.prepare_caps(call)? {
+                return Ok(Step::Again);
+            }
             ring = &mut self.threads[thread].ring;
             endpoint = &mut self.endpoints[served.endpoint];
         }
         ring.start(entry.tag, Record::Call(call.record(identity)));
         endpoint.references += 1;
         // Calls are delivered in order: none overtakes the queue.
-        let receiver = if endpoint.first.is_none() { blocked_receiver(&self.threads, endpoint) } else { None };
+        let receiver =
+            if endpoint.first.is_none() { blocked_receiver(&self.threads, endpoint, &mut self.stay) } else { None };
         let waiter = Waiter { thread, tag: entry.tag };
         match receiver {
             Some((receiver, slot)) => self.deliver(waiter, receiver, slot),
@@ -140,13 +144,16 @@ impl<P: Platform> Kernel<P> {
         Identity { session, disclosed: if mask == 0 { 0 } else { self.disclose(process, mask) } }
     }
 
-    /// Notes the capabilities that a call carries, and sets handles aside for those of its result.
-    fn prepare_caps(&mut self, call: &ServedCall<'_>) -> Result<(), Refusal> {
+    /// Notes the capabilities that a call carries, and sets handles aside for those of its result; false: not now.
+    fn prepare_caps(&mut self, call: &ServedCall<'_>) -> Result<bool, Refusal> {
         let ServedCall { entry, caller: &Caller { thread, process, .. }, .. } = *call;
         let (sent, accepted) = (entry.caps & 15, entry.caps >> 4);
         let caps = self.sent_caps(thread, call.segment, sent)?;
         if entry.flags & flag::SPILLED != 0 {
             self.check_large(process, &caps, call.served.endpoint)?;
+        }
+        if self.must_wait_for_moves(&caps) {
+            return Ok(false);
         }
         if sent > 0 {
             self.threads[thread].ring.prepare_to_carry(entry.tag)?;
@@ -154,9 +161,9 @@ impl<P: Platform> Kernel<P> {
         self.reserve_handles(process, u32::from(accepted))?;
         if sent > 0 {
             self.threads[thread].ring.carry(entry.tag, &caps);
-            self.lock_moved(process, &caps, true);
+            self.lock_moved(process, &caps, Lock::Moving);
         }
-        Ok(())
+        Ok(true)
     }
 
     #[inline(never)]
@@ -165,10 +172,20 @@ impl<P: Platform> Kernel<P> {
         let last = self.endpoints[endpoint].last.replace(call);
         self.set_queue_links(call, |previous, _| *previous = last);
         match last {
+            // Receivers know of the calls before.
             Some(last) => self.set_queue_links(last, |_, next| *next = Some(call)),
-            None => self.endpoints[endpoint].first = Some(call),
+            None => {
+                self.endpoints[endpoint].first = Some(call);
+                self.tell_receivers(endpoint);
+            }
         }
-        for receiver in &self.endpoints[endpoint].receivers {
+    }
+
+    /// Something waits for the receivers of this endpoint: they look for it when they enter.
+    pub(super) fn tell_receivers(&mut self, endpoint: Id<Endpoint>) {
+        let receivers = &self.endpoints[endpoint].receivers;
+        self.stay.spend(receivers.len() as u32 * cost::LISTED);
+        for receiver in receivers {
             self.threads[receiver.thread].has_work = true;
         }
     }

@@ -4,7 +4,8 @@ use crate::Kernel;
 use crate::authority::capability::Object;
 use crate::execution::stay::cost;
 use crate::execution::thread::Thread;
-use crate::ipc::record::{CallState, MethodTarget, PoolSlot, PoolSlotState, Record, Waiter};
+use crate::ipc::endpoint::Endpoint;
+use crate::ipc::record::{CallState, MethodTarget, PoolSlotState, Record, Waiter};
 use crate::platform::Platform;
 use crate::slab::Id;
 use alloc::vec::Vec;
@@ -22,22 +23,20 @@ impl<P: Platform> Kernel<P> {
         if matches!(self.threads[thread].ring.record(tag), Record::Free) {
             return Err(status::BAD_TAG.into());
         }
-        self.abort(Waiter { thread, tag }, status::CANCELLED);
-        Ok(Step::Done(Done::default()))
+        let ended = self.abort(Waiter { thread, tag }, status::CANCELLED);
+        Ok(if ended { Step::Done(Done::default()) } else { Step::Again })
     }
 
-    /// Ends a pending operation with this status, which its completion shows.
-    pub(crate) fn abort(&mut self, at: Waiter, status: Status) {
-        if matches!(self.threads[at.thread].ring.record(at.tag), Record::Free) {
-            return;
-        }
-        self.stay.spend(cost::ABORT);
+    /// Ends a pending operation with this status, which its completion shows, as far as the stay allows; whether it has ended.
+    pub(crate) fn abort(&mut self, at: Waiter, status: Status) -> bool {
         match self.threads[at.thread].ring.record(at.tag) {
-            Record::Free => {}
+            Record::Free => return true,
             Record::Call(_) => self.abort_call(at, status),
-            Record::Receive(_) => self.abort_receive(at, status),
+            Record::Receive(_) => return self.abort_receive(at, status),
             Record::Wait(_) | Record::Method(_) => self.abort_wait(at, status),
         }
+        self.stay.spend(cost::ABORT);
+        true
     }
 
     fn abort_call(&mut self, call: Waiter, status: Status) {
@@ -69,46 +68,68 @@ impl<P: Platform> Kernel<P> {
         self.complete(receiver.thread, &notice);
     }
 
-    /// Ends a RECV: calls that lie in its pool may have been executed.
-    fn abort_receive(&mut self, at: Waiter, status: Status) {
-        let Record::Receive(receive) = self.threads[at.thread].ring.finish(at.tag) else { return };
-        self.endpoints[receive.endpoint].remove_receiver(at);
-        self.orphan_calls(at, &receive.slots);
+    /// Ends a RECV, as far as the stay allows: first it takes no more calls, then those that lie in its pool end, which may have
+    /// been executed, then itself. Whether it has ended.
+    fn abort_receive(&mut self, at: Waiter, status: Status) -> bool {
+        let Some(endpoint) = self.close_receive(at) else { return true };
+        while let Some(call) = self.undelivered(at) {
+            self.stay.spend(cost::ABORT);
+            self.threads[at.thread].ring.positions.unreserve(1);
+            self.end_call(call, status::SERVER_DIED, 0);
+            if self.stay.is_over() {
+                return false;
+            }
+        }
+        let Record::Receive(receive) = self.threads[at.thread].ring.finish(at.tag) else { return true };
+        self.stay.spend(cost::ABORT);
         let completion =
             Completion { user_data: receive.user_data, status, kind: kind::DONE, tag: at.tag, ..Completion::default() };
         self.complete(at.thread, &completion);
-        self.release(Object::Endpoint(receive.endpoint));
+        self.release(Object::Endpoint(endpoint));
+        true
     }
 
-    /// Ends the calls in a pool that nobody will answer.
-    fn orphan_calls(&mut self, at: Waiter, slots: &Vec<PoolSlot>) {
-        for slot in slots {
-            if let PoolSlotState::Call(call) = slot.state {
-                self.stay.spend(cost::ABORT);
-                self.threads[at.thread].ring.positions.unreserve(1);
-                self.end_call(call, status::SERVER_DIED, 0);
-            }
+    /// No more calls get into the pool of this RECV; its endpoint.
+    fn close_receive(&mut self, at: Waiter) -> Option<Id<Endpoint>> {
+        let Some(Record::Receive(receive)) = self.threads[at.thread].ring.record_mut(at.tag) else { return None };
+        let endpoint = receive.endpoint;
+        if !core::mem::replace(&mut receive.is_closed, true) {
+            receive.free = 0;
+            let receivers = self.endpoints[endpoint].remove_receiver(at);
+            self.stay.spend(receivers as u32 * cost::LISTED);
         }
+        Some(endpoint)
+    }
+
+    /// Takes a call out of the pool of a closed RECV.
+    fn undelivered(&mut self, at: Waiter) -> Option<Waiter> {
+        let Some(Record::Receive(receive)) = self.threads[at.thread].ring.record_mut(at.tag) else { return None };
+        receive.slots.iter_mut().find_map(|slot| match slot.state {
+            PoolSlotState::Call(call) => {
+                slot.state = PoolSlotState::Free;
+                Some(call)
+            }
+            PoolSlotState::Free | PoolSlotState::Abandoned => None,
+        })
     }
 
     fn abort_wait(&mut self, at: Waiter, status: Status) {
         let user_data = match self.threads[at.thread].ring.finish(at.tag) {
             Record::Wait(wait) => {
                 match wait.notification {
-                    None => self.threads[at.thread].bits.remove(at),
+                    None => self.stay.spend(self.threads[at.thread].bits.remove(at) * cost::LISTED),
                     Some(id) => {
-                        self.notifications[id].bits.remove(at);
+                        self.stay.spend(self.notifications[id].bits.remove(at) * cost::LISTED);
                         self.release(Object::Notification(id));
                     }
                 }
                 wait.user_data
             }
             Record::Method(method) => {
-                match method.target {
-                    MethodTarget::Process(id) => self.processes[id].waiters.retain(|w| *w != at),
-                    MethodTarget::Thread(id) => self.threads[id].waiters.retain(|w| *w != at),
-                    MethodTarget::Faults(id) => self.processes[id].fault_waiters.retain(|w| *w != at),
-                }
+                let waiters = self.waiters_for(method.target);
+                let count = waiters.len() as u32;
+                waiters.retain(|waiter| *waiter != at);
+                self.stay.spend(count * cost::LISTED);
                 self.release_target(method.target);
                 method.user_data
             }
@@ -116,6 +137,15 @@ impl<P: Platform> Kernel<P> {
         };
         let completion = Completion { user_data, status, kind: kind::DONE, tag: at.tag, ..Completion::default() };
         self.complete(at.thread, &completion);
+    }
+
+    /// Those who wait for the same as a pending method.
+    pub(crate) fn waiters_for(&mut self, target: MethodTarget) -> &mut Vec<Waiter> {
+        match target {
+            MethodTarget::Process(id) => &mut self.processes[id].waiters,
+            MethodTarget::Thread(id) => &mut self.threads[id].waiters,
+            MethodTarget::Faults(id) => &mut self.processes[id].fault_waiters,
+        }
     }
 
     /// Gives up the reference that a pending method holds.

@@ -4,13 +4,15 @@ use super::call::refused;
 use crate::Kernel;
 use crate::authority::capability::{Capability, Object};
 use crate::authority::grant;
-use crate::authority::handle::SlotRef;
+use crate::authority::handle::{Lock, SlotRef};
+use crate::authority::revoke::Uses;
 use crate::execution::process::Process;
-use crate::execution::stay::cost;
+use crate::execution::stay::{Stay, cost};
 use crate::execution::thread::{State, Thread};
 use crate::ipc::endpoint::Endpoint;
 use crate::ipc::record::{CallRecord, CallState, Record, SentCaps, Waiter};
 use crate::ipc::ring::Ring;
+use crate::lifecycle::chore::Chore;
 use crate::platform::{Platform, RingArea};
 use crate::slab::{Id, Slab};
 use capos_abi::message::{DeliveryHeader, MAX_CAPS, delivery_flag};
@@ -110,6 +112,7 @@ impl<P: Platform> Kernel<P> {
     ) -> Result<(SentCaps, u16), Refusal> {
         let caps = self.threads[call.thread].ring.carried(call.tag).ok_or(status::BAD_CAPABILITY)?;
         let count = u32::from(caps.len());
+        self.prepare_to_move(&caps)?;
         if caps.len() > accepted {
             return Err(Refusal::with(status::NOT_ACCEPTED, accepted.into()));
         }
@@ -131,10 +134,24 @@ impl<P: Platform> Kernel<P> {
         self.end_call(call, refusal.status, refusal.value);
     }
 
-    /// Ends what its sender was doing with capabilities that have moved, but not the call that carried them. Only when their
-    /// message has arrived: what ends may be the reception or the call that it belongs to.
+    /// Has what its sender was doing with capabilities that have moved ended, but not the call that carried them. Only when their
+    /// message has arrived: what ends may be the reception or the call that it belongs to. There is room:
+    /// [`Self::prepare_to_move`] came before.
     pub(super) fn end_moved(&mut self, from: Id<Process>, caps: &SentCaps, carrier: Option<Waiter>) {
-        caps.moved().for_each(|handle| self.end_operations(from, handle, carrier));
+        caps.moved().for_each(|handle| self.chores.push(Chore::Moved(Uses::of_moved(from, handle, carrier))));
+    }
+
+    /// Whether a message moves capabilities while too much of what follows such moves is still to be done.
+    pub(super) fn must_wait_for_moves(&self, caps: &SentCaps) -> bool {
+        caps.moves() > 0 && self.chores.is_behind()
+    }
+
+    /// Makes sure that there is room for what [`Self::end_moved`] leaves to do.
+    pub(super) fn prepare_to_move(&mut self, caps: &SentCaps) -> Result<(), Refusal> {
+        if caps.moves() > 0 {
+            self.prepare_moves(caps.moves() as usize)?;
+        }
+        Ok(())
     }
 
     /// Copies or moves capabilities into reserved slots of another process: all of them, or none. [`Self::end_moved`] follows.
@@ -193,14 +210,15 @@ impl<P: Platform> Kernel<P> {
         Some(arrived)
     }
 
-    /// Locks or unlocks the slots of capabilities that are moved.
-    pub(super) fn lock_moved(&mut self, process: Id<Process>, caps: &SentCaps, locked: bool) {
+    /// Locks or opens the slots of capabilities that are moved, but for those that are being revoked.
+    pub(super) fn lock_moved(&mut self, process: Id<Process>, caps: &SentCaps, lock: Lock) {
         let Some(entry) = self.processes.get_mut(process) else { return };
         for handle in caps.moved() {
             if let Some(index) = entry.handles.any_index_of(handle)
                 && let Some(slot) = entry.handles.slot_mut(index)
+                && !matches!(slot.lock, Lock::Revoked(_))
             {
-                slot.locked = locked;
+                slot.lock = lock;
             }
         }
     }
@@ -223,18 +241,24 @@ impl Received {
 
 /// A receiver of this endpoint that is blocked in `cap_enter` and has a free slot; the next search starts behind it.
 #[inline(always)]
-pub(super) fn blocked_receiver(threads: &Slab<Thread>, endpoint: &mut Endpoint) -> Option<(Waiter, u16)> {
+pub(super) fn blocked_receiver(
+    threads: &Slab<Thread>,
+    endpoint: &mut Endpoint,
+    stay: &mut Stay,
+) -> Option<(Waiter, u16)> {
     for (at, &receiver) in endpoint.receivers.iter().enumerate() {
         let server = &threads[receiver.thread];
         if matches!(server.state, State::Blocked(_))
             && let Some(slot) = free_slot(&server.ring, receiver.tag)
         {
             if endpoint.receivers.len() > 1 {
+                stay.spend((at + endpoint.receivers.len()) as u32 * cost::LISTED);
                 endpoint.rotate_receivers(at + 1);
             }
             return Some((receiver, slot));
         }
     }
+    stay.spend(endpoint.receivers.len() as u32 * cost::LISTED);
     None
 }
 

@@ -52,6 +52,7 @@ impl<P: Platform> Kernel<P> {
             accepted,
             slots,
             free: (1 << entry.arg) - 1,
+            is_closed: false,
         };
         self.endpoints[endpoint].receivers.push(Waiter { thread, tag: entry.tag });
         self.retain(Object::Endpoint(endpoint));

@@ -41,10 +41,8 @@ impl<P: Platform> Kernel<P> {
         }
         slot.unreferenced = true;
         endpoint.unreferenced.push(root);
-        for receiver in &endpoint.receivers {
-            self.threads[receiver.thread].has_work = true;
-        }
-        let waiting = endpoint.receivers.iter().copied().find(|r| {
+        self.tell_receivers(served.endpoint);
+        let waiting = self.endpoints[served.endpoint].receivers.iter().copied().find(|r| {
             self.threads[r.thread].process == root.process && matches!(self.threads[r.thread].state, State::Blocked(_))
         });
         if let Some(receiver) = waiting {

@@ -3,6 +3,7 @@ use super::call::{message_range, segment_of};
 use super::deliver::{HANDLE_BYTES, parse_token};
 use super::{Done, Refusal, Step};
 use crate::Kernel;
+use crate::authority::handle::Lock;
 use crate::execution::stay::cost;
 use crate::execution::thread::{EndedCall, Thread};
 use crate::ipc::enter::Caller;
@@ -103,7 +104,7 @@ impl<P: Platform> Kernel<P> {
         segment: ArenaRange,
         entry: &Submission,
     ) -> Result<Step, Refusal> {
-        let (caps, flags) = self.return_caps(server, call, segment, entry)?;
+        let Some((caps, flags)) = self.return_caps(server, call, segment, entry)? else { return Ok(Step::Again) };
         self.return_result(server, call, segment, caps.len(), flags)?;
         self.vacate_slot(server.thread, entry.arg);
         self.end_moved(server.process, &caps, None);
@@ -111,14 +112,14 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Hands the capabilities of a result to the caller: their handles stand before it. Also gives the flags of the completion
-    /// that tells of them.
+    /// that tells of them. `None`: not now.
     fn return_caps(
         &mut self,
         server: &Caller,
         call: Waiter,
         segment: ArenaRange,
         entry: &Submission,
-    ) -> Result<(SentCaps, u16), Refusal> {
+    ) -> Result<Option<(SentCaps, u16)>, Refusal> {
         let caller = &self.threads[call.thread];
         let result = room_for(&caller.ring, call.tag, entry.caps & 15, segment)?;
         let caps = self.sent_caps(server.thread, segment, entry.caps & 15)?;
@@ -129,10 +130,14 @@ impl<P: Platform> Kernel<P> {
             self.check_large(server.process, &caps, record.endpoint)?;
             flags = completion_flag::SPILLED;
         }
+        if self.must_wait_for_moves(&caps) {
+            return Ok(None);
+        }
+        self.prepare_to_move(&caps)?;
         let received = self.transfer(server.process, to, &caps)?;
         let handles = received.handles.get(..usize::from(caps.len())).unwrap_or_default();
         self.platform.write_arena(target, result.offset, handles);
-        Ok((caps, flags | received.flags()))
+        Ok(Some((caps, flags | received.flags())))
     }
 
     /// An exception that does not fit arrives without its message.
@@ -176,7 +181,7 @@ impl<P: Platform> Kernel<P> {
         if carried > 0
             && let Some(caps) = caps
         {
-            self.lock_moved(process, &caps, false);
+            self.lock_moved(process, &caps, Lock::Open);
         }
     }
 }

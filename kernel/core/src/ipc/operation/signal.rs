@@ -5,8 +5,9 @@ use crate::authority::capability::Object;
 use crate::execution::stay::cost;
 use crate::execution::thread::Thread;
 use crate::ipc::enter::Caller;
-use crate::ipc::notification::Notification;
+use crate::ipc::notification::{Bits, Notification, Signalled};
 use crate::ipc::record::{Record, Waiter};
+use crate::lifecycle::chore::Chore;
 use crate::platform::Platform;
 use crate::slab::Id;
 use capos_abi::ring::{Completion, Submission, flag, kind};
@@ -28,16 +29,51 @@ impl<P: Platform> Kernel<P> {
     /// Sets bits of a notification object.
     pub(crate) fn notify(&mut self, id: Id<Notification>, bits: u64) {
         self.notifications[id].bits.set(bits);
-        while let Some((waiter, taken)) = self.notifications.get_mut(id).and_then(|n| n.bits.pop_satisfied()) {
-            self.complete_wait(waiter, taken);
-        }
+        self.answer_waits(Signalled::Notification(id));
     }
 
     /// Sets bits of a thread's own notification.
     pub(crate) fn notify_thread(&mut self, id: Id<Thread>, bits: u64) {
         self.threads[id].bits.set(bits);
-        while let Some((waiter, taken)) = self.threads.get_mut(id).and_then(|t| t.bits.pop_satisfied()) {
+        self.answer_waits(Signalled::Thread(id));
+    }
+
+    /// Answers those who wait for bits that are set, as far as the stay allows; a chore answers the others.
+    #[inline]
+    pub(crate) fn answer_waits(&mut self, signalled: Signalled) {
+        while let Some(bits) = self.bits_of(signalled) {
+            let waiters = bits.waiters();
+            let Some((waiter, taken)) = bits.pop_satisfied() else { return };
+            self.stay.spend(waiters * cost::LISTED);
             self.complete_wait(waiter, taken);
+            if self.stay.is_over() {
+                return self.answer_later(signalled);
+            }
+        }
+    }
+
+    /// Leaves the rest of those who wait to a chore, unless one has been left to do it.
+    #[cold]
+    fn answer_later(&mut self, signalled: Signalled) {
+        let Some(bits) = self.bits_of(signalled) else { return };
+        if bits.leave() {
+            self.chores.push(Chore::Answer(signalled));
+        }
+    }
+
+    /// Goes on where [`Self::answer_later`] left off.
+    pub(crate) fn answer_left(&mut self, signalled: Signalled) {
+        if let Some(bits) = self.bits_of(signalled) {
+            bits.resume();
+            self.answer_waits(signalled);
+        }
+    }
+
+    #[inline]
+    fn bits_of(&mut self, signalled: Signalled) -> Option<&mut Bits> {
+        match signalled {
+            Signalled::Notification(id) => self.notifications.get_mut(id).map(|notification| &mut notification.bits),
+            Signalled::Thread(id) => self.threads.get_mut(id).map(|thread| &mut thread.bits),
         }
     }
 
