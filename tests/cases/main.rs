@@ -10,6 +10,7 @@ mod first_service;
 mod kaslr;
 mod lifecycle;
 mod machines;
+mod objects;
 mod observing;
 mod package;
 mod page_tables;

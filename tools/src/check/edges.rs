@@ -23,7 +23,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("services", PROGRAM),
     ("demos", PROGRAM),
     ("tests/guests/verdict", PROGRAM),
-    ("tests/guests/campaign", &["capos-service", "schema", "capos-rt"]),
+    ("tests/guests/campaign", &["capos-service", "schema", "capos-rt", "capos-abi"]),
     ("tests/guests", GUEST),
     ("bench/guests", GUEST),
     ("fuzz", FUZZ),

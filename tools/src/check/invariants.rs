@@ -11,19 +11,30 @@ use std::path::Path;
 
 const BOOK: &str = "docs/src/concepts.md";
 /// Where tests lie that a row may name.
-const TESTS: [&str; 4] = ["kernel/core/src", "capos-queue", "races", "tests/cases"];
+const TESTS: [&str; 4] = ["kernel/core/src", "capos-queue", "races", CASES];
+/// Where system tests lie, which a row may name by their file.
+const CASES: &str = "tests/cases";
 
 /// Compares the tables with the tests of the tree.
 pub fn check(root: &Path) -> Result<Violations> {
     let book = std::fs::read_to_string(root.join(BOOK)).with_context(|| format!("cannot read {BOOK}"))?;
     let mut known = BTreeSet::new();
     for folder in TESTS {
-        for path in rust_files(&root.join(folder))? {
-            known.extend(tests_in(&std::fs::read_to_string(&path)?));
-            known.extend(path.file_stem().filter(|_| folder == "tests/cases").map(|s| s.display().to_string()));
-        }
+        known.extend(tests_below(&root.join(folder))?);
+    }
+    for path in rust_files(&root.join(CASES))? {
+        known.extend(path.file_stem().map(|stem| stem.display().to_string()));
     }
     Ok(violations(&book, &known))
+}
+
+/// The names of the tests in the files of a folder.
+pub(super) fn tests_below(folder: &Path) -> Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    for path in rust_files(folder)? {
+        names.extend(tests_in(&std::fs::read_to_string(&path)?));
+    }
+    Ok(names)
 }
 
 fn violations(book: &str, known: &BTreeSet<String>) -> Violations {

@@ -7,6 +7,7 @@ pub mod abi;
 pub mod edges;
 pub mod invariants;
 mod movable;
+pub mod objects;
 pub mod panics;
 pub mod schema;
 mod source;
@@ -35,6 +36,11 @@ pub const CHECKS: &[Check] = &[
     Check { name: "abi", rule: "capos-abi holds repr(C) data and constants only", run: |root, _| abi::check(root) },
     Check { name: "invariants", rule: "what shows an invariant exists", run: |root, _| invariants::check(root) },
     Check { name: "statuses", rule: "every status is explained", run: |root, _| statuses::check(root) },
+    Check {
+        name: "objects",
+        rule: "every kernel method and every status is checked by a guest",
+        run: |root, _| objects::check(root),
+    },
     Check { name: "edges", rule: "crates depend on each other as the map allows", run: |root, _| edges::check(root) },
     Check { name: "unsafe", rule: "unsafe code stands where docs/tables/unsafe.txt says", run: unsafe_code::check },
     Check {

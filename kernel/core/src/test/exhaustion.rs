@@ -1,6 +1,7 @@
 //! Who is refused for want of something learns of what, by which ledger, how much it asked for and how much is left.
 use super::world::{Actor, PLENTY, World};
 use crate::authority::handle::{HandleTable, MAX_SLOTS};
+use crate::heap::make_room;
 use crate::ipc::operation::Refusal;
 use crate::ledger::Amounts;
 use crate::memory::range::{FIRST_ADDRESS, Kind, MAX_RANGES, RangeMap};
@@ -9,7 +10,7 @@ use capos_abi::interface::ledger;
 use capos_abi::ring::Completion;
 use capos_abi::status;
 use capos_abi::status::exhausted::{LEDGER_MASK, MACHINE, REQUESTED_SHIFT, RESOURCE_SHIFT};
-use capos_abi::status::resource::{FRAMES, HANDLES, OBJECTS, RANGES, THREADS};
+use capos_abi::status::resource::{FRAMES, HANDLES, KERNEL_MEMORY, OBJECTS, RANGES, THREADS};
 
 const PAGE: u64 = capos_abi::PAGE_BYTES;
 
@@ -114,6 +115,13 @@ fn tables_that_are_as_large_as_they_may_be_are_named() {
     });
     assert_eq!(said_by(refused.expect("a map is full in the end")), (RANGES, MACHINE, 2, 1));
     assert_eq!(ranges.len(), MAX_RANGES - 1);
+}
+
+#[test]
+fn the_kernels_own_memory_is_named() {
+    const MORE: usize = 1 << 60;
+    let refused = make_room(&mut Vec::<u64>::new(), MORE).expect_err("no machine has so much");
+    assert_eq!(said_by(refused.into()), (KERNEL_MEMORY, MACHINE, u32::MAX.into(), 0));
 }
 
 #[test]

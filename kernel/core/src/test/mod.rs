@@ -6,6 +6,7 @@ mod fairness;
 mod frames;
 mod grants;
 mod hostile;
+mod interrupts;
 mod large;
 mod machine;
 mod memory;

@@ -1,11 +1,13 @@
-//! What campaigns of guest programs share: random numbers that can be drawn again, balances before and after, and a bystander
-//! who must not notice anything.
+//! What guest programs share that try the kernel: random numbers that can be drawn again, balances before and after, a bystander
+//! who must not notice anything, and the ring used by hand.
 
 mod balance;
 mod bystander;
+pub mod capability;
 mod player;
 mod room;
 mod seed;
+pub mod wire;
 
 pub use balance::{Balance, Books};
 pub use bystander::{BEAT, Bystander, STOP};

@@ -2,7 +2,6 @@
 //! program. `count=N` says how much, and `seed=N` gives the random numbers of an earlier run again.
 
 mod caller;
-mod capability;
 mod chains;
 mod clerk;
 mod crowd;
@@ -17,9 +16,8 @@ mod reception;
 mod revocation;
 mod server;
 mod stage;
-mod wire;
 
-use campaign::{argument, make_room};
+use campaign::{argument, capability, make_room, wire};
 use capos_abi::status;
 use capos_service::{Context, Failure};
 use std::process::ExitCode;
