@@ -30,7 +30,8 @@ interface Process @0xb0f4a6e0d91c4a02 {
   # Before the process starts: the session that it acts in. Without this, that of the process that made it.
 
   suspend @7 ();
-  # Stops its threads wherever they are, until `resume`. Calls to it wait meanwhile, and deadlines pass. It can be killed.
+  # Stops its threads wherever they are, until `resume`: answers when all stand still. Calls to it wait meanwhile, and deadlines
+  # pass. It can be killed.
 
   resume @8 ();
   # Lets the threads of a suspended process go on.

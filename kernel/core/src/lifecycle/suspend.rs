@@ -9,23 +9,28 @@ use crate::platform::Platform;
 use crate::slab::Id;
 
 impl<P: Platform> Kernel<P> {
-    /// Suspends threads of a process as far as the stay allows; whether all stand still or have been told to.
+    /// Suspends threads of a process as far as the stay allows; whether all stand still. One that runs elsewhere does so when it has been
+    /// interrupted.
     pub(crate) fn suspend_step(&mut self, id: Id<Process>) -> bool {
         if self.processes[id].state == ProcessState::Running {
             self.processes[id].state = ProcessState::Suspended;
             self.ending += 1;
         }
+        let mut all_stand = true;
         for i in 0..self.processes[id].threads.len() {
             if self.stay.is_over() {
                 return false;
             }
             let Some(&thread) = self.processes[id].threads.get(i) else { continue };
             match self.threads[thread].state {
-                State::Running(processor) => self.platform.interrupt_processor(processor),
+                State::Running(processor) => {
+                    self.platform.interrupt_processor(processor);
+                    all_stand = false;
+                }
                 _ => self.pause(thread),
             }
         }
-        true
+        all_stand
     }
 
     /// Makes a thread stand still that does not run, or runs on this processor.

@@ -78,6 +78,39 @@ fn a_running_process_stands_still_on_every_processor_and_can_be_killed() {
     assert!(world.footprint().1 > before.1);
 }
 
+/// Between the order and the interrupt, the victim may run on: until then its holder is not answered.
+#[test]
+fn who_suspends_is_answered_when_every_thread_stands_still() {
+    let mut world = World::new();
+    let (holder, victim) = (world.actor("holder", PLENTY), world.actor("victim", PLENTY));
+    let control = control(&mut world, holder, victim);
+    let (State::Running(own), State::Running(other)) =
+        (world.kernel.threads[holder.thread].state, world.kernel.threads[victim.thread].state)
+    else {
+        panic!("both run");
+    };
+    world.write(holder, 0, &[0]);
+    world.submit(
+        holder,
+        Submission {
+            op: op::CALL,
+            handle: control,
+            interface: abi::ID,
+            method: abi::suspend::METHOD,
+            message_bytes: 8,
+            result_bytes: 64,
+            ..Submission::default()
+        },
+    );
+    let _ = world.kernel.enter(own, 0, 0);
+    assert!(matches!(world.kernel.threads[victim.thread].state, State::Running(_)));
+    assert!(world.completions(holder).is_empty(), "the victim still runs");
+    let _ = world.kernel.reschedule(other);
+    assert!(matches!(world.kernel.threads[victim.thread].state, State::Suspended(_)));
+    world.enter(holder, 0);
+    assert_eq!(world.completions(holder)[0].status, status::OK);
+}
+
 #[test]
 fn a_crash_leaves_registers_and_stack() {
     let mut world = World::new();
