@@ -210,6 +210,19 @@ impl<P: Platform> Kernel<P> {
         self.threads.get_mut(payer).is_none_or(|thread| thread.account.run(now.saturating_sub(since)))
     }
 
+    /// Charges an account for what has run on it up to now, and still runs.
+    pub(crate) fn settle_account(&mut self, thread: Id<Thread>) {
+        let now = self.platform.now();
+        for processor in 0..self.platform.processors() {
+            let state = self.scheduler.of(processor);
+            if state.payer == Some(thread)
+                && let Some(entry) = self.threads.get_mut(thread)
+            {
+                entry.account.run(now.saturating_sub(core::mem::replace(&mut state.since, now)));
+            }
+        }
+    }
+
     /// The slice of the processor's payer may be over: somebody else runs, if they have had less.
     pub(crate) fn rotate(&mut self, processor: usize, now: u64) {
         let state = self.scheduler.of(processor);

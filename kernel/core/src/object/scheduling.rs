@@ -93,6 +93,9 @@ impl<P: Platform> Kernel<P> {
             inspect::METHOD => {
                 use inspect::results;
                 call.check_room(results::SHAPE, 0, 0)?;
+                if let Some(thread) = self.contexts[id].bound {
+                    self.settle_account(thread);
+                }
                 let context = &self.contexts[id];
                 let (numbers, bound) = (context.numbers, context.bound.and_then(|thread| self.threads.get(thread)));
                 let mut reply = Reply::new(results::SHAPE);
@@ -116,6 +119,7 @@ impl<P: Platform> Kernel<P> {
         if let Some(before) = self.threads[thread].context {
             self.unbind_context(before);
         }
+        self.settle_account(thread);
         let numbers = self.contexts[id].numbers;
         self.contexts[id].bound = Some(thread);
         self.threads[thread].context = Some(id);
@@ -125,6 +129,7 @@ impl<P: Platform> Kernel<P> {
     /// The thread that is bound to a context goes back to the ordinary numbers.
     pub(crate) fn unbind_context(&mut self, id: Id<SchedulingContext>) {
         let Some(thread) = self.contexts[id].bound.take() else { return };
+        self.settle_account(thread);
         let Some(entry) = self.threads.get_mut(thread) else { return };
         entry.context = None;
         let consumed = entry.account.consumed;

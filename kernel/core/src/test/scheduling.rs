@@ -286,6 +286,30 @@ fn a_thread_on_a_budget_leaves_the_rest_to_others() {
     assert!(sum >= 18 * SLICE_NANOSECONDS, "it has its share again: {sum}");
 }
 
+/// Who runs alone is interrupted by nothing: what it runs is known all the same, and charged to the account that it ran on.
+#[test]
+fn what_runs_now_is_consumed() {
+    const SPAN: u64 = 100 * SLICE_NANOSECONDS;
+    let mut world = World::new();
+    let (holder, alone) = (world.actor("holder", PLENTY), world.actor("alone", PLENTY));
+    let consumed = |world: &mut World, context| {
+        let inspect = scheduling_context::inspect::METHOD;
+        let (_, words) = world.call_kernel(holder, context, scheduling_context::ID, inspect, &[]);
+        words[1 + scheduling_context::inspect::results::CONSUMED.offset as usize / 8]
+    };
+    world.kernel.platform.now += SPAN;
+    let context = bind(&mut world, holder, alone.thread, Numbers::ORDINARY);
+    assert_eq!(consumed(&mut world, context), 0, "what ran before is not its");
+    world.kernel.platform.now += SPAN;
+    assert_eq!(consumed(&mut world, context), SPAN);
+    assert_eq!(consumed(&mut world, context), SPAN, "and but once");
+    world.kernel.platform.now += SPAN;
+    let unbind = scheduling_context::unbind::METHOD;
+    assert_eq!(world.call_kernel(holder, context, scheduling_context::ID, unbind, &[]).0.status, status::OK);
+    world.kernel.platform.now += SPAN;
+    assert_eq!(consumed(&mut world, context), 2 * SPAN, "nor what ran behind");
+}
+
 #[test]
 fn a_thread_runs_only_where_its_mask_says() {
     let mut world = World::new();
