@@ -7,7 +7,8 @@ use capnp::capability::RemotePromise;
 use capnp::{Error, ErrorKind};
 use capos_service::queue::Exchange;
 use capos_service::{
-    Failure, RingCall, Service, attribute, deadline_in, is_own, moving, new_client, sleep, spawn_local,
+    CallFailure, Failure, RingCall, Service, Side, attribute, deadline_in, is_own, moving, new_client, sleep,
+    spawn_local,
 };
 use schema::workshop_capnp::{counter, workshop};
 use std::cell::Cell;
@@ -93,7 +94,22 @@ async fn pipelines(workshop: &workshop::Client) -> Result<(), Failure> {
     let mut request = workshop.open_request();
     request.get().set_start(100);
     let counter = request.send().pipeline.get_counter();
-    check("a call on a promise", add(&counter, 5).await? == 105)
+    check("a call on a promise", add(&counter, 5).await? == 105)?;
+    promises_travel(workshop).await
+}
+
+/// A counter that is only promised goes with a call that is made at once.
+async fn promises_travel(workshop: &workshop::Client) -> Result<(), Failure> {
+    let with = |counter: counter::Client| {
+        let mut request = workshop.use_request();
+        request.get().set_counter(counter);
+        request.get().set_times(3);
+        request.send().promise
+    };
+    let kept = with(workshop.open_request().send().pipeline.get_counter());
+    check("a promise as a parameter", kept.await?.get()?.get_value() == 3)?;
+    let error = with(workshop.same_request().send().pipeline.get_counter()).await.map(drop).unwrap_err();
+    check("a broken one fails the call", CallFailure::of(&error).side == Side::Server)
 }
 
 /// A counter of this program.
