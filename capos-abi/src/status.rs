@@ -104,7 +104,7 @@ pub mod resource {
     pub const OBJECTS: u8 = 3;
     /// Threads.
     pub const THREADS: u8 = 4;
-    /// Bytes of the kernel's own memory. No ledger counts them, only the machine as a whole.
+    /// Bytes of the kernel's own memory; each unit of the other limits brings some.
     pub const KERNEL_MEMORY: u8 = 5;
     /// Ranges of one address map. No ledger counts them.
     pub const RANGES: u8 = 6;

@@ -8,7 +8,7 @@ use crate::arch::{apic, clock, cmos, random, vector};
 use crate::console;
 use crate::mm::boot_frames::BootFrames;
 use crate::mm::kernel_space::KernelSpace;
-use crate::mm::{address_space, layout, ring_area, wide};
+use crate::mm::{address_space, heap, layout, ring_area, wide};
 use crate::power::Switch;
 use crate::{processors, trace};
 use alloc::vec::Vec;
@@ -185,6 +185,10 @@ impl Platform for Machine {
 
     fn flush(&mut self, space: Space, address: u64, pages: u64) {
         address_space::flush(space, address, pages);
+    }
+
+    fn heap_bytes(&self) -> u64 {
+        heap::bytes()
     }
 
     fn zero_frame(&mut self, frame: Frame) {

@@ -36,7 +36,8 @@ interface Ledger @0xb0f4a6e0d91c4a01 {
 
   inspect @6 () -> (
       framesUsed :UInt64, framesLimit :UInt64, handlesUsed :UInt64, handlesLimit :UInt64,
-      objectsUsed :UInt64, objectsLimit :UInt64, threadsUsed :UInt64, threadsLimit :UInt64, number :UInt32);
+      objectsUsed :UInt64, objectsLimit :UInt64, threadsUsed :UInt64, threadsLimit :UInt64, number :UInt32,
+      kernelBytesUsed :UInt64, kernelBytesLimit :UInt64);
   # What is charged and what may be; and the number by which refusals name this ledger. A ledger that is gone leaves its number to
   # another one.
 

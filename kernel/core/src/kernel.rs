@@ -131,8 +131,8 @@ impl<P: Platform> Kernel<P> {
         let process = &mut self.processes[process];
         let ledger = &mut self.ledgers[process.ledger];
         ledger.charge(Resource::Handles, u64::from(count))?;
-        process.handles.reserve(count).inspect_err(|_| ledger.refund(Resource::Handles, u64::from(count)))?;
-        Ok(())
+        let reserved = process.handles.reserve(count, ledger);
+        reserved.inspect_err(|_| ledger.refund(Resource::Handles, u64::from(count)))
     }
 
     /// Gives reserved handles back.

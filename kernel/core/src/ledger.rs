@@ -16,24 +16,63 @@ pub enum Resource {
     Objects = resource::OBJECTS,
     /// Threads.
     Threads = resource::THREADS,
+    /// Bytes of the kernel's heap.
+    KernelMemory = resource::KERNEL_MEMORY,
 }
 
 /// Kinds of resources.
-pub const RESOURCES: usize = 4;
+pub const RESOURCES: usize = 5;
+
+/// Bytes of the kernel's heap that come with each unit of a limit; those of a ledger are one sum, whatever they are used for.
+mod allotment {
+    /// For address maps and lists of pages.
+    pub const FRAME: u64 = 32;
+    /// For the slot, in a table that grows in pieces.
+    pub const HANDLE: u64 = 240;
+    /// For the object's record, and lists of those who wait.
+    pub const OBJECT: u64 = 1536;
+    /// For the thread's record, and those of its pending operations.
+    pub const THREAD: u64 = 16 << 10;
+}
+
+/// Bytes of the kernel's heap that an object takes at most, lists aside: its record, in a table that grows in pieces, and its places
+/// in the queues of what is to be put away.
+pub const OBJECT_BYTES: u64 = 1024;
+/// The same of a thread, with its register context and its places in the queues of processors and timers.
+pub const THREAD_BYTES: u64 = 6 << 10;
 
 /// An amount of each resource, in the order of [`Resource`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Amounts(pub [u64; RESOURCES]);
 
 impl Resource {
-    const ALL: [Self; RESOURCES] = [Self::Frames, Self::Handles, Self::Objects, Self::Threads];
+    const ALL: [Self; RESOURCES] = [Self::Frames, Self::Handles, Self::Objects, Self::Threads, Self::KernelMemory];
 
     fn index(self) -> usize {
         self as usize - 1
     }
+
+    /// Bytes of the kernel's heap that each unit takes in any case.
+    fn kernel_bytes(self) -> u64 {
+        match self {
+            Self::Objects => OBJECT_BYTES,
+            Self::Threads => THREAD_BYTES,
+            Self::Frames | Self::Handles | Self::KernelMemory => 0,
+        }
+    }
 }
 
 impl Amounts {
+    /// So many frames, handles, objects and threads, and the kernel memory that comes with them.
+    pub const fn new([frames, handles, objects, threads]: [u64; RESOURCES - 1]) -> Self {
+        let kernel_memory = frames
+            .saturating_mul(allotment::FRAME)
+            .saturating_add(handles.saturating_mul(allotment::HANDLE))
+            .saturating_add(objects.saturating_mul(allotment::OBJECT))
+            .saturating_add(threads.saturating_mul(allotment::THREAD));
+        Self([frames, handles, objects, threads, kernel_memory])
+    }
+
     /// The amount of one resource.
     pub fn of(&self, resource: Resource) -> u64 {
         self.0[resource.index()]
@@ -140,15 +179,23 @@ impl Ledger {
         Err(Exhausted { resource: resource as u8, ledger: self.number, requested: amount, remaining })
     }
 
-    /// Charges, or says what is missing.
+    /// Charges, together with what each unit takes of the kernel's heap; or says what is missing.
     pub fn charge(&mut self, resource: Resource, amount: u64) -> Result<(), Exhausted> {
+        let kernel_bytes = amount.saturating_mul(resource.kernel_bytes());
         self.check(resource, amount)?;
+        self.check(Resource::KernelMemory, kernel_bytes)?;
         self.used.0[resource.index()] += amount;
+        self.used.0[Resource::KernelMemory.index()] += kernel_bytes;
         Ok(())
     }
 
     /// Takes a charge back.
     pub fn refund(&mut self, resource: Resource, amount: u64) {
+        self.take_back(resource, amount);
+        self.take_back(Resource::KernelMemory, amount * resource.kernel_bytes());
+    }
+
+    fn take_back(&mut self, resource: Resource, amount: u64) {
         let used = &mut self.used.0[resource.index()];
         debug_assert!(*used >= amount, "{resource:?} refunded twice");
         *used = used.saturating_sub(amount);
@@ -181,7 +228,7 @@ impl Ledger {
         account.closed = true;
         let parent_account = &mut ledgers[parent];
         parent_account.children -= 1;
-        Resource::ALL.iter().for_each(|&r| parent_account.refund(r, limits.of(r)));
+        Resource::ALL.iter().for_each(|&r| parent_account.take_back(r, limits.of(r)));
         Some(parent)
     }
 }

@@ -127,6 +127,8 @@ pub trait Platform {
 
     // Physical memory.
 
+    /// Bytes of the kernel's heap, used or not.
+    fn heap_bytes(&self) -> u64;
     /// Fills a frame with zeros.
     fn zero_frame(&mut self, frame: Frame);
     /// Copies bytes into frames, starting `offset` bytes behind the start of `frame`.

@@ -1,11 +1,16 @@
 //! A table that grows without moving what is in it: in pieces, each twice as long as the one before.
 //!
 //! Only the first piece grows by copying, like any vector, and that is short. What stands in it is found in one step.
-use crate::heap::{OutOfHeap, make_room};
+use crate::heap::{self, OutOfHeap, bytes_of};
+use crate::ipc::operation::Refusal;
+use crate::ledger::{Ledger, Resource};
 use alloc::vec::Vec;
 
 /// Places of the first piece at most.
 pub const FIRST_PLACES: usize = 64;
+
+/// Places of the first piece at least.
+const MIN_PLACES: usize = 4;
 
 /// Places that are numbered from 0.
 pub struct Table<T> {
@@ -26,12 +31,39 @@ impl<T> Table<T> {
         self.len
     }
 
+    /// Makes sure that the table can have so many places, for which this ledger pays.
+    pub fn reserve_at(&mut self, places: usize, ledger: &mut Ledger) -> Result<(), Refusal> {
+        let bytes = self.missing(places);
+        ledger.charge(Resource::KernelMemory, bytes)?;
+        let before = self.held();
+        self.reserve(places).map_err(|heap| {
+            ledger.refund(Resource::KernelMemory, bytes - (self.held() - before));
+            heap.into()
+        })
+    }
+
+    /// Bytes of the heap that it holds.
+    pub fn held(&self) -> u64 {
+        heap::held(&self.first) + heap::held(&self.rest) + self.rest.iter().map(heap::held).sum::<u64>()
+    }
+
+    /// Bytes that it takes from the heap to have so many places.
+    fn missing(&self, places: usize) -> u64 {
+        let first = first_places(places).saturating_sub(self.first.capacity());
+        let more = (self.rest.len()..).take_while(|&piece| places > FIRST_PLACES << piece);
+        let rest = more.map(|piece| bytes_of::<T>(FIRST_PLACES << piece) + bytes_of::<Vec<T>>(1));
+        bytes_of::<T>(first) + rest.sum::<u64>()
+    }
+
     /// Makes sure that the table can have so many places.
     pub fn reserve(&mut self, places: usize) -> Result<(), OutOfHeap> {
-        let first = places.min(FIRST_PLACES).saturating_sub(self.first.len());
-        make_room(&mut self.first, first)?;
+        let first = first_places(places);
+        if first > self.first.capacity() {
+            let missing = first - self.first.len();
+            self.first.try_reserve_exact(missing).map_err(|_| OutOfHeap::of::<T>(missing))?;
+        }
         while places > FIRST_PLACES << self.rest.len() {
-            make_room(&mut self.rest, 1)?;
+            self.rest.try_reserve_exact(1).map_err(|_| OutOfHeap::of::<Vec<T>>(1))?;
             let mut piece = Vec::new();
             let places = FIRST_PLACES << self.rest.len();
             piece.try_reserve_exact(places).map_err(|_| OutOfHeap::of::<T>(places))?;
@@ -118,6 +150,11 @@ impl<T: Copy> Table<T> {
             }
         }
     }
+}
+
+/// Places that the first piece has if the table has so many.
+fn first_places(places: usize) -> usize {
+    places.next_power_of_two().clamp(MIN_PLACES, FIRST_PLACES)
 }
 
 /// In which piece behind the first one a place stands, and where there.

@@ -1,5 +1,5 @@
-//! The kernel's heap: a fixed part of memory, set aside at boot. Whoever allocates from it for a program reserves first and
-//! turns a refusal into an error for that program.
+//! The kernel's heap: a fixed part of memory, set aside at boot. Whoever allocates from it for a program charges a ledger first, reserves,
+//! and turns a refusal into an error for that program.
 //!
 //! Two-level segregated fit: to allocate and to free take the same few steps, however many holes there are, because interrupts are
 //! off meanwhile.
@@ -10,6 +10,7 @@ use capos_abi::PAGE_BYTES;
 use capos_abi::boot::memory;
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicU64, Ordering};
 use rlsf::Tlsf;
 use spin::Mutex;
 
@@ -31,11 +32,20 @@ struct Heap(Mutex<Tlsf<'static, u32, u16, POWERS, PARTS>>);
 #[global_allocator]
 static HEAP: Heap = Heap(Mutex::new(Tlsf::new()));
 
+/// How large it is.
+static BYTES: AtomicU64 = AtomicU64::new(0);
+
+/// Bytes of the heap, used or not.
+pub fn bytes() -> u64 {
+    BYTES.load(Ordering::Relaxed)
+}
+
 /// Sets the heap's memory aside.
 pub fn init(frames: &mut BootFrames) {
     let usable: u64 =
         frames.regions().iter().filter(|region| region.kind == memory::USABLE).map(|region| region.bytes).sum();
     let pages = (usable / MEMORY_PER_HEAP).clamp(MIN_BYTES, MAX_BYTES) / PAGE_BYTES;
+    BYTES.store(pages * PAGE_BYTES, Ordering::Relaxed);
     let start = layout::direct(frames.take_run(pages)) as *mut u8;
     let block = ptr::slice_from_raw_parts_mut(start, (pages * PAGE_BYTES) as usize);
     if let Some(block) = NonNull::new(block) {

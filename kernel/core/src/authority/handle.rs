@@ -8,7 +8,7 @@ use crate::authority::revoke::Progress;
 use crate::authority::session::{NO_REFERENCE, Reference};
 use crate::execution::process::Process;
 use crate::ipc::operation::Refusal;
-use crate::ledger::{Exhausted, Resource};
+use crate::ledger::{Exhausted, Ledger, Resource};
 use crate::slab::Id;
 use crate::table::Table;
 use capos_abi::handle::{Handle, INDEX_BITS};
@@ -82,8 +82,14 @@ impl HandleTable {
         self.used
     }
 
-    /// Makes sure that `count` more capabilities can be inserted.
-    pub fn reserve(&mut self, count: u32) -> Result<(), Refusal> {
+    /// Free slots that are set aside.
+    #[cfg(test)]
+    pub fn reserved(&self) -> u32 {
+        self.reserved
+    }
+
+    /// Makes sure that `count` more capabilities can be inserted; this ledger pays for the slots.
+    pub fn reserve(&mut self, count: u32, ledger: &mut Ledger) -> Result<(), Refusal> {
         let free = self.slots.len() - self.used as usize;
         let wanted = (self.reserved + count) as usize;
         if wanted > free {
@@ -92,7 +98,7 @@ impl HandleTable {
             if more > left {
                 return Err(Exhausted::machine(Resource::Handles as u8, more as u64, left as u64).into());
             }
-            self.slots.reserve(self.slots.len() + more)?;
+            self.slots.reserve_at(self.slots.len() + more, ledger)?;
             (0..more).for_each(|_| self.add_free_slot());
         }
         self.reserved += count;
@@ -183,6 +189,17 @@ impl HandleTable {
     /// Number of slots, free ones included.
     pub fn len(&self) -> u32 {
         self.slots.len() as u32
+    }
+
+    /// Gives the memory of a table back that nobody will use again.
+    pub fn free(&mut self, ledger: &mut Ledger) {
+        ledger.refund(Resource::KernelMemory, self.held());
+        *self = Self::new();
+    }
+
+    /// Bytes of the kernel's heap that it holds.
+    pub fn held(&self) -> u64 {
+        self.slots.held()
     }
 
     fn add_free_slot(&mut self) {

@@ -3,6 +3,7 @@ use crate::authority::handle::HandleTable;
 use crate::authority::session::Session;
 use crate::execution::thread::Thread;
 use crate::execution::trap::Fault;
+use crate::heap;
 use crate::ipc::record::Waiter;
 use crate::ledger::Ledger;
 use crate::lifecycle::fault::Crash;
@@ -127,6 +128,43 @@ impl Process {
     /// Its name, padded with zero bytes.
     pub fn name_bytes(&self) -> &[u8; NAME_BYTES] {
         &self.name
+    }
+
+    /// Gives the memory of what has ended back: handles, address map, page tables, threads.
+    pub fn free_lists(&mut self, ledger: &mut Ledger) {
+        self.handles.free(ledger);
+        self.ranges.free(ledger);
+        heap::free(&mut self.tables, ledger);
+        heap::free(&mut self.threads, ledger);
+        heap::free(&mut self.holds, ledger);
+    }
+
+    /// Gives the memory of the lists of those who wait back. Nobody does any more.
+    pub fn free_waiters(&mut self, ledger: &mut Ledger) {
+        heap::free(&mut self.waiters, ledger);
+        heap::free(&mut self.fault_waiters, ledger);
+    }
+
+    /// Gives the memory of its crash record back.
+    pub fn free_record(&mut self, ledger: &mut Ledger) {
+        if let Some(crash) = &mut self.crash {
+            crash.words.clear();
+            heap::free(&mut crash.words, ledger);
+        }
+    }
+
+    /// Bytes of the kernel's heap that it holds, its own record aside.
+    pub fn held(&self) -> u64 {
+        let lists = heap::held(&self.tables) + heap::held(&self.threads) + heap::held(&self.holds);
+        let waiters = heap::held(&self.waiters) + heap::held(&self.fault_waiters);
+        let crash = self.crash.as_ref().map_or(0, |crash| heap::held(&crash.words));
+        self.handles.held() + self.ranges.held() + lists + waiters + crash
+    }
+
+    /// Whether nothing of it is left but its record and how it crashed.
+    pub fn is_put_away(&self) -> bool {
+        let crash = self.crash.as_ref().map_or(0, |crash| heap::held(&crash.words));
+        matches!(self.state, State::Ended(_)) && self.held() == crash
     }
 
     /// Whether it has not begun to end.

@@ -1,6 +1,7 @@
 //! Threads: a register context, a ring, a notification.
 use crate::execution::process::Process;
 use crate::execution::schedule::account::Account;
+use crate::heap;
 use crate::ipc::endpoint::Endpoint;
 use crate::ipc::notification::Bits;
 use crate::ipc::record::Waiter;
@@ -89,6 +90,23 @@ pub struct Thread {
 }
 
 impl Thread {
+    /// Gives the memory of what has ended back: pending operations, and those who wait.
+    pub fn free_lists(&mut self, ledger: &mut Ledger) {
+        self.ring.free(ledger);
+        self.bits.free(ledger);
+        heap::free(&mut self.waiters, ledger);
+    }
+
+    /// Bytes of the kernel's heap that it holds, its own record aside.
+    pub fn held(&self) -> u64 {
+        self.ring.held() + self.bits.held() + heap::held(&self.waiters)
+    }
+
+    /// Whether nothing of it is left but its record.
+    pub fn is_put_away(&self) -> bool {
+        self.state == State::Ended && self.held() == 0
+    }
+
     /// Posts a completion into its reserved place; true if the thread has waited for it and is ready now.
     #[inline(always)]
     #[must_use]

@@ -1,5 +1,6 @@
 //! Endpoints: queued calls and those who receive them.
 use crate::authority::handle::SlotRef;
+use crate::heap;
 use crate::ipc::record::Waiter;
 use crate::ledger::Ledger;
 use crate::slab::Id;
@@ -59,6 +60,19 @@ impl Endpoint {
     #[cold]
     pub fn rotate_receivers(&mut self, count: usize) {
         self.receivers.rotate_left(count);
+    }
+
+    /// Gives the memory of its lists back.
+    pub fn free(&mut self, ledger: &mut Ledger) {
+        self.unreferenced.clear();
+        heap::free(&mut self.receivers, ledger);
+        heap::free(&mut self.unreferenced, ledger);
+    }
+
+    /// Bytes of the kernel's heap that it holds.
+    #[cfg(test)]
+    pub fn held(&self) -> u64 {
+        heap::held(&self.receivers) + heap::held(&self.unreferenced)
     }
 
     /// Forgets a RECV that has ended; how many there were.

@@ -1,6 +1,7 @@
 //! Notifications: sticky bits and those who wait for them.
 use crate::execution::thread::Thread;
-use crate::heap::{OutOfHeap, make_room};
+use crate::heap;
+use crate::ipc::operation::Refusal;
 use crate::ipc::record::Waiter;
 use crate::ledger::Ledger;
 use crate::slab::Id;
@@ -40,12 +41,31 @@ impl Bits {
         taken
     }
 
-    /// Adds a waiter for any of `wanted`.
+    /// Adds a waiter for any of `wanted`. There is room: it was made.
     #[inline]
-    pub fn wait(&mut self, waiter: Waiter, wanted: u64) -> Result<(), OutOfHeap> {
-        make_room(&mut self.waiters, 1)?;
+    pub fn wait(&mut self, waiter: Waiter, wanted: u64) {
         self.waiters.push((waiter, wanted));
-        Ok(())
+    }
+
+    /// Whether there is room for one more waiter.
+    #[inline]
+    pub fn has_room(&self) -> bool {
+        heap::has_room(&self.waiters, 1)
+    }
+
+    /// Makes room for more waiters.
+    pub fn grow(&mut self, ledger: &mut Ledger) -> Result<(), Refusal> {
+        heap::grow(&mut self.waiters, 1, ledger)
+    }
+
+    /// Gives the memory of the list back. Nobody waits any more.
+    pub fn free(&mut self, ledger: &mut Ledger) {
+        heap::free(&mut self.waiters, ledger);
+    }
+
+    /// Bytes of the kernel's heap that it holds.
+    pub fn held(&self) -> u64 {
+        heap::held(&self.waiters)
     }
 
     /// Whether nobody else can wait.

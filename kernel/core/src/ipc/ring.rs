@@ -1,8 +1,9 @@
 //! A ring as the kernel sees it: its own positions, reservations and pending records. The memory lies behind [`Platform`].
-use crate::heap::{OutOfHeap, make_room};
+use crate::heap::{self, Payer, make_room};
 use crate::ipc::operation::Refusal;
 use crate::ipc::positions::Positions;
 use crate::ipc::record::{CallRecord, Record, SentCaps};
+use crate::ledger::Ledger;
 use crate::platform::{Platform, RingArea};
 use alloc::vec::Vec;
 use capos_abi::ring::{Completion, PENDING_RECORDS, Submission, SubmissionHead, kind, op};
@@ -111,30 +112,30 @@ impl Ring {
 
     /// Checks that this tag is free, and makes sure that [`Self::start`] with it will not need the heap.
     #[inline]
-    pub fn check_tag(&mut self, tag: u16) -> Result<(), Refusal> {
+    pub fn check_tag(&mut self, tag: u16, payer: Payer<'_>) -> Result<(), Refusal> {
         match self.records.get(usize::from(tag)) {
             Some(Record::Free) => Ok(()),
             Some(_) => Err(status::BAD_TAG.into()),
-            None => self.grow(tag),
+            None => self.grow(tag, payer),
         }
     }
 
     /// Makes room for the record of a tag that was never used.
     #[cold]
-    fn grow(&mut self, tag: u16) -> Result<(), Refusal> {
+    fn grow(&mut self, tag: u16, payer: Payer<'_>) -> Result<(), Refusal> {
         if usize::from(tag) >= PENDING_RECORDS {
             return Err(status::BAD_TAG.into());
         }
         let missing = (usize::from(tag) + 1).saturating_sub(self.records.len());
-        make_room(&mut self.records, missing)?;
+        make_room(&mut self.records, missing, payer)?;
         self.records.extend(iter::repeat_with(|| Record::Free).take(missing));
         Ok(())
     }
 
     /// Makes sure that [`Self::carry`] with this tag will not need the heap.
-    pub fn prepare_to_carry(&mut self, tag: u16) -> Result<(), OutOfHeap> {
+    pub fn prepare_to_carry(&mut self, tag: u16, payer: Payer<'_>) -> Result<(), Refusal> {
         let missing = (usize::from(tag) + 1).saturating_sub(self.sent.len());
-        make_room(&mut self.sent, missing)?;
+        make_room(&mut self.sent, missing, payer)?;
         self.sent.extend(iter::repeat_n(SentCaps::NONE, missing));
         Ok(())
     }
@@ -184,6 +185,19 @@ impl Ring {
             self.records.get_mut(usize::from(tag)).map_or(Record::Free, |r| core::mem::replace(r, Record::Free));
         self.with_deadline -= u32::from(record.deadline() != 0);
         record
+    }
+
+    /// Gives the memory of the records back, all of which have ended.
+    pub fn free(&mut self, ledger: &mut Ledger) {
+        self.records.clear();
+        self.sent.clear();
+        heap::free(&mut self.records, ledger);
+        heap::free(&mut self.sent, ledger);
+    }
+
+    /// Bytes of the kernel's heap that it holds.
+    pub fn held(&self) -> u64 {
+        heap::held(&self.records) + heap::held(&self.sent)
     }
 
     /// Tags in use, or once in use.

@@ -5,7 +5,7 @@ use crate::execution::process::{Process, State as ProcessState};
 use crate::execution::schedule::account::{Account, Numbers};
 use crate::execution::stay::cost;
 use crate::execution::thread::{State, Thread};
-use crate::heap::{OutOfHeap, make_room};
+use crate::heap::{OutOfHeap, Payer, make_room};
 use crate::ipc::notification::Bits;
 use crate::ipc::operation::Refusal;
 use crate::ipc::ring::Ring;
@@ -46,7 +46,8 @@ impl<P: Platform> Kernel<P> {
         if !self.processes[process].is_alive() {
             return Err(status::BAD_STATE.into());
         }
-        make_room(&mut self.processes[process].threads, 1)?;
+        let entry = &mut self.processes[process];
+        make_room(&mut entry.threads, 1, Payer { ledgers: &mut self.ledgers, ledger: entry.ledger })?;
         self.prepare_chore()?;
         let pages = u64::from(ring_bytes) / FRAME_BYTES;
         self.ledgers[ledger].charge(Resource::Threads, 1)?;
@@ -67,7 +68,7 @@ impl<P: Platform> Kernel<P> {
         ring_bytes: u32,
     ) -> Result<Id<Thread>, Refusal> {
         let pages = u64::from(ring_bytes) / FRAME_BYTES;
-        self.processes[process].ranges.prepare()?;
+        self.prepare_ranges(process)?;
         self.stay.spend(self.processes[process].ranges.len() as u32 * cost::RECORD);
         let address = self.processes[process].ranges.gap(u64::from(ring_bytes)).ok_or(status::BAD_ARGUMENT)?;
         registers.ring_address = address;

@@ -49,6 +49,8 @@ impl<P: Platform> Kernel<P> {
             }
         }
         self.processes[process].threads.retain(|t| *t != id);
+        let entry = &mut self.threads[id];
+        entry.free_lists(&mut self.ledgers[entry.ledger]);
         self.release(Object::Thread(id));
         None
     }
@@ -111,7 +113,12 @@ impl<P: Platform> Kernel<P> {
             }
             self.remove_piece(id, &range.kind);
         }
-        if !self.free_tables(id) || !self.answer_end(id) {
+        if !self.free_tables(id) {
+            return rest;
+        }
+        let entry = &mut self.processes[id];
+        entry.free_lists(&mut self.ledgers[entry.ledger]);
+        if !self.answer_end(id) {
             return rest;
         }
         self.release(Object::Process(id));
@@ -140,6 +147,7 @@ impl<P: Platform> Kernel<P> {
                 self.stay.spend(cost::ABORT);
                 self.answer_wait(waiter, outcome);
             } else {
+                entry.free_waiters(&mut self.ledgers[entry.ledger]);
                 return true;
             }
         }
@@ -171,7 +179,6 @@ impl<P: Platform> Kernel<P> {
     /// Frees the frames of a memory object, as far as the stay allows; once all are free its payer is refunded.
     pub(crate) fn free_memory(&mut self, id: Id<MemoryObject>) -> bool {
         let object = &mut self.memory[id];
-        let pages = object.pages();
         if let Backing::Anonymous(frames) = &mut object.backing {
             while let Some(frame) = frames.pop() {
                 match frame {
@@ -183,10 +190,15 @@ impl<P: Platform> Kernel<P> {
                     return false;
                 }
             }
+        }
+        let ledger = object.ledger.take();
+        if let Some(ledger) = ledger {
+            object.refund_to(&mut self.ledgers[ledger]);
+        }
+        if matches!(object.backing, Backing::Anonymous(_)) {
             object.backing = Backing::Gone;
         }
-        if let Some(ledger) = object.ledger.take() {
-            self.ledgers[ledger].refund(Resource::Frames, pages);
+        if let Some(ledger) = ledger {
             self.refund_object(ledger);
         }
         true
@@ -197,7 +209,7 @@ impl<P: Platform> Kernel<P> {
     pub(crate) fn vacate(&mut self, process: Id<Process>, part: &Range) -> bool {
         let Some(whole) = self.processes[process].ranges.find(part.start).copied() else { return true };
         // A part of the map that has no room to be cut is freed in one go.
-        let may_stop = self.processes[process].ranges.prepare().is_ok();
+        let may_stop = self.prepare_removal(process).is_ok();
         let reached = self.free_pages(process, part, may_stop);
         self.processes[process].ranges.set(part.start, reached, Kind::Reserved);
         match u32::from(whole.start < part.start) + u32::from(reached < whole.end) {

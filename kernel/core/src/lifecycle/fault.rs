@@ -4,6 +4,7 @@ use crate::execution::process::{Outcome, Process, State as ProcessState};
 use crate::execution::stay::cost;
 use crate::execution::thread::{Pause, State, Thread};
 use crate::execution::trap::Fault;
+use crate::heap;
 use crate::platform::{Platform, REGISTERS, STACK_POINTER};
 use crate::slab::Id;
 use alloc::vec::Vec;
@@ -19,7 +20,7 @@ pub struct Crash {
     pub thread: u32,
     /// What it did.
     pub fault: Fault,
-    /// Its registers, then its stack from the stack pointer on; empty if the heap was full.
+    /// Its registers, then its stack from the stack pointer on; empty if its ledger could not pay for them, or pays no more.
     pub words: Vec<u64>,
 }
 
@@ -55,8 +56,11 @@ impl<P: Platform> Kernel<P> {
         let process = self.threads[thread].process;
         self.log_fault(process, &fault);
         self.stay.spend(RECORD_WORDS as u32 * cost::RECORD_WORD);
-        let mut words = Vec::new();
-        if words.try_reserve_exact(RECORD_WORDS).is_ok() {
+        let entry = &mut self.processes[process];
+        let ledger = &mut self.ledgers[entry.ledger];
+        entry.free_record(ledger);
+        let mut words = heap::allocate(RECORD_WORDS, ledger).unwrap_or_default();
+        if words.capacity() > 0 {
             let mut buffer = [0; RECORD_WORDS];
             words.extend_from_slice(self.thread_record(thread, &mut buffer));
         }

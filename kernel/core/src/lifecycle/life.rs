@@ -203,7 +203,10 @@ impl<P: Platform> Kernel<P> {
 
     #[cold]
     fn remove_endpoint(&mut self, id: Id<Endpoint>) {
-        if let Some(ledger) = self.endpoints.remove(id).and_then(|endpoint| endpoint.ledger) {
+        if let Some(mut endpoint) = self.endpoints.remove(id)
+            && let Some(ledger) = endpoint.ledger
+        {
+            endpoint.free(&mut self.ledgers[ledger]);
             self.refund_object(ledger);
         }
     }
@@ -219,7 +222,10 @@ impl<P: Platform> Kernel<P> {
 
     #[cold]
     fn remove_notification(&mut self, id: Id<Notification>) {
-        if let Some(ledger) = self.notifications.remove(id).and_then(|notification| notification.ledger) {
+        if let Some(mut notification) = self.notifications.remove(id)
+            && let Some(ledger) = notification.ledger
+        {
+            notification.bits.free(&mut self.ledgers[ledger]);
             self.refund_object(ledger);
         }
     }
@@ -246,11 +252,13 @@ impl<P: Platform> Kernel<P> {
             // Nobody can start it any more.
             self.end_process(id, Outcome::Killed);
         } else if entry.references == 0
-            && let Some(process) = self.processes.remove(id)
-            && process.charged
+            && let Some(mut process) = self.processes.remove(id)
         {
             self.release_session(process.session);
-            self.refund_object(process.ledger);
+            if process.charged {
+                process.free_record(&mut self.ledgers[process.ledger]);
+                self.refund_object(process.ledger);
+            }
         }
     }
 

@@ -7,7 +7,7 @@
 //!    of a shell is stale.
 use crate::Kernel;
 use crate::authority::session::Session;
-use crate::execution::process::{Outcome, Process, State as ProcessState};
+use crate::execution::process::{Outcome, Process};
 use crate::execution::stay::cost;
 use crate::execution::thread::{State as ThreadState, Thread};
 use crate::ipc::endpoint::Endpoint;
@@ -176,11 +176,12 @@ impl<P: Platform> Kernel<P> {
         }
         self.end_process(id, Outcome::Killed);
         let Some(process) = self.processes.get_mut(id) else { return Visit::Done };
-        if !matches!(process.state, ProcessState::Ended(_)) {
+        if !process.is_put_away() {
             return Visit::Later;
         }
-        process.charged = false;
         let ledger = process.ledger;
+        process.free_record(&mut self.ledgers[ledger]);
+        process.charged = false;
         self.refund_object(ledger);
         Visit::Done
     }
@@ -196,7 +197,7 @@ impl<P: Platform> Kernel<P> {
             self.end_process(process, Outcome::Killed);
         }
         let Some(thread) = self.threads.get_mut(id) else { return Visit::Done };
-        if thread.state != ThreadState::Ended {
+        if !thread.is_put_away() {
             return Visit::Later;
         }
         thread.charged = false;
@@ -248,9 +249,8 @@ impl<P: Platform> Kernel<P> {
             return Visit::Done;
         }
         if self.memory[id].holders > 0 {
-            let pages = self.memory[id].pages();
             self.memory[id].ledger = None;
-            self.ledgers[ledger].refund(Resource::Frames, pages);
+            self.memory[id].refund_to(&mut self.ledgers[ledger]);
             self.refund_object(ledger);
             return Visit::Done;
         }
@@ -278,6 +278,7 @@ impl<P: Platform> Kernel<P> {
             }
         }
         let endpoint = &mut self.endpoints[id];
+        endpoint.free(&mut self.ledgers[ledger]);
         endpoint.ledger = None;
         endpoint.owners = 0;
         self.refund_object(ledger);
@@ -294,6 +295,7 @@ impl<P: Platform> Kernel<P> {
             self.abort(waiter, status::STALE);
             return Visit::Again;
         }
+        self.notifications[id].bits.free(&mut self.ledgers[ledger]);
         self.notifications[id].ledger = None;
         self.refund_object(ledger);
         self.unbind_notification(id);

@@ -5,14 +5,29 @@
 use crate::Kernel;
 use crate::authority::capability::Object;
 use crate::execution::process::Process;
-use crate::heap::make_room;
+use crate::heap::{Payer, make_room};
 use crate::ipc::operation::Refusal;
-use crate::ledger::Resource;
+use crate::ledger::{Exhausted, Ledger, Resource};
 use crate::lifecycle::chore::Chore;
 use crate::memory::range::Kind;
 use crate::memory::{Backing, MemoryObject};
 use crate::platform::Platform;
 use crate::slab::Id;
+
+impl MemoryObject {
+    /// Charges for its frames and the list of them once more.
+    fn charge_to(&self, ledger: &mut Ledger) -> Result<(), Exhausted> {
+        ledger.charge(Resource::Frames, self.pages())?;
+        let listed = ledger.charge(Resource::KernelMemory, self.list_bytes());
+        listed.inspect_err(|_| ledger.refund(Resource::Frames, self.pages()))
+    }
+
+    /// Takes such a charge back.
+    pub(crate) fn refund_to(&self, ledger: &mut Ledger) {
+        ledger.refund(Resource::Frames, self.pages());
+        ledger.refund(Resource::KernelMemory, self.list_bytes());
+    }
+}
 
 impl<P: Platform> Kernel<P> {
     /// Each piece of a mapping refers to its object, may be one through which that is written, and may be held.
@@ -42,8 +57,8 @@ impl<P: Platform> Kernel<P> {
             *pieces += 1;
             return Ok(());
         }
-        make_room(&mut entry.holds, 1)?;
-        self.ledgers[entry.ledger].charge(Resource::Frames, self.memory[object].pages())?;
+        make_room(&mut entry.holds, 1, Payer { ledgers: &mut self.ledgers, ledger: entry.ledger })?;
+        self.memory[object].charge_to(&mut self.ledgers[entry.ledger])?;
         entry.holds.push((object, 1));
         self.memory[object].holders += 1;
         Ok(())
@@ -63,8 +78,7 @@ impl<P: Platform> Kernel<P> {
         let memory = &mut self.memory[object];
         memory.holders -= 1;
         let is_over = memory.holders == 0 && memory.ledger.is_none() && matches!(memory.backing, Backing::Anonymous(_));
-        let pages = memory.pages();
-        self.ledgers[ledger].refund(Resource::Frames, pages);
+        memory.refund_to(&mut self.ledgers[ledger]);
         if is_over {
             self.chores.push(Chore::Memory(object));
         }

@@ -4,6 +4,7 @@ pub(crate) mod hold;
 pub(crate) mod page_table;
 pub(crate) mod range;
 
+use crate::heap;
 use crate::ledger::Ledger;
 use crate::memory::frame::{FRAME_BYTES, Frame};
 use crate::slab::Id;
@@ -76,6 +77,14 @@ impl MemoryObject {
     /// Pages that can be mapped.
     pub fn pages(&self) -> u64 {
         self.bytes.div_ceil(FRAME_BYTES)
+    }
+
+    /// Bytes of the kernel's heap that the list of its frames holds.
+    pub fn list_bytes(&self) -> u64 {
+        match &self.backing {
+            Backing::Anonymous(frames) => heap::held(frames),
+            Backing::Boot(_) | Backing::Gone => 0,
+        }
     }
 
     /// The frame of a page, if it has one already.

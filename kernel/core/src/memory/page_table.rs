@@ -4,7 +4,7 @@
 use crate::Kernel;
 use crate::execution::process::Process;
 use crate::execution::stay::cost;
-use crate::heap::make_room;
+use crate::heap::{self, Payer, grow, has_room};
 use crate::ipc::operation::Refusal;
 use crate::ledger::{Ledger, Resource};
 use crate::memory::frame::{Frame, FrameAllocator, OutOfFrames};
@@ -35,7 +35,9 @@ impl<'a> PageTables<'a> {
     }
 
     fn take_charged(&mut self, zero: impl FnOnce(Frame)) -> Result<Frame, Refusal> {
-        make_room(self.taken, 1)?;
+        if !has_room(self.taken, 1) {
+            grow(self.taken, 1, self.ledger)?;
+        }
         self.ledger.charge(Resource::Frames, 1)?;
         let frame = self.frames.allocate_zeroed(zero);
         let frame = frame.inspect_err(|_| self.ledger.refund(Resource::Frames, 1))?;
@@ -55,8 +57,21 @@ impl<P: Platform> Kernel<P> {
         let mut taken = Vec::new();
         let mut tables = PageTables::new(&mut self.frames, &mut self.ledgers[ledger], &mut taken);
         let made = self.platform.create_space(&mut tables);
-        let space = tables.explain(made)?;
+        let made = tables.explain(made);
+        let space = made.inspect_err(|_| heap::free(&mut taken, &mut self.ledgers[ledger]))?;
         Ok((space, taken))
+    }
+
+    /// Makes room for one change that adds something to a process's address map.
+    pub(crate) fn prepare_ranges(&mut self, process: Id<Process>) -> Result<(), Refusal> {
+        let process = &mut self.processes[process];
+        process.ranges.prepare(Payer { ledgers: &mut self.ledgers, ledger: process.ledger })
+    }
+
+    /// Makes room for one change that takes something out of a process's address map.
+    pub(crate) fn prepare_removal(&mut self, process: Id<Process>) -> Result<(), Refusal> {
+        let process = &mut self.processes[process];
+        process.ranges.prepare_to_remove(Payer { ledgers: &mut self.ledgers, ledger: process.ledger })
     }
 
     /// Makes the tables for the first addresses of `start..end`, at least one, and as many as the stay allows; the address

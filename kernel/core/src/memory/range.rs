@@ -1,8 +1,8 @@
 //! The address-range map of a process: what its addresses stand for.
 use crate::execution::process::Process;
-use crate::heap::make_room;
+use crate::heap::{self, Payer, make_room};
 use crate::ipc::operation::Refusal;
-use crate::ledger::Exhausted;
+use crate::ledger::{Exhausted, Ledger};
 use crate::memory::{Access, MemoryObject};
 use crate::slab::Id;
 use alloc::vec::Vec;
@@ -172,13 +172,18 @@ impl RangeMap {
         (next >= end).then(|| inside.iter().map(move |r| r.clip(start, end)))
     }
 
-    /// Makes room for one [`Self::set`] or [`Self::remove`].
-    pub fn prepare(&mut self) -> Result<(), Refusal> {
+    /// Makes room for one [`Self::set`], and for the [`Self::remove`] of what it adds: who could add a range can take it out.
+    pub fn prepare(&mut self, payer: Payer<'_>) -> Result<(), Refusal> {
         let left = MAX_RANGES.saturating_sub(self.ranges.len());
         if left < NEW_RANGES {
             return Err(Exhausted::machine(resource::RANGES, NEW_RANGES as u64, left as u64).into());
         }
-        Ok(make_room(&mut self.ranges, NEW_RANGES)?)
+        make_room(&mut self.ranges, 2 * NEW_RANGES, payer)
+    }
+
+    /// Makes room for one [`Self::remove`], or a [`Self::set`] that takes something out.
+    pub fn prepare_to_remove(&mut self, payer: Payer<'_>) -> Result<(), Refusal> {
+        make_room(&mut self.ranges, NEW_RANGES, payer)
     }
 
     /// Lets `start..end` stand for `kind`, whatever was there. [`Self::prepare`] came before.
@@ -193,7 +198,7 @@ impl RangeMap {
         inside.filter(|r| condition(&r.kind)).map(|r| r.clip(start, end)).next()
     }
 
-    /// Lets `start..end` stand for nothing. [`Self::prepare`] came before.
+    /// Lets `start..end` stand for nothing. [`Self::prepare_to_remove`] came before.
     pub fn remove(&mut self, start: u64, end: u64) {
         self.replace(start, end, None);
     }
@@ -206,6 +211,16 @@ impl RangeMap {
     /// Puts the rest of a range back that [`Self::pop`] took out.
     pub fn push(&mut self, range: Range) {
         self.ranges.push(range);
+    }
+
+    /// Gives the memory of an empty map back.
+    pub fn free(&mut self, ledger: &mut Ledger) {
+        heap::free(&mut self.ranges, ledger);
+    }
+
+    /// Bytes of the kernel's heap that it holds.
+    pub fn held(&self) -> u64 {
+        heap::held(&self.ranges)
     }
 
     /// Puts `with` in the place of `start..end`; what it equals at its borders becomes one with it, so that the map stays as

@@ -5,17 +5,16 @@ use crate::authority::capability::{Capability, Object};
 use crate::execution::process::NAME_BYTES;
 use crate::execution::stay::cost;
 use crate::execution::thread::State;
-use crate::heap::OutOfHeap;
+use crate::heap;
 use crate::ipc::endpoint::{self, Endpoint};
 use crate::ipc::message::{Params, Reply};
 use crate::ipc::notification::{Bits, Notification};
 use crate::ipc::operation::{Refusal, Step};
 use crate::ledger::{Amounts, Ledger, Resource};
-use crate::memory::frame::{FRAME_BYTES, Frame};
+use crate::memory::frame::FRAME_BYTES;
 use crate::memory::{Backing, MAX_OBJECT_BYTES, MemoryObject};
 use crate::platform::{Platform, Registers};
 use crate::slab::Id;
-use alloc::vec::Vec;
 use capos_abi::interface::ledger::{
     create_endpoint, create_ledger, create_memory_object, create_notification, create_process, create_thread, inspect,
     progress, reclaim,
@@ -51,8 +50,12 @@ impl<P: Platform> Kernel<P> {
         if !self.ledgers[id].can_have_children() {
             return Err(status::BAD_STATE.into());
         }
-        let limits =
-            Amounts([params.get(p::FRAMES), params.get(p::HANDLES), params.get(p::OBJECTS), params.get(p::THREADS)]);
+        let limits = Amounts::new([
+            params.get(p::FRAMES),
+            params.get(p::HANDLES),
+            params.get(p::OBJECTS),
+            params.get(p::THREADS),
+        ]);
         self.charge_object(id, call.process())?;
         let made = Ledger::child(&mut self.ledgers, id, limits);
         let child = made.inspect_err(|_| self.uncharge_object(id, call.process()))?;
@@ -159,21 +162,21 @@ impl<P: Platform> Kernel<P> {
         }
         call.check_room(results::SHAPE, 1, 0)?;
         self.prepare_chore()?;
-        let pages = bytes.div_ceil(FRAME_BYTES);
-        let mut frames = Vec::new();
-        frames.try_reserve_exact(pages as usize).map_err(|_| OutOfHeap::of::<Option<Frame>>(pages as usize))?;
         self.charge_object(id, call.process())?;
-        let made = self.charge_frames(id, pages).and_then(|()| {
-            frames.resize(pages as usize, None);
-            let object = MemoryObject::new(Some(id), bytes, Backing::Anonymous(frames));
-            self.memory.insert(object).map_err(|heap| {
-                self.refund_frames(id, pages);
-                Refusal::from(heap)
-            })
-        });
-        let made = made.inspect_err(|_| self.uncharge_object(id, call.process()))?;
+        let made = self.new_memory(id, bytes).inspect_err(|_| self.uncharge_object(id, call.process()))?;
         let capability = Capability::new(Object::Memory(made), interface::memory_object::ID);
         self.answer_new(call, results::SHAPE, results::MEMORY, capability)
+    }
+
+    /// A memory object that was charged, with its frames.
+    fn new_memory(&mut self, id: Id<Ledger>, bytes: u64) -> Result<Id<MemoryObject>, Refusal> {
+        let pages = bytes.div_ceil(FRAME_BYTES);
+        self.memory.prepare()?;
+        self.charge_frames(id, pages)?;
+        let frames = heap::allocate(pages as usize, &mut self.ledgers[id]);
+        let mut frames = frames.inspect_err(|_| self.refund_frames(id, pages))?;
+        frames.resize(pages as usize, None);
+        Ok(self.memory.insert(MemoryObject::new(Some(id), bytes, Backing::Anonymous(frames)))?)
     }
 
     /// Charges memory to a ledger and reserves it on the machine.
@@ -218,6 +221,7 @@ impl<P: Platform> Kernel<P> {
             (Resource::Handles, HANDLES_USED, HANDLES_LIMIT),
             (Resource::Objects, OBJECTS_USED, OBJECTS_LIMIT),
             (Resource::Threads, THREADS_USED, THREADS_LIMIT),
+            (Resource::KernelMemory, KERNEL_BYTES_USED, KERNEL_BYTES_LIMIT),
         ] {
             reply.set(used_field, used.of(resource));
             reply.set(limit_field, limits.of(resource));

@@ -3,7 +3,7 @@ use super::KernelCall;
 use crate::Kernel;
 use crate::authority::capability::Object;
 use crate::execution::thread::{State, Thread};
-use crate::heap::make_room;
+use crate::heap::{Payer, make_room};
 use crate::ipc::message::Reply;
 use crate::ipc::notification::MAX_WAITERS;
 use crate::ipc::operation::{Refusal, Step};
@@ -35,13 +35,9 @@ impl<P: Platform> Kernel<P> {
     /// Leaves a record of a method that answers later.
     pub(super) fn start_method(&mut self, call: &KernelCall<'_>, target: MethodTarget) -> Result<Step, Refusal> {
         let entry = call.entry;
-        self.threads[call.thread()].ring.check_tag(entry.tag)?;
-        let waiters = self.waiters_for(target);
-        if waiters.len() == MAX_WAITERS {
-            return Err(status::BAD_STATE.into());
-        }
-        make_room(waiters, 1)?;
-        waiters.push(Waiter { thread: call.thread(), tag: entry.tag });
+        self.check_tag(call.thread(), entry.tag)?;
+        self.make_waiter_room(target)?;
+        self.waiters_for(target).push(Waiter { thread: call.thread(), tag: entry.tag });
         self.retain(match target {
             MethodTarget::Process(id) => Object::Process(id),
             MethodTarget::Thread(id) => Object::Thread(id),
@@ -56,6 +52,23 @@ impl<P: Platform> Kernel<P> {
         };
         self.threads[call.thread()].ring.start(entry.tag, Record::Method(record));
         Ok(Step::Pending)
+    }
+
+    /// Makes room for one more who waits; whoever pays for what is waited for pays for it.
+    fn make_waiter_room(&mut self, target: MethodTarget) -> Result<(), Refusal> {
+        let ledger = match target {
+            MethodTarget::Process(id) | MethodTarget::Faults(id) => self.processes[id].ledger,
+            MethodTarget::Thread(id) => self.threads[id].ledger,
+        };
+        let waiters = match target {
+            MethodTarget::Process(id) => &mut self.processes[id].waiters,
+            MethodTarget::Faults(id) => &mut self.processes[id].fault_waiters,
+            MethodTarget::Thread(id) => &mut self.threads[id].waiters,
+        };
+        if waiters.len() == MAX_WAITERS {
+            return Err(status::BAD_STATE.into());
+        }
+        make_room(waiters, 1, Payer { ledgers: &mut self.ledgers, ledger })
     }
 
     /// Writes the result of a method that waited, and completes it.

@@ -52,7 +52,7 @@ impl<P: Platform> Kernel<P> {
         use reserve::{params as p, results};
         call.check_room(results::SHAPE, 0, 0)?;
         let (start, end) = self.place(id, params.get(p::ADDRESS), params.get(p::BYTES), |_| false)?;
-        self.processes[id].ranges.prepare()?;
+        self.prepare_ranges(id)?;
         self.processes[id].ranges.set(start, end, Kind::Reserved);
         self.answer_address(call, results::SHAPE, results::ADDRESS, start)
     }
@@ -68,7 +68,7 @@ impl<P: Platform> Kernel<P> {
         if !self.make_all_tables(call, id, start, end)? {
             return Ok(Step::Again);
         }
-        self.processes[id].ranges.prepare()?;
+        self.prepare_ranges(id)?;
         self.charge_frames(self.processes[id].ledger, pages)?;
         self.processes[id].ranges.set(start, end, Kind::Committed(access));
         self.answer(call, &Reply::new(results::SHAPE))
@@ -111,7 +111,7 @@ impl<P: Platform> Kernel<P> {
             if self.stay.is_over() {
                 return Ok(false);
             }
-            self.processes[id].ranges.prepare()?;
+            self.prepare_removal(id)?;
             if !self.vacate(id, &part) {
                 return Ok(false);
             }
@@ -137,7 +137,7 @@ impl<P: Platform> Kernel<P> {
             if self.stay.is_over() {
                 return Ok(Step::Again);
             }
-            self.processes[id].ranges.prepare()?;
+            self.prepare_ranges(id)?;
             part.end = part.end.min(part.start + PROTECT_PAGES * FRAME_BYTES);
             self.split_mapping(id, &part);
             let kind = part.kind.with_access(wanted);
@@ -191,7 +191,7 @@ impl<P: Platform> Kernel<P> {
         if !self.make_all_tables(call, id, start, end)? {
             return Ok(Step::Again);
         }
-        self.processes[id].ranges.prepare()?;
+        self.prepare_ranges(id)?;
         let granted = Some((slot.process, self.handle_of(slot)));
         let kind = Kind::Mapped { object, offset, access, writable, granted, held: false };
         self.add_piece(id, &kind);
@@ -207,7 +207,7 @@ impl<P: Platform> Kernel<P> {
         if !self.vacate_all(id, start, end)? {
             return Ok(Step::Again);
         }
-        self.processes[id].ranges.prepare()?;
+        self.prepare_removal(id)?;
         self.processes[id].ranges.remove(start, end);
         self.answer(call, &Reply::new(results::SHAPE))
     }
@@ -220,7 +220,7 @@ impl<P: Platform> Kernel<P> {
         let loose = |kind: &Kind| matches!(kind, Kind::Mapped { held: false, .. });
         while let Some(part) = self.processes[id].ranges.first(start, end, loose) {
             let Kind::Mapped { object, offset, access, writable, .. } = part.kind else { break };
-            self.processes[id].ranges.prepare()?;
+            self.prepare_ranges(id)?;
             self.hold_object(id, object)?;
             self.split_mapping(id, &part);
             let kind = Kind::Mapped { object, offset, access, writable, granted: None, held: true };

@@ -29,6 +29,9 @@ const CONTROL_BLOCK_BYTES: u64 = 64;
 /// What the machine's ledger allows, memory aside.
 const ROOT_HANDLES: u64 = 1 << 20;
 const ROOT_OBJECTS: u64 = 1 << 18;
+/// The part of the kernel's heap that it allows; the rest is for what the kernel keeps from its start, for lists that are copied as
+/// they grow, and for gaps.
+const ROOT_HEAP_PERCENT: u64 = 75;
 
 /// Why the system cannot start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +111,8 @@ impl<P: Platform> Kernel<P> {
     }
 
     fn root_ledger(&mut self) -> Result<Id<Ledger>, StartError> {
-        let limits = Amounts([self.frames.available(), ROOT_HANDLES, ROOT_OBJECTS, u64::from(crate::MAX_THREADS)]);
+        let (threads, heap) = (u64::from(crate::MAX_THREADS), self.platform.heap_bytes() / 100 * ROOT_HEAP_PERCENT);
+        let limits = Amounts([self.frames.available(), ROOT_HANDLES, ROOT_OBJECTS, threads, heap]);
         Ok(Ledger::root(&mut self.ledgers, limits)?)
     }
 
@@ -152,7 +156,7 @@ impl<P: Platform> Kernel<P> {
 
     /// Makes room for a range in the map, and its page tables.
     fn prepare_range(&mut self, process: Id<Process>, mut start: u64, end: u64) -> Result<(), StartError> {
-        self.processes[process].ranges.prepare().map_err(|_| StartError::Memory)?;
+        self.prepare_ranges(process)?;
         while start < end {
             start = self.make_tables(process, start, end)?;
         }

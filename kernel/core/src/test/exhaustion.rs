@@ -1,12 +1,14 @@
 //! Who is refused for want of something learns of what, by which ledger, how much it asked for and how much is left.
-use super::world::{Actor, PLENTY, World};
+use super::audit;
+use super::world::{Actor, PLENTY, World, endless_ledger};
+use crate::authority::capability::Object;
 use crate::authority::handle::{HandleTable, MAX_SLOTS};
-use crate::heap::make_room;
+use crate::heap::{Payer, allocate};
 use crate::ipc::operation::Refusal;
 use crate::ledger::Amounts;
 use crate::memory::range::{FIRST_ADDRESS, Kind, MAX_RANGES, RangeMap};
 use crate::platform::Registers;
-use capos_abi::interface::ledger;
+use capos_abi::interface::{ledger, virtual_memory};
 use capos_abi::ring::Completion;
 use capos_abi::status;
 use capos_abi::status::exhausted::{LEDGER_MASK, MACHINE, REQUESTED_SHIFT, RESOURCE_SHIFT};
@@ -43,12 +45,12 @@ fn number(world: &mut World, actor: Actor, ledger: u64) -> u32 {
 fn each_resource_of_a_ledger_is_named_with_request_and_remainder() {
     // The actor itself takes a thread, an object, a handle for its ledger, 16 frames for its ring and 2 for page tables.
     let cases: [Case<'_>; 6] = [
-        (Amounts([20, 9, 9, 4]), ledger::create_memory_object::METHOD, &[64 * PAGE], (FRAMES, 64, 2)),
-        (Amounts([18, 9, 9, 4]), ledger::create_process::METHOD, &[], (FRAMES, 1, 0)),
-        (Amounts([20, 1, 9, 4]), ledger::create_notification::METHOD, &[], (HANDLES, 1, 0)),
-        (Amounts([20, 2, 9, 4]), ledger::create_process::METHOD, &[], (HANDLES, 2, 1)),
-        (Amounts([20, 9, 1, 4]), ledger::create_endpoint::METHOD, &[], (OBJECTS, 1, 0)),
-        (Amounts([20, 9, 9, 4]), ledger::create_ledger::METHOD, &[0, 0, 0, 7], (THREADS, 7, 3)),
+        (Amounts::new([20, 9, 9, 4]), ledger::create_memory_object::METHOD, &[64 * PAGE], (FRAMES, 64, 2)),
+        (Amounts::new([18, 9, 9, 4]), ledger::create_process::METHOD, &[], (FRAMES, 1, 0)),
+        (Amounts::new([20, 1, 9, 4]), ledger::create_notification::METHOD, &[], (HANDLES, 1, 0)),
+        (Amounts::new([20, 2, 9, 4]), ledger::create_process::METHOD, &[], (HANDLES, 2, 1)),
+        (Amounts::new([20, 9, 1, 4]), ledger::create_endpoint::METHOD, &[], (OBJECTS, 1, 0)),
+        (Amounts::new([20, 9, 9, 4]), ledger::create_ledger::METHOD, &[0, 0, 0, 7], (THREADS, 7, 3)),
     ];
     for (limits, method, data, (resource, requested, remaining)) in cases {
         let mut world = World::new();
@@ -65,7 +67,7 @@ fn each_resource_of_a_ledger_is_named_with_request_and_remainder() {
 #[test]
 fn a_thread_too_many_is_named() {
     let mut world = World::new();
-    let actor = world.actor("poor", Amounts([100, 9, 9, 1]));
+    let actor = world.actor("poor", Amounts::new([100, 9, 9, 1]));
     let ledger = world.kernel.processes[actor.process].ledger;
     let refused = world.kernel.new_thread(ledger, actor.process, Registers::default(), 16 << 10).expect_err("full");
     assert_eq!(said_by(refused), (THREADS, world.kernel.ledgers[ledger].number(), 1, 0));
@@ -106,12 +108,14 @@ fn the_machine_is_named_where_no_ledger_refuses() {
 
 #[test]
 fn tables_that_are_as_large_as_they_may_be_are_named() {
-    let refused = HandleTable::new().reserve(MAX_SLOTS + 1).expect_err("too many");
+    let (mut ledgers, ledger) = endless_ledger();
+    let refused = HandleTable::new().reserve(MAX_SLOTS + 1, &mut ledgers[ledger]).expect_err("too many");
     assert_eq!(said_by(refused), (HANDLES, MACHINE, u64::from(MAX_SLOTS) + 1, MAX_SLOTS.into()));
     let mut ranges = RangeMap::new();
     let refused = (0..).find_map(|index| {
         let start = FIRST_ADDRESS + index * 2 * PAGE;
-        ranges.prepare().map(|()| ranges.set(start, start + PAGE, Kind::Reserved)).err()
+        let payer = Payer { ledgers: &mut ledgers, ledger };
+        ranges.prepare(payer).map(|()| ranges.set(start, start + PAGE, Kind::Reserved)).err()
     });
     assert_eq!(said_by(refused.expect("a map is full in the end")), (RANGES, MACHINE, 2, 1));
     assert_eq!(ranges.len(), MAX_RANGES - 1);
@@ -120,8 +124,39 @@ fn tables_that_are_as_large_as_they_may_be_are_named() {
 #[test]
 fn the_kernels_own_memory_is_named() {
     const MORE: usize = 1 << 60;
-    let refused = make_room(&mut Vec::<u64>::new(), MORE).expect_err("no machine has so much");
-    assert_eq!(said_by(refused.into()), (KERNEL_MEMORY, MACHINE, u32::MAX.into(), 0));
+    let (mut ledgers, ledger) = endless_ledger();
+    let refused = allocate::<u64>(MORE, &mut ledgers[ledger]).expect_err("no machine has so much");
+    assert_eq!(said_by(refused), (KERNEL_MEMORY, MACHINE, u32::MAX.into(), 0));
+}
+
+#[test]
+fn who_uses_up_its_kernel_memory_takes_none_from_others() {
+    let mut world = World::new();
+    let limits = Amounts::new([20, 9, 9, 1]);
+    let (greedy, other) = (world.actor("greedy", limits), world.actor("other", limits));
+    let ledger = world.kernel.ledgers[world.kernel.processes[greedy.process].ledger].number();
+    let space =
+        |world: &mut World, actor: Actor| world.give(actor, Object::VirtualMemory(actor.process), virtual_memory::ID);
+    let (its, others) = (space(&mut world, greedy), space(&mut world, other));
+    // Every second page, so that each is a range of its own.
+    let change = |world: &mut World, actor, space, method, page: u64| {
+        let place = 0x10_0000_0000 + 2 * page * PAGE;
+        let data = if method == virtual_memory::reserve::METHOD { [PAGE, place] } else { [place, PAGE] };
+        world.call_kernel(actor, space, virtual_memory::ID, method, &data).0
+    };
+    let (reserve, unmap) = (virtual_memory::reserve::METHOD, virtual_memory::unmap::METHOD);
+    let (full, refused) = (0..)
+        .map(|page| (page, change(&mut world, greedy, its, reserve, page)))
+        .find(|(_, done)| done.status != status::OK)
+        .expect("kernel memory has an end");
+    let (resource, named, ..) = said(&refused);
+    assert_eq!((resource, named), (KERNEL_MEMORY, ledger));
+    assert_eq!(change(&mut world, other, others, reserve, 0).status, status::OK, "others have theirs");
+    audit::check(&world);
+    for page in 0..full {
+        assert_eq!(change(&mut world, greedy, its, unmap, page).status, status::OK, "giving back needs nothing");
+    }
+    assert_eq!(change(&mut world, greedy, its, reserve, full).status, status::OK);
 }
 
 #[test]

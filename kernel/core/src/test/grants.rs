@@ -139,7 +139,7 @@ fn revoking_ends_copies_and_the_calls_that_use_them() {
 #[test]
 fn a_large_tree_goes_in_steps() {
     let mut world = World::new();
-    let actor = world.actor("a", crate::ledger::Amounts([100, 2000, 20, 4]));
+    let actor = world.actor("a", crate::ledger::Amounts::new([100, 2000, 20, 4]));
     let manager = manager(&mut world, actor);
     let handle = world.give(actor, Object::Null, null::ID);
     for _ in 0..1000 {

@@ -1,4 +1,5 @@
 //! Programs that write anything into their rings: the kernel stands, the others go on, nothing leaks.
+use super::audit;
 use super::calls::{call, pair, receive, reply};
 use super::exhaustion::said;
 use super::world::World;
@@ -92,6 +93,7 @@ fn random_entries_hurt_nobody_else() {
             world.kernel.platform.now += 1000;
             world.completions(actor).iter().filter(|it| it.status == status::EXHAUSTED).for_each(|it| _ = said(it));
         }
+        audit::check(&world);
         check_still_served(&mut world);
         for actor in [client, server] {
             if world.kernel.processes.get(actor.process).is_some() {

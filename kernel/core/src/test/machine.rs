@@ -127,6 +127,9 @@ impl Platform for Machine {
         }
     }
     fn flush(&mut self, _: Space, _: u64, _: u64) {}
+    fn heap_bytes(&self) -> u64 {
+        64 << 20
+    }
     fn zero_frame(&mut self, _: Frame) {
         self.zeroed += FRAME_BYTES;
     }

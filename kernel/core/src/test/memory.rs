@@ -46,7 +46,7 @@ fn committed_memory_is_charged_at_once_and_filled_at_first_touch() {
 #[test]
 fn a_ledger_that_is_full_names_what_is_missing() {
     let mut world = World::new();
-    let own = space(&mut world, Amounts([20, 100, 20, 4]));
+    let own = space(&mut world, Amounts::new([20, 100, 20, 4]));
     let (_, words) = vm(&mut world, own, reserve::METHOD, &[64 * PAGE]);
     let (actor, memory) = own;
     let data = [words[1], 64 * PAGE, u64::from(access::READ)];
@@ -61,7 +61,7 @@ fn page_tables_are_charged_before_they_are_used() {
     const TABLE_BYTES: u64 = 2 << 20;
     let mut world = World::new();
     let before = world.footprint();
-    let own = space(&mut world, Amounts([40, 100, 20, 4]));
+    let own = space(&mut world, Amounts::new([40, 100, 20, 4]));
     let used = |world: &World| {
         let process = &world.kernel.processes[own.0.process];
         (world.kernel.ledgers[process.ledger].used().of(Resource::Frames), process.tables.len() as u64)

@@ -1,4 +1,6 @@
 //! The core on a machine of plain vectors: whole systems of processes, without a processor.
+mod accounting;
+mod audit;
 mod calls;
 mod death;
 mod exhaustion;

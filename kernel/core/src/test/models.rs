@@ -1,6 +1,8 @@
 //! Parts held against models: tables, timers, run queues, frames, ranges, messages.
+use super::world::endless_ledger;
 use crate::execution::schedule::RunQueue;
 use crate::execution::timer::TimerQueue;
+use crate::heap::Payer;
 use crate::ipc::message::Params;
 use crate::memory::Access;
 use crate::memory::frame::{Frame, FrameAllocator};
@@ -112,12 +114,13 @@ proptest! {
 
     #[test]
     fn ranges_agree_with_a_map_of_pages(steps in proptest::collection::vec((16u64..64, 1u64..16, 0u8..3), 1..60)) {
+        let (mut ledgers, ledger) = endless_ledger();
         let mut ranges = RangeMap::new();
         let mut model: BTreeMap<u64, Kind> = BTreeMap::new();
         for (first, count, what) in steps {
             let (start, end) = (first * 4096, (first + count) * 4096);
             let kind = [Kind::Reserved, Kind::Committed(Access::Read)].get(usize::from(what)).copied();
-            ranges.prepare().expect("heap");
+            ranges.prepare(Payer { ledgers: &mut ledgers, ledger }).expect("heap");
             match kind {
                 Some(kind) => ranges.set(start, end, kind),
                 None => ranges.remove(start, end),

@@ -1,6 +1,6 @@
 //! More parts held against models: handle table, ledgers, ring positions, run queues, the life of calls.
 use super::calls::{SLOT_BYTES, call, pair, receive, reply};
-use super::world::{Actor, World};
+use super::world::{Actor, World, endless_ledger};
 use crate::authority::capability::{Capability, Object};
 use crate::authority::handle::HandleTable;
 use crate::execution::thread::State;
@@ -15,7 +15,7 @@ use capos_abi::status;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
-const FEW: Amounts = Amounts([200, 50, 50, 4]);
+const FEW: Amounts = Amounts::new([200, 50, 50, 4]);
 /// Threads of the run queue's test; more than processors.
 const THREADS: usize = 11;
 /// Tags that the calls of one client use.
@@ -47,13 +47,14 @@ proptest! {
 
     #[test]
     fn a_handle_names_what_it_was_made_for_or_nothing(steps in proptest::collection::vec((0u8..4, any::<usize>()), 1..200)) {
+        let (mut ledgers, ledger) = endless_ledger();
         let mut table = HandleTable::new();
         let (mut held, mut stale) = (BTreeMap::new(), BTreeSet::new());
         for (number, (what, which)) in (1u64..).zip(steps) {
             let chosen = held.keys().copied().nth(which % held.len().max(1));
             match (what, chosen) {
                 (0 | 1, _) => {
-                    prop_assert!(table.reserve(1).is_ok());
+                    prop_assert!(table.reserve(1, &mut ledgers[ledger]).is_ok());
                     let index = table.insert_reserved(Capability::new(Object::Null, number));
                     let handle = table.handle_of(index);
                     prop_assert!(!stale.contains(&handle) && held.insert(handle, number).is_none(), "a handle is new");
@@ -64,7 +65,7 @@ proptest! {
                     stale.insert(handle);
                 }
                 (3, _) => {
-                    prop_assert!(table.reserve(2).is_ok());
+                    prop_assert!(table.reserve(2, &mut ledgers[ledger]).is_ok());
                     table.unreserve(2);
                 }
                 _ => {}
@@ -78,7 +79,7 @@ proptest! {
     #[test]
     fn ledgers_add_up(steps in proptest::collection::vec((0u8..4, any::<usize>(), 0u64..40), 1..120)) {
         let mut ledgers = Slab::new();
-        let root = Ledger::root(&mut ledgers, Amounts([1000; 4])).expect("heap");
+        let root = Ledger::root(&mut ledgers, Amounts::new([1000; 4])).expect("heap");
         // By ledger: what it may use and what it has charged, children aside.
         let mut model = vec![(root, None, 1000u64, 0u64)];
         for (what, which, amount) in steps {
@@ -97,7 +98,7 @@ proptest! {
                     model[at].3 -= back;
                 }
                 2 if ledgers[id].can_have_children() => {
-                    let made = Ledger::child(&mut ledgers, id, Amounts([amount, 0, 0, 0]));
+                    let made = Ledger::child(&mut ledgers, id, Amounts::new([amount, 0, 0, 0]));
                     prop_assert_eq!(made.is_ok(), amount <= remaining);
                     if let Ok(child) = made {
                         model.push((child, Some(id), amount, 0));

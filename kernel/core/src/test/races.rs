@@ -141,9 +141,9 @@ fn serve(world: &mut World, server: Actor, tokens: &mut Vec<u64>, answer: Option
 fn a_huge_tree_is_revoked_in_steps_to_its_last_leaf() {
     let nodes = choose(50_000, 1_000_000);
     let mut world = World::new();
-    let limits = Amounts([16_000, 1 << 22, 1 << 10, 64]);
+    let limits = Amounts::new([16_000, 1 << 22, 1 << 10, 64]);
     world.root = Ledger::root(&mut world.kernel.ledgers, limits).expect("heap");
-    let holders = [(); 4].map(|()| world.actor("holder", Amounts([1000, u64::from(nodes), 10, 4])));
+    let holders = [(); 4].map(|()| world.actor("holder", Amounts::new([1000, u64::from(nodes), 10, 4])));
     let first = world.give(holders[0], Object::Null, null::ID);
     let slot = SlotRef { process: holders[0].process, index: first as u32 };
     let mut dice = Dice(7);

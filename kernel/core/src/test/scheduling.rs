@@ -113,7 +113,7 @@ fn numbers_that_make_no_sense_are_refused() {
 
 /// A process with so many threads that always want to run, on one processor.
 fn busy(world: &mut World, count: usize) -> Vec<Id<Thread>> {
-    let actor = world.actor("busy", Amounts([3000, 100, 100, 64]));
+    let actor = world.actor("busy", Amounts::new([3000, 100, 100, 64]));
     let ledger = world.kernel.processes[actor.process].ledger;
     let registers = Registers { entry: 0x20_0000, ..Registers::default() };
     let mut threads = vec![actor.thread];

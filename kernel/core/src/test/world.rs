@@ -6,10 +6,10 @@ use crate::authority::handle::SlotRef;
 use crate::execution::process::Process;
 use crate::execution::thread::{State, Thread};
 use crate::execution::trap::FaultAccess;
-use crate::ledger::{Amounts, Ledger, Resource};
+use crate::ledger::{Amounts, Ledger, RESOURCES, Resource};
 use crate::memory::frame::{Frame, FrameAllocator};
 use crate::platform::{Platform, Registers, RingArea};
-use crate::slab::Id;
+use crate::slab::{Id, Slab};
 use capos_abi::interface::{self, virtual_memory};
 use capos_abi::message::mode;
 use capos_abi::ring::{COMPLETION_ENTRIES, Completion, SUBMISSION_ENTRIES, Submission, op};
@@ -31,7 +31,14 @@ pub struct Actor {
 /// Marks the completions of [`World::call_kernel`].
 const CALL_MARK: u64 = 0xca11;
 
-pub const PLENTY: Amounts = Amounts([2000, 500, 200, 16]);
+pub const PLENTY: Amounts = Amounts::new([2000, 500, 200, 16]);
+
+/// A ledger that allows whatever is asked of it.
+pub fn endless_ledger() -> (Slab<Ledger>, Id<Ledger>) {
+    let mut ledgers = Slab::new();
+    let ledger = Ledger::root(&mut ledgers, Amounts([u64::MAX; RESOURCES])).expect("heap");
+    (ledgers, ledger)
+}
 
 impl World {
     pub fn new() -> Self {
@@ -39,7 +46,7 @@ impl World {
         frames.add(Frame(1), 16383);
         let machine = Machine { processors: 8, ..Machine::default() };
         let mut kernel = Kernel::new(machine, frames).expect("heap");
-        let limits = Amounts([16000, 1 << 16, 1 << 16, 128]);
+        let limits = Amounts::new([16000, 1 << 16, 1 << 16, 128]);
         let root = Ledger::root(&mut kernel.ledgers, limits).expect("heap");
         Self { kernel, root }
     }

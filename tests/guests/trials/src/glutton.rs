@@ -1,11 +1,13 @@
 //! A program that takes of one thing until there is no more, and sees that this is said as it must be.
 
 use campaign::argument;
+use capos_abi::PAGE_BYTES;
 use capos_abi::handle::{Handle, NULL};
 use capos_abi::interface::ledger::{
     ID, create_endpoint, create_ledger, create_memory_object, create_notification, create_process, create_thread,
     inspect,
 };
+use capos_abi::interface::virtual_memory;
 use capos_abi::layout::{Pointer, Shape};
 use capos_abi::ring::{COMPLETION_ENTRIES, MAX_AREA_BYTES, MIN_AREA_BYTES, SUBMISSION_ENTRIES, Submission, op};
 use capos_abi::status::resource;
@@ -16,6 +18,7 @@ use capos_rt::{errors, objects, ring, startup};
 use capos_service::Failure;
 use capos_service::spawn::Quota;
 use std::arch::naked_asm;
+use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
@@ -44,13 +47,15 @@ pub enum Appetite {
     Rings,
     /// Threads.
     Threads,
+    /// The kernel's own memory: for ranges of the address map.
+    Ranges,
     /// Places for completions of pending operations.
     Pending,
 }
 
 impl Appetite {
     /// All of them.
-    pub const ALL: [Appetite; 10] = [
+    pub const ALL: [Appetite; 11] = [
         Appetite::Handles,
         Appetite::Notifications,
         Appetite::Endpoints,
@@ -60,6 +65,7 @@ impl Appetite {
         Appetite::Heap,
         Appetite::Rings,
         Appetite::Threads,
+        Appetite::Ranges,
         Appetite::Pending,
     ];
 
@@ -70,6 +76,7 @@ impl Appetite {
             resource::HANDLES => Quota { handles: 128, ..enough },
             resource::OBJECTS => Quota { objects: 64, ..enough },
             resource::THREADS => Quota { threads: 16, ..enough },
+            resource::KERNEL_MEMORY => Quota { frames: 512, handles: 32, objects: 16, threads: 2 },
             _ => enough,
         }
     }
@@ -83,6 +90,7 @@ impl Appetite {
             }
             Appetite::Memory | Appetite::Heap | Appetite::Rings => resource::FRAMES,
             Appetite::Threads => resource::THREADS,
+            Appetite::Ranges => resource::KERNEL_MEMORY,
             Appetite::Pending => 0,
         }
     }
@@ -113,6 +121,7 @@ impl Appetite {
             Appetite::Heap => objects::commit(objects::reserve(BYTES)?, BYTES).map(|()| NULL),
             Appetite::Rings => start_thread(MAX_AREA_BYTES),
             Appetite::Threads => start_thread(MIN_AREA_BYTES),
+            Appetite::Ranges => map_once_more().map(|()| NULL),
             Appetite::Pending => Ok(NULL),
         }
     }
@@ -120,6 +129,18 @@ impl Appetite {
 
 fn create(method: u16, message: &Message, accept: u8, made: Pointer) -> Result<Handle, Refused> {
     raw::call(startup::ledger(), ID, method, message, accept).map(|reply| reply.capability(made))
+}
+
+/// One page of memory at one more address, which is a range of its own.
+fn map_once_more() -> Result<(), Refused> {
+    use virtual_memory::map::*;
+    static PAGE: OnceLock<Handle> = OnceLock::new();
+    let page = *PAGE.get_or_init(|| Appetite::Memory.take().unwrap_or(NULL));
+    let message = Message::new(params::SHAPE)
+        .set_capability(params::OBJECT, page)
+        .set(params::BYTES, PAGE_BYTES)
+        .set(params::ACCESS, virtual_memory::access::READ.into());
+    raw::call(startup::memory(), virtual_memory::ID, METHOD, &message, 0).map(drop)
 }
 
 /// A thread that waits for ever, without a stack.
@@ -188,6 +209,7 @@ fn is_true(said: &Exhausted) -> Result<bool, Failure> {
         resource::HANDLES => (HANDLES_USED, HANDLES_LIMIT),
         resource::OBJECTS => (OBJECTS_USED, OBJECTS_LIMIT),
         resource::THREADS => (THREADS_USED, THREADS_LIMIT),
+        resource::KERNEL_MEMORY => (KERNEL_BYTES_USED, KERNEL_BYTES_LIMIT),
         _ => return Ok(false),
     };
     let left = account.get(limit) - account.get(used);

@@ -8,6 +8,7 @@ use crate::authority::session::{Identity, NO_REFERENCE, Reference};
 use crate::execution::process::Process;
 use crate::execution::stay::cost;
 use crate::execution::thread::Thread;
+use crate::heap::Payer;
 use crate::ipc::endpoint::Endpoint;
 use crate::ipc::enter::Caller;
 use crate::ipc::record::{CallRecord, CallState, Record, SentCaps, Waiter};
@@ -110,8 +111,9 @@ impl<P: Platform> Kernel<P> {
         if call.session_ended {
             return Err(status::SESSION_ENDED.into());
         }
-        let mut ring = &mut self.threads[thread].ring;
-        ring.check_tag(entry.tag)?;
+        let caller = &mut self.threads[thread];
+        caller.ring.check_tag(entry.tag, Payer { ledgers: &mut self.ledgers, ledger: caller.ledger })?;
+        let mut ring = &mut caller.ring;
         if entry.caps != 0 || entry.flags & flag::SPILLED != 0 {
             if !self.prepare_caps(call)? {
                 return Ok(Step::Again);
@@ -156,7 +158,8 @@ impl<P: Platform> Kernel<P> {
             return Ok(false);
         }
         if sent > 0 {
-            self.threads[thread].ring.prepare_to_carry(entry.tag)?;
+            let caller = &mut self.threads[thread];
+            caller.ring.prepare_to_carry(entry.tag, Payer { ledgers: &mut self.ledgers, ledger: caller.ledger })?;
         }
         self.reserve_handles(process, u32::from(accepted))?;
         if sent > 0 {

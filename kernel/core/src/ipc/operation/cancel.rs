@@ -4,6 +4,7 @@ use crate::Kernel;
 use crate::authority::capability::Object;
 use crate::execution::stay::cost;
 use crate::execution::thread::Thread;
+use crate::heap;
 use crate::ipc::endpoint::Endpoint;
 use crate::ipc::record::{CallState, MethodTarget, PoolSlotState, Record, Waiter};
 use crate::platform::Platform;
@@ -80,8 +81,10 @@ impl<P: Platform> Kernel<P> {
                 return false;
             }
         }
-        let Record::Receive(receive) = self.threads[at.thread].ring.finish(at.tag) else { return true };
+        let Record::Receive(mut receive) = self.threads[at.thread].ring.finish(at.tag) else { return true };
         self.stay.spend(cost::ABORT);
+        receive.slots.clear();
+        heap::free(&mut receive.slots, &mut self.ledgers[self.threads[at.thread].ledger]);
         let completion =
             Completion { user_data: receive.user_data, status, kind: kind::DONE, tag: at.tag, ..Completion::default() };
         self.complete(at.thread, &completion);

@@ -11,11 +11,13 @@ mod wait;
 pub use call::refused;
 
 use crate::Kernel;
-use crate::heap::OutOfHeap;
+use crate::execution::thread::Thread;
+use crate::heap::{OutOfHeap, Payer};
 use crate::ipc::enter::Caller;
 use crate::ledger::Exhausted;
 use crate::memory::frame::OutOfFrames;
 use crate::platform::Platform;
+use crate::slab::Id;
 use capos_abi::ring::{Submission, op};
 use capos_abi::status::{self, Status, exhausted, resource};
 
@@ -103,6 +105,13 @@ impl<P: Platform> Kernel<P> {
             op::SIGNAL => self.signal(caller, entry),
             _ => Err(status::BAD_OPCODE.into()),
         }
+    }
+
+    /// Checks that a tag of a thread is free, and makes its record.
+    #[inline]
+    pub(crate) fn check_tag(&mut self, thread: Id<Thread>, tag: u16) -> Result<(), Refusal> {
+        let entry = &mut self.threads[thread];
+        entry.ring.check_tag(tag, Payer { ledgers: &mut self.ledgers, ledger: entry.ledger })
     }
 
     /// Checks that an entry has no flags but these.

@@ -4,12 +4,11 @@ use super::{Refusal, Step};
 use crate::Kernel;
 use crate::authority::capability::Object;
 use crate::execution::thread::Thread;
-use crate::heap::{OutOfHeap, make_room};
+use crate::heap::{self, Payer, make_room};
 use crate::ipc::endpoint::MAX_RECEIVERS;
 use crate::ipc::record::{MAX_POOL_SLOTS, PoolSlot, PoolSlotState, ReceiveRecord, Record, Waiter};
 use crate::platform::Platform;
 use crate::slab::Id;
-use alloc::vec::Vec;
 use capos_abi::ring::Submission;
 use capos_abi::status;
 
@@ -20,9 +19,7 @@ impl<P: Platform> Kernel<P> {
         let process = self.threads[thread].process;
         let capability = self.processes[process].handles.get(entry.handle).ok_or(status::STALE)?;
         let Object::Endpoint(endpoint) = capability.object else { return Err(status::WRONG_INTERFACE.into()) };
-        if self.endpoints[endpoint].ledger.is_none() {
-            return Err(status::STALE.into());
-        }
+        let payer = self.endpoints[endpoint].ledger.ok_or(status::STALE)?;
         if self.endpoints[endpoint].receivers.len() == MAX_RECEIVERS {
             return Err(status::BAD_STATE.into());
         }
@@ -38,10 +35,10 @@ impl<P: Platform> Kernel<P> {
         let ring = &self.threads[thread].ring;
         ring.area.range(entry.message_offset, entry.result_bytes).ok_or(status::BAD_RANGE)?;
         let pool = ring.area.range(entry.message_offset, pool_bytes).ok_or(status::BAD_RANGE)?;
-        self.threads[thread].ring.check_tag(entry.tag)?;
-        let mut slots = Vec::new();
-        slots.try_reserve_exact(entry.arg as usize).map_err(|_| OutOfHeap::of::<PoolSlot>(entry.arg as usize))?;
-        make_room(&mut self.endpoints[endpoint].receivers, 1)?;
+        self.check_tag(thread, entry.tag)?;
+        let receivers = &mut self.endpoints[endpoint].receivers;
+        make_room(receivers, 1, Payer { ledgers: &mut self.ledgers, ledger: payer })?;
+        let mut slots = heap::allocate(entry.arg as usize, &mut self.ledgers[self.threads[thread].ledger])?;
         slots.resize(entry.arg as usize, PoolSlot { generation: 0, state: PoolSlotState::Free });
         let record = ReceiveRecord {
             handle: entry.handle,

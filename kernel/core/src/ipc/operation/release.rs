@@ -6,6 +6,7 @@ use crate::authority::grant;
 use crate::authority::handle::SlotRef;
 use crate::execution::stay::cost;
 use crate::execution::thread::{State, Thread};
+use crate::heap::{Payer, make_room};
 use crate::ipc::endpoint::Endpoint;
 use crate::ipc::record::{Record, Waiter};
 use crate::platform::Platform;
@@ -36,7 +37,9 @@ impl<P: Platform> Kernel<P> {
             return;
         }
         let endpoint = &mut self.endpoints[served.endpoint];
-        if endpoint.unreferenced.try_reserve(1).is_err() {
+        let Some(ledger) = endpoint.ledger else { return };
+        // Who has no room for a notice gets none.
+        if make_room(&mut endpoint.unreferenced, 1, Payer { ledgers: &mut self.ledgers, ledger }).is_err() {
             return;
         }
         slot.unreferenced = true;

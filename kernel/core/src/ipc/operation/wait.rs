@@ -21,7 +21,7 @@ impl<P: Platform> Kernel<P> {
         if entry.arg == 0 && entry.deadline == 0 {
             return Err(status::BAD_ARGUMENT.into());
         }
-        self.threads[thread].ring.check_tag(entry.tag)?;
+        self.check_tag(thread, entry.tag)?;
         let bits = self.bits_mut(thread, notification);
         let taken = bits.take(entry.arg);
         if taken != 0 {
@@ -30,7 +30,8 @@ impl<P: Platform> Kernel<P> {
         if bits.is_full() {
             return Err(status::BAD_STATE.into());
         }
-        bits.wait(Waiter { thread, tag: entry.tag }, entry.arg)?;
+        let bits = if bits.has_room() { bits } else { self.grow_bits(thread, notification)? };
+        bits.wait(Waiter { thread, tag: entry.tag }, entry.arg);
         if let Some(id) = notification {
             self.notifications[id].references += 1;
         }
@@ -50,6 +51,18 @@ impl<P: Platform> Kernel<P> {
             Object::Notification(id) => Ok(Some(id)),
             _ => Err(status::WRONG_INTERFACE.into()),
         }
+    }
+
+    /// Bits with room for one more who waits for them; whoever pays for them pays for it.
+    #[cold]
+    fn grow_bits(&mut self, thread: Id<Thread>, notification: Option<Id<Notification>>) -> Result<&mut Bits, Refusal> {
+        let payer = notification.map_or(Some(self.threads[thread].ledger), |id| self.notifications[id].ledger);
+        let bits = match notification {
+            None => &mut self.threads[thread].bits,
+            Some(id) => &mut self.notifications[id].bits,
+        };
+        bits.grow(&mut self.ledgers[payer.ok_or(status::STALE)?])?;
+        Ok(bits)
     }
 
     fn bits_mut(&mut self, thread: Id<Thread>, notification: Option<Id<Notification>>) -> &mut Bits {
