@@ -31,6 +31,11 @@ impl Comparison {
         Comparison { lines: now.iter().filter_map(line).collect() }
     }
 
+    /// Whether they have no row in common.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
     /// The comparison as a table.
     pub fn draw(&self, commit: &str) -> String {
         let mut table = format!("| row | {commit} | now | change |\n|---|---:|---:|---:|\n");
@@ -76,6 +81,7 @@ mod test {
         ];
         let comparison = Comparison::new(&before, &now);
         assert_eq!(comparison.regressions(), ["b"]);
+        assert!(!comparison.is_empty() && Comparison::new(&before, &now[2..]).is_empty());
         assert!(comparison.draw("abc").contains("| `b` | 1,000 | 1,031 | +3.1 % **slower** |"));
     }
 

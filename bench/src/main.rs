@@ -114,6 +114,7 @@ fn measure_linux(linux: &Linux, wanted: &[&rows::Row]) -> Result<Vec<Figure>> {
 fn compare(commit: &str, wanted: &[&rows::Row], now: &[Figure]) -> Result<()> {
     let before = capos::run(&base::build(commit)?, wanted)?;
     let comparison = Comparison::new(&before, now);
+    ensure!(!comparison.is_empty(), "nothing is compared: {commit} has none of these rows");
     print!("{}", comparison.draw(commit));
     let slower = comparison.regressions();
     ensure!(slower.is_empty(), "more than {MAX_REGRESSION_PERCENT} % slower than {commit}: {}", slower.join(", "));
