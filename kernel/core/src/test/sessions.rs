@@ -224,6 +224,24 @@ fn a_session_ends_with_the_ledger_that_pays_for_it() {
 }
 
 #[test]
+fn a_process_whose_ledger_was_reclaimed_leaves_its_session() {
+    let mut world = World::new();
+    let (holder, member) = (world.actor("holder", PLENTY), world.actor("member", PLENTY));
+    let session = enter_session(&mut world, holder);
+    world.kernel.join_session(member.process, session);
+    let handle = world.give(holder, Object::Process(member.process), process::ID);
+    let before = world.kernel.sessions[session].references;
+    let ledger = world.kernel.processes[member.process].ledger;
+    while !world.kernel.reclaim_step(ledger) {
+        world.settle();
+    }
+    assert_eq!(world.kernel.sessions[session].references, before, "its outcome can still be asked for");
+    world.run(holder, Submission { op: op::RELEASE, handle, ..Submission::default() });
+    assert!(world.kernel.processes.get(member.process).is_none());
+    assert_eq!(world.kernel.sessions[session].references, before - 1);
+}
+
+#[test]
 fn a_confined_capability_stays_in_its_session() {
     let mut world = World::new();
     let (server, own, client, object) = pair(&mut world);
