@@ -126,7 +126,8 @@ pub fn barrier_and_once() {
     assert_eq!((calls.into_inner(), leaders.into_inner()), (1, 1));
 }
 
-struct Farewell(Arc<AtomicU32>);
+/// Counts when it is dropped.
+pub struct Farewell(pub Arc<AtomicU32>);
 
 impl Drop for Farewell {
     fn drop(&mut self) {
