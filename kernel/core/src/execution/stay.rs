@@ -37,6 +37,8 @@ pub mod cost {
     pub const PAGE: u32 = 110;
     /// An entry of a page table that is looked at.
     pub const TABLE_ENTRY: u32 = 14;
+    /// A page that is mapped.
+    pub const MAPPING: u32 = 300;
     /// A page table that is looked up or freed.
     pub const TABLE: u32 = 60;
     /// A page table that is made and cleared.

@@ -162,7 +162,7 @@ impl<P: Platform> Kernel<P> {
             }
             let frame = area.frame.offset(page);
             self.platform.zero_frame(frame);
-            self.stay.spend(FRAME_BYTES as u32 / cost::BYTES_PER_INSTRUCTION + cost::TABLE);
+            self.stay.spend(FRAME_BYTES as u32 / cost::BYTES_PER_INSTRUCTION + cost::MAPPING);
             // Its page tables were made with the thread.
             let _ = self.map_page(process, start + page * FRAME_BYTES, frame, Access::ReadWrite);
         }

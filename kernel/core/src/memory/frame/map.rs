@@ -60,15 +60,34 @@ impl FreeMap {
         let step = count.next_power_of_two();
         let mut first = self.next(self.first)?.next_multiple_of(step);
         while first + count <= self.end() {
-            match (first..first + count).rev().find(|&frame| !self.contains(Frame(frame))) {
+            match self.last_used(first, count) {
                 None => {
-                    (first..first + count).for_each(|frame| self.remove(Frame(frame)));
+                    self.remove_run(first, count);
                     return Some(Frame(first));
                 }
                 Some(used) => first = self.next(used + 1)?.next_multiple_of(step),
             }
         }
         None
+    }
+
+    /// The last frame of a run that is not free. A word at a time, as below.
+    fn last_used(&self, first: u64, count: u64) -> Option<u64> {
+        parts(first, count).rev().find_map(|(start, mask)| {
+            let used = mask & !self.word(start);
+            (used != 0).then(|| start / WORD * WORD + u64::from(used.ilog2()))
+        })
+    }
+
+    /// Takes a run of free frames.
+    fn remove_run(&mut self, first: u64, count: u64) {
+        for (start, mask) in parts(first, count) {
+            if let Some(word) = self.levels.first_mut().and_then(|frames| frames.get_mut((start / WORD) as usize)) {
+                // Its last bit goes below, and with it the word's bit in the maps above.
+                *word &= !mask | 1 << (start % WORD);
+            }
+            self.remove(Frame(start));
+        }
     }
 
     /// Puts a frame back.
@@ -139,4 +158,13 @@ impl FreeMap {
             Some(bit * WORD + u64::from(word.trailing_zeros()))
         })
     }
+}
+
+/// The words that a run of frames lies in: its first frame in each, and its bits.
+fn parts(first: u64, count: u64) -> impl DoubleEndedIterator<Item = (u64, u64)> {
+    let end = first + count;
+    (first / WORD..end.div_ceil(WORD)).map(move |word| {
+        let (start, behind) = (first.max(word * WORD), end.min((word + 1) * WORD));
+        (start, u64::MAX >> (WORD - (behind - start)) << (start % WORD))
+    })
 }
