@@ -32,7 +32,7 @@ mod allotment {
     /// For the object's record, and lists of those who wait.
     pub const OBJECT: u64 = 1536;
     /// For the thread's record, and those of its pending operations.
-    pub const THREAD: u64 = 16 << 10;
+    pub const THREAD: u64 = 8 << 10;
 }
 
 /// Bytes of the kernel's heap that an object takes at most, lists aside: its record, in a table that grows in pieces, and its places

@@ -76,7 +76,7 @@ impl Appetite {
             resource::HANDLES => Quota { handles: 128, ..enough },
             resource::OBJECTS => Quota { objects: 64, ..enough },
             resource::THREADS => Quota { threads: 16, ..enough },
-            resource::KERNEL_MEMORY => Quota { frames: 512, handles: 32, objects: 16, threads: 2 },
+            resource::KERNEL_MEMORY => Quota { frames: 512, handles: 32, objects: 16, threads: 4 },
             _ => enough,
         }
     }
