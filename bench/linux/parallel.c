@@ -1,5 +1,5 @@
-/* What two processors do at the same time: the same work by one and by two, as threads and as processes; and messages from one
-   to the other. */
+/* What two processors do at the same time: the same work by one and by two, as threads and as processes; messages within one
+   pair of processes and within two; and messages from one processor to the other. */
 #include "bench.h"
 
 /* As in bench/guests/src/work.rs. */
@@ -10,6 +10,8 @@
 /* As in bench/guests/src/bin/parallel.rs. */
 #define CALLS 1000
 #define BYTES 64
+/* As in bench/guests/src/bin/caller.rs. */
+#define PAIR_ROUNDS 10000
 
 /* Computes, and calls the kernel after every so many steps; whether every call did what it should. */
 static bool work(void)
@@ -90,15 +92,45 @@ static bool exchange(void)
     return read(back[0], message, BYTES) == BYTES && message[0] == round_number && message[BYTES - 1] == round_number;
 }
 
-/* Gives back what comes, on the other processor, until the other side is gone. */
-static void echo(void)
+/* Gives back what comes, on this processor, until the other side is gone. */
+static void echo(int cpu)
 {
-    pin(1);
+    pin(cpu);
     close(there[1]);
     while (read(there[0], message, BYTES) == BYTES)
         if (write(back[1], message, BYTES) != BYTES)
             break;
     _exit(0);
+}
+
+/* Calls a process on the same processor again and again. */
+static void call(int cpu)
+{
+    pin(cpu);
+    if (pipe(there) || pipe(back))
+        refuse("pipe");
+    pid_t peer = fork();
+    if (peer == 0)
+        echo(cpu);
+    bool good = true;
+    for (int round = 0; round < PAIR_ROUNDS; round++)
+        good = exchange() && good;
+    close(there[1]);
+    waitpid(peer, 0, 0);
+    _exit(good ? 0 : 1);
+}
+
+static bool pairs(int count)
+{
+    for (int i = 0; i < count; i++)
+        if (fork() == 0)
+            call(i);
+    bool good = true;
+    for (int i = 0; i < count; i++) {
+        int status;
+        good = wait(&status) > 0 && status == 0 && good;
+    }
+    return good;
 }
 
 static void across(void)
@@ -107,7 +139,7 @@ static void across(void)
         refuse("pipe");
     pid_t peer = fork();
     if (peer == 0)
-        echo();
+        echo(1);
     pin(0);
     measure_in("ipc.cross.64", CALLS, 1, exchange, "ticks");
     close(there[1]);
@@ -118,5 +150,6 @@ void parallel_rows(void)
 {
     scale("scale.process.2", processes);
     scale("scale.thread.2", threads);
+    scale("scale.ipc.2", pairs);
     across();
 }

@@ -188,6 +188,13 @@ pub const ROWS: &[Row] = &[
         goal: None,
     },
     Row {
+        name: "scale.ipc.2",
+        guest: "parallel",
+        what: "speed-up by a second processor: two pairs of processes that only call each other on the raw ring, 64 bytes in each direction",
+        linux: "two pairs that send 64 bytes through a pipe, and back through another",
+        goal: None,
+    },
+    Row {
         name: "ipc.cross.64",
         guest: "parallel",
         what: "a call on the raw ring to a process that stays on another processor, 64 bytes in each direction",

@@ -3,7 +3,7 @@
 //! 1. **The core decides, this crate does.** What an operation means stands in `kernel-core`, safe and tested on the host.
 //!    Here is only what needs the machine: boot, page tables, processors, interrupts, the way to user mode and back.
 //! 2. **One lock, one stack for each processor.** The kernel runs with interrupts off from entry to exit, under the kernel
-//!    lock; nothing in it sleeps. Interrupts that come while a processor idles are noted and handled behind the `hlt`.
+//!    lock, alone or beside other processors ([`inside`]); nothing in it sleeps. Interrupts that come while a processor idles are noted and handled behind the `hlt`.
 //! 3. **User mode is a function call** ([`run`]): it returns with the reason, the core gives the next decision, and one
 //!    place applies it.
 //! 4. **The kernel never touches a program's addresses.** Ring areas and frames are reached through the direct map, which
@@ -22,6 +22,7 @@ mod arch;
 mod boot;
 mod console;
 mod firmware;
+mod inside;
 mod lock;
 mod mm;
 mod panic;

@@ -37,8 +37,11 @@ pub struct Machine {
     random: Random,
 }
 
-// SAFETY: contexts are memory that any processor may use, one at a time, under the kernel lock.
+// SAFETY: contexts are memory that any processor may use, one at a time, in the kernel.
 unsafe impl Send for Machine {}
+// SAFETY: as above. Processors that are in the kernel beside each other store results into contexts, each of which one of them
+// has taken, and touch nothing else here.
+unsafe impl Sync for Machine {}
 
 impl Machine {
     /// The machine on whose only running processor this runs.
@@ -100,13 +103,13 @@ impl Platform for Machine {
         self.date
     }
 
-    fn interrupt_processor(&mut self, processor: usize) {
+    fn interrupt_processor(&self, processor: usize) {
         if let Some(processor) = processors::get(processor) {
             apic::interrupt(processor.apic_id.load(Ordering::Relaxed), vector::RESCHEDULE);
         }
     }
 
-    fn set_timer(&mut self, _: usize, deadline: u64) {
+    fn set_timer(&self, _: usize, deadline: u64) {
         clock::set_timer(deadline);
     }
 
@@ -130,17 +133,18 @@ impl Platform for Machine {
         }
     }
 
-    fn enter_again(&mut self, index: ContextIndex) {
+    fn enter_again(&self, index: ContextIndex) {
         // SAFETY: the thread of this index is in the kernel, so its processor does not use the context.
         if let Some(context) = unsafe { self.context(index).as_mut() } {
             context.frame().rip -= SYSTEM_CALL_BYTES;
         }
     }
 
-    fn set_result(&mut self, index: ContextIndex, value: u64) {
-        // SAFETY: the thread of this index is in the kernel, so its processor does not use the context.
-        if let Some(context) = unsafe { self.context(index).as_mut() } {
-            context.frame().rax = value;
+    fn set_result(&self, index: ContextIndex, value: u64) {
+        let context = self.context(index);
+        if !context.is_null() {
+            // SAFETY: the thread of this index is in the kernel, and the core stores one result at a time.
+            unsafe { Context::set_result(context, value) };
         }
     }
 
@@ -229,15 +233,15 @@ impl Platform for Machine {
     }
 
     #[inline]
-    fn post(&mut self, area: RingArea, position: u32, completion: &Completion) {
+    fn post(&self, area: RingArea, position: u32, completion: &Completion) {
         ring_area::post(area, position, completion);
     }
 
-    fn publish_submission_head(&mut self, area: RingArea, position: u32) {
+    fn publish_submission_head(&self, area: RingArea, position: u32) {
         ring_area::publish_submission_head(area, position);
     }
 
-    fn publish_completion_tail(&mut self, area: RingArea, position: u32) {
+    fn publish_completion_tail(&self, area: RingArea, position: u32) {
         ring_area::publish_completion_tail(area, position);
     }
 
@@ -249,14 +253,14 @@ impl Platform for Machine {
     }
 
     #[inline]
-    fn write_arena(&mut self, area: RingArea, offset: u32, words: &[u64]) {
+    fn write_arena(&self, area: RingArea, offset: u32, words: &[u64]) {
         let to = ring_area::arena(area, offset, words.len());
         // SAFETY: `arena` has checked the range.
         unsafe { wide::copy(words.as_ptr(), to, words.len()) };
     }
 
     #[inline]
-    fn write_arena_words<const WORDS: usize>(&mut self, area: RingArea, offset: u32, words: [u64; WORDS]) {
+    fn write_arena_words<const WORDS: usize>(&self, area: RingArea, offset: u32, words: [u64; WORDS]) {
         let to = ring_area::arena(area, offset, WORDS);
         for (place, word) in words.into_iter().enumerate() {
             // SAFETY: `arena` has checked the range.
@@ -265,7 +269,7 @@ impl Platform for Machine {
     }
 
     #[inline(always)]
-    fn copy_arena(&mut self, from: RingArea, from_offset: u32, to: RingArea, to_offset: u32, bytes: u32) {
+    fn copy_arena(&self, from: RingArea, from_offset: u32, to: RingArea, to_offset: u32, bytes: u32) {
         let words = bytes as usize / 8;
         let (from, to) = (ring_area::arena(from, from_offset, words), ring_area::arena(to, to_offset, words));
         // SAFETY: `arena` has checked both ranges.

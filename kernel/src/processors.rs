@@ -20,7 +20,7 @@ pub struct Processor {
     pub root: AtomicU64,
     /// What it is asked to do; one of [`shootdown::request`].
     pub request: AtomicU32,
-    /// Whose vector state and FS base it holds; null: nobody's. Used under the kernel lock only.
+    /// Whose vector state and FS base it holds; null: nobody's. Used in the kernel only.
     pub loaded: AtomicPtr<Context>,
 }
 

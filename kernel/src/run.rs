@@ -5,24 +5,26 @@ use crate::arch::context;
 use crate::arch::cpu::Cpu;
 use crate::arch::user::{self, Frame};
 use crate::arch::{apic, vector};
-use crate::lock::{Guard, KernelLock};
+use crate::inside::{Inside, Lock, OneOfSeveral, Only};
+use crate::lock::KernelLock;
 use crate::mm::{kernel_space, shootdown};
 use crate::platform::Machine;
-use crate::{processors, stage, system_call, trace, trap};
+use crate::{processors, stage, trace};
 use capos_abi::trace::kind;
 use core::arch::asm;
 use core::fmt::{self, Display};
-use core::{iter, ptr};
-use kernel_core::platform::{ContextIndex, Space};
+use core::ptr;
+use kernel_core::platform::{ContextIndex, Platform, Space};
 use kernel_core::{Kernel, Next};
 use spin::Once;
 
 /// All processors wait for it at the end of the boot.
-static KERNEL: Once<KernelLock<Kernel<Machine>>> = Once::new();
+static KERNEL: Once<Lock> = Once::new();
 
 /// Hands the core over to all processors.
 pub fn start(kernel: Kernel<Machine>) {
-    KERNEL.call_once(|| KernelLock::new(kernel));
+    let processors = kernel.platform.processors();
+    KERNEL.call_once(|| KernelLock::new(kernel, processors));
 }
 
 /// What the console has not shown of the log.
@@ -50,7 +52,7 @@ pub extern "C" fn run(cpu: &'static Cpu) -> ! {
     let lock = KERNEL.wait();
     let mut kernel = lock.lock();
     let next = kernel.reschedule(cpu.index());
-    serve(cpu, lock, kernel, next)
+    serve_first(cpu, lock, kernel, next)
 }
 
 /// As [`run`], on the processor that booted: the boot is over when the core has decided what runs first. The lines that say
@@ -61,31 +63,33 @@ extern "C" fn run_first(cpu: &'static Cpu) -> ! {
     let next = kernel.reschedule(cpu.index());
     stage::end("decision");
     stage::report(|line| kernel.log_line(line));
-    serve(cpu, lock, kernel, next)
+    serve_first(cpu, lock, kernel, next)
+}
+
+/// Does what the core has decided first, and then what it decides.
+fn serve_first(cpu: &'static Cpu, lock: &'static Lock, kernel: Only, next: Next) -> ! {
+    match lock.has_several() {
+        true => serve(cpu, lock, OneOfSeveral::Alone(kernel), next),
+        false => serve(cpu, lock, kernel, next),
+    }
 }
 
 /// Does what the core decides.
-fn serve(
-    cpu: &'static Cpu,
-    lock: &'static KernelLock<Kernel<Machine>>,
-    mut kernel: Guard<'static, Kernel<Machine>>,
-    mut next: Next,
-) -> ! {
+fn serve<I: Inside>(cpu: &'static Cpu, lock: &'static Lock, mut kernel: I, mut next: Next) -> ! {
     loop {
-        next = match next {
+        (kernel, next) = match next {
             Next::Run { context, space } => {
-                let frame = enter(&kernel, context, space);
+                let frame = enter(kernel.machine(), context, space);
                 if trace::is_on() {
-                    trace::record(cpu.index(), kind::RUN, context, kernel.process_label(context));
+                    trace::record(cpu.index(), kind::RUN, context, kernel.label(context));
                 }
                 drop(kernel);
                 // SAFETY: `enter` has loaded what belongs to the frame, and the core gives a context to one processor only.
                 unsafe { run_program(cpu, frame) };
                 // SAFETY: the program stands still.
                 trace::entered(cpu.index(), context, unsafe { (*frame).vector });
-                kernel = lock.lock();
-                // SAFETY: the program stands still, and the core does not touch its frame but by `set_result`.
-                handle(&mut kernel, cpu, unsafe { &mut *frame })
+                // SAFETY: as above, and nobody borrows its frame.
+                unsafe { I::handle(lock, cpu, frame) }
             }
             Next::Idle => {
                 leave();
@@ -93,48 +97,41 @@ fn serve(
                 zero_ahead(cpu, lock, kernel);
                 let vector = wait_for_interrupt(cpu);
                 trace::record(cpu.index(), kind::INTERRUPT, 0, u64::from(vector));
-                kernel = lock.lock();
-                let first = trap::interrupt(&mut kernel, cpu, vector);
-                // All that was noted is handled before a program runs: unacknowledged, it would hold others back.
-                iter::from_fn(|| cpu.take_interrupt())
-                    .fold(first, |_, vector| trap::interrupt(&mut kernel, cpu, vector))
+                I::wake_up(lock, cpu, vector)
             }
         };
     }
 }
 
 /// Loads what belongs to a thread: address space, vector state, FS base. Its frame.
-fn enter(kernel: &Kernel<Machine>, context: ContextIndex, space: Space) -> *mut Frame {
-    let context = kernel.platform.context(context);
+fn enter(machine: &Machine, context: ContextIndex, space: Space) -> *mut Frame {
+    let context = machine.context(context);
     if context.is_null() {
         crate::panic::bug(format_args!("the core runs a thread that has no context"));
     }
     processors::load_root(space.0.address());
-    // SAFETY: the kernel lock is held, and contexts come from `Context::allocate`.
+    // SAFETY: the processor is in the kernel, and contexts come from `Context::allocate`.
     unsafe { context::switch(context) };
     context.cast()
 }
 
 /// Loads what belongs to nobody.
-fn leave() {
+pub fn leave() {
     processors::load_root(kernel_space::root());
-    // SAFETY: the kernel lock is held.
+    // SAFETY: the processor is in the kernel.
     unsafe { context::switch(ptr::null_mut()) };
 }
 
 /// Spends the time of a processor that has nothing to do on zeroing frames, one at a time, until an interrupt comes or another processor
 /// is in the kernel.
-fn zero_ahead(cpu: &Cpu, lock: &'static KernelLock<Kernel<Machine>>, mut kernel: Guard<'static, Kernel<Machine>>) {
-    while kernel.zero_ahead() {
-        drop(kernel);
+fn zero_ahead(cpu: &Cpu, lock: &'static Lock, kernel: impl Inside) {
+    let mut goes_on = kernel.zero_ahead();
+    while goes_on {
         user::let_interrupts_in();
         if cpu.is_interrupted() {
             return;
         }
-        match lock.try_lock() {
-            Some(guard) => kernel = guard,
-            None => return,
-        }
+        goes_on = lock.try_lock().is_some_and(Inside::zero_ahead);
     }
 }
 
@@ -167,13 +164,5 @@ fn wait_for_interrupt(cpu: &Cpu) -> u8 {
             Some(vector) => return vector,
             None => user::idle(),
         }
-    }
-}
-
-/// Why the processor is back in the kernel.
-fn handle(kernel: &mut Kernel<Machine>, cpu: &Cpu, frame: &mut Frame) -> Next {
-    match frame.vector {
-        user::SYSTEM_CALL => system_call::handle(kernel, cpu, frame),
-        vector => trap::handle(kernel, cpu, frame, vector as u8),
     }
 }

@@ -26,6 +26,8 @@ pub mod processors;
 pub use instructions::VirtAddr;
 #[path = "../../kernel/src/lock.rs"]
 pub mod kernel_lock;
+#[path = "../../kernel/lend/src/slot.rs"]
+pub mod slot;
 
 // The runtime.
 #[path = "../../capos-rt/src/futex.rs"]

@@ -3,6 +3,9 @@
 use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::cell::Cell;
 
+/// Processors that there are.
+pub const MAX: usize = 2;
+
 /// A processor as the others see it.
 pub struct Processor {
     /// Its number.
@@ -26,7 +29,7 @@ impl Processor {
     }
 }
 
-static PROCESSORS: [Processor; 2] = [Processor::new(0), Processor::new(1)];
+static PROCESSORS: [Processor; MAX] = [Processor::new(0), Processor::new(1)];
 
 loom::thread_local! {
     static CURRENT: Cell<usize> = Cell::new(0);

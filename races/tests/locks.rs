@@ -1,9 +1,11 @@
 //! Locks: one holder at a time, who sees what the last one wrote, and no waiter is forgotten.
 
 use loom::cell::UnsafeCell;
+use races::kernel_lock::{KernelLock, Lend};
+use races::slot::{Lent, Slot};
 use races::sync::atomic::{AtomicU32, Ordering};
 use races::thread::spawn;
-use races::{futex, kernel_lock, lock, model};
+use races::{futex, lock, model};
 use std::rc::Rc;
 
 /// A number that two threads must not touch at once.
@@ -58,23 +60,79 @@ fn counts<L: 'static>(threads: u64, new: fn(Number) -> L, add: fn(&L) -> u32) {
     });
 }
 
+/// A number that is lent.
+struct Account([Slot<Number>; 1]);
+
+impl Account {
+    /// A lock for two processors, which has something to lend.
+    fn locked(number: Number) -> &'static KernelLock<Account> {
+        let lock: &'static KernelLock<Account> = Box::leak(Box::new(KernelLock::new(Account([Slot::new(number)]), 2)));
+        drop(lock.lock());
+        lock
+    }
+
+    fn number(&self) -> &Number {
+        let [number] = &self.0;
+        number
+    }
+}
+
+impl Lend for Account {
+    type Lent<'a> = &'a [Lent<Number>];
+
+    fn lend(&mut self) -> &[Lent<Number>] {
+        Lent::lend(&mut self.0)
+    }
+}
+
+/// Adds 1 alone.
+fn add_alone(lock: &'static KernelLock<Account>) -> u32 {
+    let account = lock.lock();
+    account.number().add();
+    account.number().get()
+}
+
+/// Adds 1 beside the other processor, or alone if it uses the number.
+fn add_beside(lock: &'static KernelLock<Account>, processor: usize) {
+    let shared = lock.share(processor).expect("there are two processors");
+    let has_added = shared.lent().first().and_then(Lent::take).map(|number| number.add()).is_some();
+    drop(shared);
+    if !has_added {
+        add_alone(lock);
+    }
+}
+
 #[test]
 fn the_kernel_lock_excludes() {
-    counts(2, kernel_lock::KernelLock::new, |lock| {
-        let number = lock.lock();
-        number.add();
-        number.get()
-    });
+    counts(2, Account::locked, |lock| add_alone(lock));
 }
 
 #[test]
 fn a_kernel_lock_that_is_only_tried_excludes() {
-    counts(2, kernel_lock::KernelLock::new, |lock| {
+    counts(2, Account::locked, |lock| {
         // Whoever finds it held waits after all, as a processor that finds nothing to do waits for an interrupt.
-        let number = lock.try_lock().unwrap_or_else(|| lock.lock());
-        number.add();
-        number.get()
+        let account = lock.try_lock().unwrap_or_else(|| lock.lock());
+        account.number().add();
+        account.number().get()
     });
+}
+
+#[test]
+fn processors_beside_each_other_use_a_value_one_at_a_time_and_not_while_one_is_alone() {
+    for alone in [false, true] {
+        model(move || {
+            let lock = Account::locked(Number(UnsafeCell::new(0)));
+            add_beside(lock, 0);
+            let other = spawn(1, move || add_beside(lock, 1));
+            if alone {
+                add_alone(lock);
+            } else {
+                add_beside(lock, 0);
+            }
+            other.join().expect("it ends");
+            assert_eq!(add_alone(lock), 4);
+        });
+    }
 }
 
 #[test]

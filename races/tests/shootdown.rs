@@ -1,7 +1,7 @@
 //! Translations taken away: when `flush` has returned, no processor uses the page any more.
 
 use loom::cell::UnsafeCell;
-use races::kernel_lock::KernelLock;
+use races::kernel_lock::{KernelLock, Lend};
 use races::mm::shootdown;
 use races::sync::atomic::Ordering;
 use races::{model, processors};
@@ -9,6 +9,15 @@ use std::rc::Rc;
 
 const ROOT: u64 = 7;
 const ADDRESS: u64 = 0x1000;
+
+/// What the lock protects here.
+struct Nothing;
+
+impl Lend for Nothing {
+    type Lent<'a> = ();
+
+    fn lend(&mut self) {}
+}
 
 /// A page of memory: whoever frees it writes it.
 struct Page(UnsafeCell<u8>);
@@ -55,14 +64,15 @@ fn a_page_is_free_when_no_program_reaches_it() {
 #[test]
 fn a_processor_that_waits_for_the_kernel_lock_answers() {
     model(|| {
-        let (page, lock) = (Rc::new(Page(UnsafeCell::new(0))), Rc::new(KernelLock::new(())));
-        let (shared, wanted) = (page.clone(), lock.clone());
+        let page = Rc::new(Page(UnsafeCell::new(0)));
+        let lock: &'static KernelLock<Nothing> = Box::leak(Box::new(KernelLock::new(Nothing, 2)));
+        let shared = page.clone();
         processors::start(ROOT);
         let held = lock.lock();
         let other = loom::thread::spawn(move || {
             processors::become_processor(1);
             shared.touch();
-            drop(wanted.lock());
+            drop(lock.lock());
             shared.touch();
         });
         shootdown::flush(ROOT, ADDRESS, 1);

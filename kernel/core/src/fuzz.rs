@@ -150,11 +150,11 @@ fn step(world: &mut World, actor: Actor, kind: u64, bytes: &mut Bytes<'_>) {
             return world.write(actor, offset * 8, &[word]);
         }
         1 => {
-            let ring = world.kernel.platform.ring_mut(actor.area);
+            let mut ring = world.kernel.platform.ring(actor.area);
             (ring.submission_tail, ring.completion_head) = (bytes.number(4) as u32, bytes.number(4) as u32);
         }
         2 => {
-            let ring = world.kernel.platform.ring_mut(actor.area);
+            let mut ring = world.kernel.platform.ring(actor.area);
             ring.completion_head = ring.completion_tail;
         }
         _ => world.submit(actor, entry(bytes)),

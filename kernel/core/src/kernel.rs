@@ -23,7 +23,7 @@ use crate::{authority::grant, object::InterruptTable, object::SchedulingContext}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfMemory;
 
-/// Everything the kernel knows. One lock guards it.
+/// Everything the kernel knows. One processor has it for itself, or several use what is lent of it ([`crate::SharedKernel`]).
 pub struct Kernel<P> {
     /// The machine.
     pub platform: P,
@@ -129,17 +129,13 @@ impl<P: Platform> Kernel<P> {
     /// Pays for `count` more handles of a process and sets their slots aside.
     pub(crate) fn reserve_handles(&mut self, process: Id<Process>, count: u32) -> Result<(), Refusal> {
         let process = &mut self.processes[process];
-        let ledger = &mut self.ledgers[process.ledger];
-        ledger.charge(Resource::Handles, u64::from(count))?;
-        let reserved = process.handles.reserve(count, ledger);
-        reserved.inspect_err(|_| ledger.refund(Resource::Handles, u64::from(count)))
+        process.reserve_handles(&mut self.ledgers[process.ledger], count)
     }
 
     /// Gives reserved handles back.
     pub(crate) fn unreserve_handles(&mut self, process: Id<Process>, count: u32) {
         let process = &mut self.processes[process];
-        process.handles.unreserve(count);
-        self.ledgers[process.ledger].refund(Resource::Handles, u64::from(count));
+        process.unreserve_handles(&mut self.ledgers[process.ledger], count);
     }
 
     /// Puts a new capability, derived from none, into a reserved slot.

@@ -6,8 +6,8 @@
 //! 3. **Everything is charged before it is used** to a ledger that the caller holds; what runs out is an error value.
 //! 4. **A blocked operation is a record, never a stack.** The kernel runs each entry to its end.
 //!
-//! The kernel calls this very code under its lock; the host runs it over a [`Platform`] of plain vectors.
-//! Read in this order: [`platform`], `heap`, `slab`, `ledger`, `authority`, `ipc`, `object`, `execution`, [`memory`], `lifecycle`; the boot
+//! The kernel calls this very code under its lock, most of it alone, calls also beside other processors (`shared`); the host runs it over a [`Platform`] of plain vectors.
+//! Read in this order: [`platform`], `heap`, `slab`, `ledger`, `authority`, `ipc`, `object`, `execution`, [`memory`], `lifecycle`, `shared`; the boot
 //! needs [`machine`] and [`start`].
 #![cfg_attr(not(any(test, feature = "fuzz")), no_std)]
 #![forbid(unsafe_code)]
@@ -34,6 +34,7 @@ pub mod memory;
 mod object;
 pub mod platform;
 pub mod random;
+mod shared;
 mod slab;
 pub mod start;
 mod table;
@@ -46,6 +47,7 @@ pub use execution::trap::{Fault, FaultAccess, FaultKind};
 pub use kernel::{Kernel, OutOfMemory};
 pub use memory::page_table::PageTables;
 pub use platform::Platform;
+pub use shared::{Alone, SharedKernel};
 pub use start::init::StartError;
 
 /// Processors that the kernel can use.

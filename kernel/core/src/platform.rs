@@ -1,7 +1,8 @@
 //! What the core asks of the machine below it: memory, processors, devices. The kernel implements it on hardware,
 //! the tests on plain vectors.
 //!
-//! The core runs under the kernel lock with interrupts off, so every method may assume that no other caller is inside.
+//! The core runs under the kernel lock with interrupts off. A method with `&mut self` may assume that no other caller is inside. Those
+//! with `&self` may be called by several processors at once, but not for the same processor, context, or places of a ring.
 use crate::memory::Access;
 use crate::memory::frame::{Frame, OutOfFrames};
 use crate::memory::page_table::PageTables;
@@ -78,9 +79,9 @@ pub trait Platform {
     /// Seconds from the start of 1970 (UTC) to the kernel's start, if the machine knows the date.
     fn date_at_start(&self) -> Option<u64>;
     /// Makes another processor enter the kernel soon and call [`crate::Kernel::reschedule`].
-    fn interrupt_processor(&mut self, processor: usize);
+    fn interrupt_processor(&self, processor: usize);
     /// Arms this processor's one-shot timer (absolute nanoseconds; `u64::MAX` stops it); it calls [`crate::Kernel::timer`].
-    fn set_timer(&mut self, processor: usize, deadline: u64);
+    fn set_timer(&self, processor: usize, deadline: u64);
 
     // Register contexts of threads.
 
@@ -92,9 +93,9 @@ pub trait Platform {
     /// Lets a thread that does not run go on at this user address.
     fn set_instruction(&mut self, context: ContextIndex, address: u64);
     /// Lets the thread, which is inside of a system call, make the same call again as soon as it runs.
-    fn enter_again(&mut self, context: ContextIndex);
+    fn enter_again(&self, context: ContextIndex);
     /// Sets what the thread's pending system call will return.
-    fn set_result(&mut self, context: ContextIndex, value: u64);
+    fn set_result(&self, context: ContextIndex, value: u64);
 
     // Address spaces. Addresses are multiples of the page size in the lower half.
 
@@ -150,19 +151,19 @@ pub trait Platform {
     /// The submission at this position, behind its first word, which was read.
     fn submission(&self, area: RingArea, position: u32, head: SubmissionHead) -> Submission;
     /// Stores a completion at this position.
-    fn post(&mut self, area: RingArea, position: u32, completion: &Completion);
+    fn post(&self, area: RingArea, position: u32, completion: &Completion);
     /// Publishes the kernel's submission head.
-    fn publish_submission_head(&mut self, area: RingArea, position: u32);
+    fn publish_submission_head(&self, area: RingArea, position: u32);
     /// Publishes the kernel's completion tail, after the completions before it.
-    fn publish_completion_tail(&mut self, area: RingArea, position: u32);
+    fn publish_completion_tail(&self, area: RingArea, position: u32);
     /// Reads words from arena offset `offset` (a multiple of 8).
     fn read_arena(&self, area: RingArea, offset: u32, words: &mut [u64]);
     /// Writes words to arena offset `offset` (a multiple of 8).
-    fn write_arena(&mut self, area: RingArea, offset: u32, words: &[u64]);
+    fn write_arena(&self, area: RingArea, offset: u32, words: &[u64]);
     /// Writes a fixed number of words to arena offset `offset` (a multiple of 8).
-    fn write_arena_words<const WORDS: usize>(&mut self, area: RingArea, offset: u32, words: [u64; WORDS]);
+    fn write_arena_words<const WORDS: usize>(&self, area: RingArea, offset: u32, words: [u64; WORDS]);
     /// Copies `bytes` (a multiple of 8) from one arena to another.
-    fn copy_arena(&mut self, from: RingArea, from_offset: u32, to: RingArea, to_offset: u32, bytes: u32);
+    fn copy_arena(&self, from: RingArea, from_offset: u32, to: RingArea, to_offset: u32, bytes: u32);
 
     // Devices.
 

@@ -1,9 +1,10 @@
 //! Storage of one kind of kernel object, named by index and generation.
 use crate::heap::OutOfHeap;
-use crate::table::Table;
+use crate::table::{LentTable, Table};
 use core::fmt;
 use core::marker::PhantomData;
 use core::num::NonZeroU64;
+use kernel_lend::{Slot, Taken};
 
 /// Names an object in a [`Slab`]: its index in the low half of a word, and a generation, never 0, in the high half. An id of a
 /// removed object never names another one: generations do not come round in practice.
@@ -88,7 +89,7 @@ const NONE: u32 = u32::MAX;
 
 /// Objects of one kind.
 pub struct Slab<T> {
-    entries: Table<Entry<T>>,
+    entries: Table<Slot<Entry<T>>>,
     first_free: u32,
     len: u32,
 }
@@ -134,7 +135,7 @@ impl<T> Slab<T> {
         }
         self.entries.reserve(self.entries.len() + 1)?;
         let id = Id::first(self.entries.len() as u32);
-        self.entries.push(Entry { id, place: Place::Used(value) });
+        self.entries.push(Slot::new(Entry { id, place: Place::Used(value) }));
         self.len += 1;
         Ok(id)
     }
@@ -163,10 +164,36 @@ impl<T> Slab<T> {
         self.entries.get_mut(id.index() as usize).filter(|e| e.id == id)?.value_mut()
     }
 
+    /// Lends the objects for as long as the slab is borrowed.
+    pub fn lend(&mut self) -> LentSlab<'_, T> {
+        LentSlab { entries: self.entries.lend() }
+    }
+
     /// The id of the object at this index, if there is one.
     pub fn id_at(&self, index: u32) -> Option<Id<T>> {
         let entry = self.entries.get(index as usize)?;
         entry.value().is_some().then_some(entry.id)
+    }
+}
+
+/// The objects of a slab that is lent: each is used by one processor at a time.
+pub struct LentSlab<'a, T> {
+    entries: LentTable<'a, Entry<T>>,
+}
+
+impl<'a, T> LentSlab<'a, T> {
+    /// The object, if it exists and nobody uses it.
+    #[inline]
+    pub fn take(&self, id: Id<T>) -> Option<Taken<'a, T>> {
+        let entry = self.entries.get(id.index() as usize)?.take()?;
+        entry.part(|entry| if entry.id == id { entry.value_mut() } else { None })
+    }
+
+    /// The object at this index and its id, if there is one and nobody uses it.
+    pub fn take_at(&self, index: u32) -> Option<(Id<T>, Taken<'a, T>)> {
+        let entry = self.entries.get(index as usize)?.take()?;
+        let id = entry.id;
+        entry.part(Entry::value_mut).map(|object| (id, object))
     }
 }
 

@@ -5,12 +5,17 @@ use crate::heap::{self, OutOfHeap, bytes_of};
 use crate::ipc::operation::Refusal;
 use crate::ledger::{Ledger, Resource};
 use alloc::vec::Vec;
+use kernel_lend::{Lent, Slot};
 
 /// Places of the first piece at most.
 pub const FIRST_PLACES: usize = 64;
 
 /// Places of the first piece at least.
 const MIN_PLACES: usize = 4;
+
+/// Pieces behind the first one that are lent: with them, as many places as there can be threads.
+const LENT_PIECES: usize = 6;
+const _: () = assert!(FIRST_PLACES << LENT_PIECES == crate::MAX_THREADS as usize);
 
 /// Places that are numbered from 0.
 pub struct Table<T> {
@@ -137,6 +142,35 @@ impl<T> Table<T> {
     fn get_mut_behind(&mut self, at: usize) -> Option<&mut T> {
         let (piece, offset) = position(at)?;
         self.rest.get_mut(piece)?.get_mut(offset)
+    }
+}
+
+/// The places of a table that is lent: each is used by one processor at a time.
+pub struct LentTable<'a, T> {
+    first: &'a [Lent<T>],
+    rest: [&'a [Lent<T>]; LENT_PIECES],
+}
+
+impl<T> Table<Slot<T>> {
+    /// Lends the first places for as long as the table is borrowed: those of so many pieces.
+    pub fn lend(&mut self) -> LentTable<'_, T> {
+        let mut rest: [&[Lent<T>]; LENT_PIECES] = [&[]; LENT_PIECES];
+        for (lent, piece) in rest.iter_mut().zip(&mut self.rest) {
+            *lent = Lent::lend(piece);
+        }
+        LentTable { first: Lent::lend(&mut self.first), rest }
+    }
+}
+
+impl<'a, T> LentTable<'a, T> {
+    /// What stands in a place, if it is lent.
+    #[inline]
+    pub fn get(&self, at: usize) -> Option<&'a Lent<T>> {
+        if at < self.first.len() {
+            return self.first.get(at);
+        }
+        let (piece, offset) = position(at)?;
+        self.rest.get(piece)?.get(offset)
     }
 }
 

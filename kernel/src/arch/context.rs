@@ -77,6 +77,16 @@ impl Context {
         ]
     }
 
+    /// Sets what the pending system call returns.
+    ///
+    /// # Safety
+    /// The context's thread is inside of a system call, and nobody else does the same. Its processor may be putting the rest of it
+    /// away meanwhile.
+    pub unsafe fn set_result(context: *mut Context, value: u64) {
+        // SAFETY: the caller vouches for it; nothing else of the context is borrowed.
+        unsafe { (*context).frame.rax = value };
+    }
+
     /// The registers.
     pub fn frame(&mut self) -> &mut Frame {
         &mut self.frame
@@ -87,7 +97,7 @@ impl Context {
 /// ran before is saved if it was preempted.
 ///
 /// # Safety
-/// The kernel lock is held. The context, and the one loaded before, were made by [`Context::allocate`] and are used by nobody
+/// This processor is in the kernel. The context, and the one loaded before, were made by [`Context::allocate`] and are used by nobody
 /// else meanwhile.
 pub unsafe fn switch(context: *mut Context) {
     let processor = processors::current();
@@ -97,10 +107,10 @@ pub unsafe fn switch(context: *mut Context) {
     }
     // SAFETY: the caller vouches for both contexts.
     unsafe {
-        if let Some(before) = before.as_mut() {
+        if !before.is_null() {
             store(before);
         }
-        if let Some(context) = context.as_mut() {
+        if let Some(context) = context.as_ref() {
             load(context);
         }
     }
@@ -115,20 +125,22 @@ pub fn forget(context: *mut Context) {
 }
 
 /// # Safety
-/// The context is followed by its vector area.
-unsafe fn store(context: &mut Context) {
-    context.saved = context.frame.vector != SYSTEM_CALL;
-    if context.saved {
-        // SAFETY: the area behind the context is aligned like it and large enough.
-        unsafe { vector_state::save(area(context)) };
-    } else {
-        vector_state::save_control(&mut context.control);
+/// The context is followed by its vector area. Of its frame, another processor may be storing the result of a system call.
+unsafe fn store(context: *mut Context) {
+    // SAFETY: the context is this processor's but for that result, and the area behind it is aligned like it and large enough.
+    unsafe {
+        (*context).saved = (*context).frame.vector != SYSTEM_CALL;
+        if (*context).saved {
+            vector_state::save(area(context));
+        } else {
+            vector_state::save_control(&mut (*context).control);
+        }
     }
 }
 
 /// # Safety
 /// The context is followed by its vector area.
-unsafe fn load(context: &mut Context) {
+unsafe fn load(context: &Context) {
     if context.saved {
         // SAFETY: `store` filled the area.
         unsafe { vector_state::load(area(context)) };
@@ -138,6 +150,6 @@ unsafe fn load(context: &mut Context) {
     FsBase::write(VirtAddr::new_truncate(context.fs_base));
 }
 
-fn area(context: *mut Context) -> *mut u8 {
-    context.wrapping_add(1).cast()
+fn area(context: *const Context) -> *mut u8 {
+    context.wrapping_add(1).cast_mut().cast()
 }

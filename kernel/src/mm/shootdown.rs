@@ -1,6 +1,6 @@
 //! Dropping stale translations in other processors.
 //!
-//! Only the holder of the kernel lock asks, so there is one request at a time. A processor answers from user mode and from
+//! Only a processor that is alone in the kernel asks, so there is one request at a time. A processor answers from user mode and from
 //! idle by interrupt, and from the kernel, where interrupts are off, while it waits for the lock.
 
 use super::kernel_space;

@@ -1,5 +1,5 @@
-//! Measures what two processors do at the same time: the same work by one and by two, as threads and as processes; and a call
-//! from one to the other.
+//! Measures what two processors do at the same time: the same work by one and by two, as threads and as processes; calls within
+//! one pair of processes and within two; and a call from one processor to the other.
 
 use bench_guests::clock::now;
 use bench_guests::exchange::Exchange;
@@ -9,9 +9,11 @@ use bench_guests::{Figure, measure_ticks, shut_down};
 use capos_rt::ring;
 use capos_service::spawn::Spawn;
 use capos_service::{Context, Failure};
+use schema::echo_capnp::echo;
 use schema::memory_object_capnp::memory_reader;
 use schema::null_capnp::null;
 use schema::process_capnp::process::{self, Outcome};
+use schema::scheduling_capnp::scheduling_authority;
 use std::process::ExitCode;
 use std::thread;
 
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     capos_service::run(async |context| {
         scale("scale.process.2", async |count| processes(&context, count).await).await?;
         scale("scale.thread.2", async |count| Ok(threads(count))).await?;
+        scale("scale.ipc.2", async |count| pairs(&context, count).await).await?;
         across()?;
         shut_down(&context).await
     })
@@ -73,6 +76,24 @@ async fn processes(context: &Context, count: usize) -> Result<bool, Failure> {
     let mut started = Vec::new();
     for _ in 0..count {
         started.push(Spawn::new(&binary, "worker").grant("null", null.clone()).start().await?);
+    }
+    let mut good = true;
+    for process in &started {
+        good &= ended_well(process).await?;
+    }
+    Ok(good)
+}
+
+/// Pairs that only call each other, each on a processor of its own.
+async fn pairs(context: &Context, count: usize) -> Result<bool, Failure> {
+    let binary: memory_reader::Client = context.take("caller")?;
+    let scheduling: scheduling_authority::Client = context.take("scheduling")?;
+    let mut started = Vec::new();
+    for number in 0..count {
+        let server: echo::Client = context.take(&format!("echo-{number}"))?;
+        let caller = Spawn::new(&binary, "caller").argument(&number.to_string());
+        let caller = caller.grant("echo-raw", server).grant("scheduling", scheduling.clone());
+        started.push(caller.start().await?);
     }
     let mut good = true;
     for process in &started {

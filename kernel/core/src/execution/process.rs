@@ -4,8 +4,9 @@ use crate::authority::session::Session;
 use crate::execution::thread::Thread;
 use crate::execution::trap::Fault;
 use crate::heap;
+use crate::ipc::operation::Refusal;
 use crate::ipc::record::Waiter;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Resource};
 use crate::lifecycle::fault::Crash;
 use crate::memory::MemoryObject;
 use crate::memory::frame::Frame;
@@ -165,6 +166,19 @@ impl Process {
     pub fn is_put_away(&self) -> bool {
         let crash = self.crash.as_ref().map_or(0, |crash| heap::held(&crash.words));
         matches!(self.state, State::Ended(_)) && self.held() == crash
+    }
+
+    /// Pays for `count` more handles from its ledger and sets their slots aside.
+    pub fn reserve_handles(&mut self, ledger: &mut Ledger, count: u32) -> Result<(), Refusal> {
+        ledger.charge(Resource::Handles, u64::from(count))?;
+        let reserved = self.handles.reserve(count, ledger);
+        reserved.inspect_err(|_| ledger.refund(Resource::Handles, u64::from(count)))
+    }
+
+    /// Gives reserved handles back.
+    pub fn unreserve_handles(&mut self, ledger: &mut Ledger, count: u32) {
+        self.handles.unreserve(count);
+        ledger.refund(Resource::Handles, u64::from(count));
     }
 
     /// Whether it has not begun to end.

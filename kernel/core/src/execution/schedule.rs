@@ -4,9 +4,12 @@
 //! 2. A thread that blocks lends its account to the one that it has just woken: a call between processes is one piece of work.
 //!    When the lender wakes, or its slice or budget ends, the borrower goes on with its own.
 //! 3. The clock is read only when an account changes hands, not in between.
+//! 4. Beside other processors (`crate::shared`) a processor looks at its own part only: `shared`.
 pub mod account;
 mod queue;
+pub(crate) mod shared;
 
+use crate::execution::schedule::account::Account;
 use crate::execution::thread::{State, Thread};
 use crate::execution::timer::TimerQueue;
 use crate::heap::OutOfHeap;
@@ -16,7 +19,10 @@ use crate::slab::Id;
 use crate::{Kernel, MAX_PROCESSORS};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::sync::atomic::AtomicBool;
+use kernel_lend::Slot;
 pub use queue::RunQueue;
+use shared::Mailbox;
 
 /// What a processor does when it leaves the kernel.
 #[must_use = "the processor must do what was decided"]
@@ -34,8 +40,10 @@ pub enum Next {
 }
 
 /// One processor's share of the scheduler.
-struct Processor {
+pub(crate) struct Processor {
     current: Option<Id<Thread>>,
+    /// Woken here beside other processors, and not handed over to yet.
+    woken: Option<Id<Thread>>,
     /// Whose account pays for `current`, and since when.
     payer: Option<Id<Thread>>,
     since: u64,
@@ -55,6 +63,7 @@ impl Processor {
     const fn idle() -> Self {
         Self {
             current: None,
+            woken: None,
             payer: None,
             since: 0,
             slice_end: 0,
@@ -65,11 +74,60 @@ impl Processor {
             armed: u64::MAX,
         }
     }
+
+    /// This thread runs here from now on.
+    #[inline]
+    fn switch(&mut self, number: usize, id: Id<Thread>, thread: &mut Thread) {
+        thread.state = State::Running(number);
+        thread.processor = number;
+        self.current = Some(id);
+        self.next = Next::Run { context: id.index(), space: thread.space };
+    }
+
+    /// From now on this thread's account pays for what the processor runs.
+    fn start_paying(&mut self, id: Id<Thread>, account: &mut Account, now: u64) {
+        // A thread without budget is not in line: this only begins its period.
+        account.exhausted_until(now);
+        self.queue.advance(account.place());
+        self.payer = Some(id);
+        self.since = now;
+        self.slice_end = now.saturating_add(account.allowance());
+        self.limited = account.has_budget();
+    }
+
+    /// Nobody pays any more; who has paid so far.
+    fn stop_paying(&mut self) -> Option<Id<Thread>> {
+        self.limited = false;
+        self.payer.take()
+    }
+
+    /// Nothing runs here.
+    fn rest(&mut self) {
+        self.current = None;
+        self.must_yield = false;
+        self.next = Next::Idle;
+    }
+
+    /// When the timer has to fire, given the earliest deadline of all others, if that has changed.
+    #[inline(always)]
+    fn new_alarm(&mut self, earliest: u64) -> Option<u64> {
+        let has_end = self.limited || self.queue.len() > 0;
+        let alarm = if has_end { earliest.min(self.slice_end) } else { earliest };
+        if self.armed == alarm {
+            return None;
+        }
+        self.armed = alarm;
+        Some(alarm)
+    }
 }
 
 /// All processors' run queues.
 pub struct Scheduler {
-    processors: Box<[Processor; MAX_PROCESSORS]>,
+    processors: Box<[Slot<Processor>; MAX_PROCESSORS]>,
+    /// Who was woken beside other processors and belongs to a processor that does not know yet.
+    mailboxes: Box<[Slot<Mailbox>; MAX_PROCESSORS]>,
+    /// Whether there may be such threads, or some that are not handed over to yet.
+    has_strays: AtomicBool,
     /// Woken in this stay in the kernel; runs next here if the current thread blocks.
     hand_over: Option<Id<Thread>>,
     /// Ready threads without budget, and when they get a new one.
@@ -79,16 +137,19 @@ pub struct Scheduler {
 impl Scheduler {
     /// Empty queues; `None` if the heap is too small.
     pub fn new() -> Option<Self> {
-        let mut processors = Vec::new();
-        processors.try_reserve_exact(MAX_PROCESSORS).ok()?;
-        processors.resize_with(MAX_PROCESSORS, Processor::idle);
-        let processors = processors.into_boxed_slice().try_into().ok()?;
-        Some(Self { processors, hand_over: None, exhausted: TimerQueue::new() })
+        Some(Self {
+            processors: one_each(Processor::idle)?,
+            mailboxes: one_each(Mailbox::new)?,
+            has_strays: AtomicBool::new(false),
+            hand_over: None,
+            exhausted: TimerQueue::new(),
+        })
     }
 
     /// Makes room for threads with an index below `threads` on so many processors.
     pub fn prepare(&mut self, threads: usize, processors: usize) -> Result<(), OutOfHeap> {
         self.processors.iter_mut().take(processors).try_for_each(|state| state.queue.prepare(threads))?;
+        self.mailboxes.iter_mut().take(processors).try_for_each(|mailbox| mailbox.prepare(threads))?;
         self.exhausted.prepare(threads)
     }
 
@@ -96,6 +157,18 @@ impl Scheduler {
     pub(crate) fn forget_payer(&mut self, processors: usize, thread: Id<Thread>) {
         let states = self.processors.iter_mut().take(processors);
         states.filter(|state| state.payer == Some(thread)).for_each(|state| state.payer = None);
+    }
+
+    /// Whether threads may have been woken beside other processors that nobody has run yet.
+    #[inline]
+    pub(crate) fn has_strays(&mut self) -> bool {
+        *self.has_strays.get_mut()
+    }
+
+    /// A thread that was woken for this processor and not run yet.
+    fn take_stray(&mut self, processor: usize) -> Option<Id<Thread>> {
+        let woken = self.of(processor).woken.take();
+        woken.or_else(|| self.mailboxes[processor % MAX_PROCESSORS].take())
     }
 
     /// The current thread of this processor runs no further.
@@ -110,6 +183,14 @@ impl Scheduler {
     }
 }
 
+/// A value for each processor, in slots of their own; `None` if the heap is too small.
+fn one_each<T>(new: impl Fn() -> T) -> Option<Box<[Slot<T>; MAX_PROCESSORS]>> {
+    let mut slots = Vec::new();
+    slots.try_reserve_exact(MAX_PROCESSORS).ok()?;
+    slots.resize_with(MAX_PROCESSORS, || Slot::new(new()));
+    slots.into_boxed_slice().try_into().ok()
+}
+
 impl<P: Platform> Kernel<P> {
     /// The thread that runs on this processor.
     #[inline]
@@ -121,6 +202,18 @@ impl<P: Platform> Kernel<P> {
     pub(crate) fn wake(&mut self, thread: Id<Thread>) {
         self.threads[thread].state = State::Ready;
         self.hand_over(thread);
+    }
+
+    /// Whoever was woken beside other processors and not run yet: this processor, which is alone now, knows everybody.
+    #[cold]
+    pub(crate) fn collect_strays(&mut self, here: usize) {
+        *self.scheduler.has_strays.get_mut() = false;
+        for processor in 0..self.platform.processors() {
+            let own = processor == here;
+            while let Some(thread) = self.scheduler.take_stray(processor) {
+                if own { self.hand_over(thread) } else { self.enqueue(thread, None) }
+            }
+        }
     }
 
     /// A thread that was just made ready runs next on this processor if the current thread blocks now.
@@ -147,8 +240,12 @@ impl<P: Platform> Kernel<P> {
         if self.scheduler.of(processor).must_yield {
             self.yield_current(processor);
         }
-        self.arm_timer(processor);
-        self.scheduler.of(processor).next
+        let earliest = self.earliest_deadline(processor);
+        let state = self.scheduler.of(processor);
+        if let Some(alarm) = state.new_alarm(earliest) {
+            self.platform.set_timer(processor, alarm);
+        }
+        state.next
     }
 
     /// A thread that was just woken goes on with the account of the one that has blocked, so that two threads which hand over to
@@ -181,7 +278,7 @@ impl<P: Platform> Kernel<P> {
                 self.switch(processor, next);
                 self.start_paying(processor, next);
             }
-            None => self.idle(processor),
+            None => self.scheduler.of(processor).rest(),
         }
     }
 
@@ -189,23 +286,13 @@ impl<P: Platform> Kernel<P> {
     #[inline(never)]
     fn start_paying(&mut self, processor: usize, thread: Id<Thread>) {
         let now = self.platform.now();
-        let account = &mut self.threads[thread].account;
-        // A thread without budget is not in line: this only begins its period.
-        account.exhausted_until(now);
-        let (place, allowance, limited) = (account.place(), account.allowance(), account.has_budget());
-        let state = self.scheduler.of(processor);
-        state.queue.advance(place);
-        state.payer = Some(thread);
-        state.since = now;
-        state.slice_end = now.saturating_add(allowance);
-        state.limited = limited;
+        self.scheduler.of(processor).start_paying(thread, &mut self.threads[thread].account, now);
     }
 
     /// Charges the account that has paid so far; whether its slice is over.
     fn stop_paying(&mut self, processor: usize) -> bool {
         let state = self.scheduler.of(processor);
-        state.limited = false;
-        let (Some(payer), since) = (state.payer.take(), state.since) else { return true };
+        let (Some(payer), since) = (state.stop_paying(), state.since) else { return true };
         let now = self.platform.now();
         self.threads.get_mut(payer).is_none_or(|thread| thread.account.run(now.saturating_sub(since)))
     }
@@ -388,35 +475,14 @@ impl<P: Platform> Kernel<P> {
 
     #[inline]
     fn switch(&mut self, processor: usize, thread: Id<Thread>) {
-        let entry = &mut self.threads[thread];
-        entry.state = State::Running(processor);
-        entry.processor = processor;
-        let state = self.scheduler.of(processor);
-        state.current = Some(thread);
-        state.next = Next::Run { context: thread.index(), space: entry.space };
+        self.scheduler.of(processor).switch(processor, thread, &mut self.threads[thread]);
     }
 
-    fn idle(&mut self, processor: usize) {
-        let state = self.scheduler.of(processor);
-        state.current = None;
-        state.must_yield = false;
-        state.next = Next::Idle;
-    }
-
+    /// The earliest deadline that every processor's timer serves.
     #[inline]
-    fn arm_timer(&mut self, processor: usize) {
-        let mut earliest = self.timers.earliest().min(self.scheduler.exhausted.earliest());
-        if !self.chores.is_empty() {
-            earliest = earliest.min(self.next_chore(processor));
-        }
-        let state = self.scheduler.of(processor);
-        if state.limited || state.queue.len() > 0 {
-            earliest = earliest.min(state.slice_end);
-        }
-        if state.armed != earliest {
-            state.armed = earliest;
-            self.platform.set_timer(processor, earliest);
-        }
+    fn earliest_deadline(&self, processor: usize) -> u64 {
+        let earliest = self.timers.earliest().min(self.scheduler.exhausted.earliest());
+        if self.chores.is_empty() { earliest } else { earliest.min(self.next_chore(processor)) }
     }
 
     /// When this processor looks after what has ended.

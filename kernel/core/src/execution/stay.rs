@@ -11,6 +11,9 @@ use crate::platform::Platform;
 /// copy of a message.
 const STAY_BUDGET: u32 = 8_000;
 
+/// What a stay may spend beside other processors.
+const BESIDE_BUDGET: u32 = STAY_BUDGET / 4;
+
 /// What steps cost, in instructions by estimate.
 pub mod cost {
     /// An entry of a ring, whatever it is.
@@ -67,6 +70,11 @@ impl Stay {
         self.left = STAY_BUDGET;
     }
 
+    /// The first part of a stay, beside other processors: it may have to go on alone, and then begins.
+    pub fn beside_others() -> Self {
+        Self { left: BESIDE_BUDGET }
+    }
+
     /// Something was done that costs so much.
     pub fn spend(&mut self, cost: u32) {
         self.left = self.left.saturating_sub(cost);
@@ -90,5 +98,8 @@ impl<P: Platform> Kernel<P> {
         self.inside = Some(processor);
         self.frames.enter(processor);
         self.stay.begin();
+        if self.scheduler.has_strays() {
+            self.collect_strays(processor);
+        }
     }
 }

@@ -107,10 +107,16 @@ impl Thread {
         self.state == State::Ended && self.held() == 0
     }
 
+    /// Whether it waits for no more than so many completions.
+    #[inline]
+    pub fn wakes_with(&self, completions: u32) -> bool {
+        matches!(self.state, State::Blocked(wanted) if self.ring.positions.unread() + completions >= wanted)
+    }
+
     /// Posts a completion into its reserved place; true if the thread has waited for it and is ready now.
     #[inline(always)]
     #[must_use]
-    pub fn complete(&mut self, platform: &mut impl Platform, context: ContextIndex, completion: &Completion) -> bool {
+    pub fn complete(&mut self, platform: &impl Platform, context: ContextIndex, completion: &Completion) -> bool {
         self.ring.post(platform, completion);
         self.ring.publish_completions(platform);
         let unread = self.ring.positions.unread();
@@ -126,7 +132,7 @@ impl Thread {
 
     /// Ends a call of this thread: frees its record and posts its completion. Nothing if there is none.
     #[inline(always)]
-    pub fn end_call(&mut self, platform: &mut impl Platform, call: Waiter, end: Completion) -> Option<EndedCall> {
+    pub fn end_call(&mut self, platform: &impl Platform, call: Waiter, end: Completion) -> Option<EndedCall> {
         let record = self.ring.end_call(call.tag)?;
         let wakes = if record.quiet && end.status == status::OK {
             self.ring.positions.unreserve(1);

@@ -74,6 +74,11 @@ impl<P: Platform> Kernel<P> {
     /// As [`Self::runnable`], for a thread that has just made a system call.
     #[inline]
     fn runnable_at_door(&mut self, processor: usize) -> Option<Id<Thread>> {
+        if self.ending == 0 { self.current(processor) } else { self.stop_at_door(processor) }
+    }
+
+    #[cold]
+    fn stop_at_door(&mut self, processor: usize) -> Option<Id<Thread>> {
         let current = self.current(processor);
         let runnable = self.runnable(processor);
         if runnable.is_none() {
@@ -105,7 +110,7 @@ impl<P: Platform> Kernel<P> {
         let tail = entry.ring.positions.see_submission_tail(self.platform.submission_tail(caller.area));
         let mut ring = &mut entry.ring;
         let finished = loop {
-            let Some(submission) = ring.next_submission(&mut self.platform, tail) else { break true };
+            let Some(submission) = ring.next_submission(&self.platform, tail) else { break true };
             self.stay.spend(cost::ENTRY);
             let result = self.operate(&caller, &submission);
             // The entry may have ended its own thread or process.
@@ -113,12 +118,12 @@ impl<P: Platform> Kernel<P> {
                 return false;
             }
             ring = &mut self.threads[thread].ring;
-            let concluded = conclude(ring, &mut self.platform, &submission, result);
+            let concluded = conclude(ring, &self.platform, &submission, result);
             if !concluded || self.stay.is_over() {
                 break false;
             }
         };
-        ring.publish(&mut self.platform);
+        ring.publish(&self.platform);
         finished
     }
 
@@ -142,7 +147,7 @@ impl<P: Platform> Kernel<P> {
     /// Posts a completion into its reserved place, and wakes the thread if it has waited for it.
     #[inline]
     pub(crate) fn complete(&mut self, thread: Id<Thread>, completion: &Completion) {
-        if self.threads[thread].complete(&mut self.platform, thread.index(), completion) {
+        if self.threads[thread].complete(&self.platform, thread.index(), completion) {
             self.hand_over(thread);
         }
     }
@@ -208,7 +213,12 @@ impl<P: Platform> Kernel<P> {
 
 /// Completes an entry that is over; false if it has to go on in the next stay.
 #[inline]
-fn conclude(ring: &mut Ring, platform: &mut impl Platform, entry: &Submission, result: Result<Step, Refusal>) -> bool {
+pub(crate) fn conclude(
+    ring: &mut Ring,
+    platform: &impl Platform,
+    entry: &Submission,
+    result: Result<Step, Refusal>,
+) -> bool {
     let &Submission { user_data, tag, .. } = entry;
     let completion = Completion { user_data, tag, kind: kind::DONE, ..Completion::default() };
     match result {

@@ -73,6 +73,16 @@ impl Bits {
         self.waiters.len() == MAX_WAITERS
     }
 
+    /// Who would stop waiting if these bits were set.
+    pub fn satisfied_by(&self, bits: u64) -> Satisfied {
+        let mut satisfied = self.waiters.iter().filter(|(_, wanted)| (self.set | bits) & wanted != 0);
+        match (satisfied.next(), satisfied.next()) {
+            (None, _) => Satisfied::Nobody,
+            (Some(&(waiter, _)), None) => Satisfied::One(waiter),
+            (Some(_), Some(_)) => Satisfied::Several,
+        }
+    }
+
     /// The longest waiting one whose bits are set, with the bits it takes.
     pub fn pop_satisfied(&mut self) -> Option<(Waiter, u64)> {
         if self.set == 0 {
@@ -112,6 +122,16 @@ impl Bits {
         self.waiters.retain(|(w, _)| *w != waiter);
         waiters
     }
+}
+
+/// Who stops waiting.
+pub enum Satisfied {
+    /// Nobody.
+    Nobody,
+    /// This one.
+    One(Waiter),
+    /// More than one.
+    Several,
 }
 
 /// A notification object.

@@ -40,7 +40,7 @@ impl Ring {
     /// Starts the next submission before `tail` that is more than a NOP; NOPs before it are completed. `None` if there is none,
     /// or no place for its completion.
     #[inline]
-    pub fn next_submission(&mut self, platform: &mut impl Platform, tail: u32) -> Option<Submission> {
+    pub fn next_submission(&mut self, platform: &impl Platform, tail: u32) -> Option<Submission> {
         let mut position = self.positions.take_submission(tail)?;
         let mut head = platform.submission_head(self.area, position);
         if is_nop(head) {
@@ -53,7 +53,7 @@ impl Ring {
     #[inline(never)]
     fn complete_nops(
         &mut self,
-        platform: &mut impl Platform,
+        platform: &impl Platform,
         mut position: u32,
         mut head: SubmissionHead,
         tail: u32,
@@ -76,20 +76,20 @@ impl Ring {
 
     /// Writes a completion into a reserved place. The program sees it with the next [`Self::publish`].
     #[inline]
-    pub fn post(&mut self, platform: &mut impl Platform, completion: &Completion) {
+    pub fn post(&mut self, platform: &impl Platform, completion: &Completion) {
         platform.post(self.area, self.positions.take_completion(), completion);
     }
 
     /// Shows the program which submissions have started, and the completions.
     #[inline]
-    pub fn publish(&self, platform: &mut impl Platform) {
+    pub fn publish(&self, platform: &impl Platform) {
         platform.publish_submission_head(self.area, self.positions.submission_head);
         self.publish_completions(platform);
     }
 
     /// Shows the program the completions.
     #[inline]
-    pub fn publish_completions(&self, platform: &mut impl Platform) {
+    pub fn publish_completions(&self, platform: &impl Platform) {
         platform.publish_completion_tail(self.area, self.positions.completion_tail);
     }
 
@@ -108,6 +108,12 @@ impl Ring {
     #[inline]
     pub fn record_mut(&mut self, tag: u16) -> Option<&mut Record> {
         self.records.get_mut(usize::from(tag))
+    }
+
+    /// Whether this tag is free, and [`Self::start`] with it will not need the heap.
+    #[inline]
+    pub fn is_ready(&self, tag: u16) -> bool {
+        matches!(self.records.get(usize::from(tag)), Some(Record::Free))
     }
 
     /// Checks that this tag is free, and makes sure that [`Self::start`] with it will not need the heap.

@@ -167,6 +167,11 @@ impl FrameAllocator {
         run.ok_or(refusal)
     }
 
+    /// Whether there are enough frames that were zeroed ahead.
+    pub fn has_zeroed(&self) -> bool {
+        self.zeroed.is_full()
+    }
+
     /// Zeroes one more free frame ahead of its use; false: there are enough, or no others.
     pub fn zero_ahead(&mut self, zero: impl FnOnce(Frame)) -> bool {
         if self.zeroed.is_full() {

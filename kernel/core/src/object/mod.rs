@@ -10,7 +10,7 @@ mod kernel_log;
 mod ledger;
 mod memory_object;
 mod notification;
-mod null;
+pub(crate) mod null;
 mod process;
 mod scheduling;
 mod session;
@@ -85,6 +85,13 @@ impl KernelCall<'_> {
         }
         Ok(())
     }
+}
+
+/// Writes a result that has no fields. The room for it was checked.
+#[inline]
+fn answer_nothing(platform: &impl Platform, call: &KernelCall<'_>) -> Step {
+    platform.write_arena_words(call.caller.area, call.result.offset, [0]);
+    Step::Done(Done { bytes: 8, caps: 0, value: 0 })
 }
 
 /// Words as bytes, and how many bytes.
@@ -169,13 +176,6 @@ impl<P: Platform> Kernel<P> {
         let slot = handles.index_of(handle).ok_or(status::BAD_ARGUMENT)?;
         let capability = *handles.get(handle).ok_or(status::BAD_ARGUMENT)?;
         Ok((SlotRef { process: call.process(), index: slot }, capability))
-    }
-
-    /// Writes a result that has no fields. The room for it was checked.
-    #[inline]
-    pub(crate) fn answer_nothing(&mut self, call: &KernelCall<'_>) -> Result<Step, Refusal> {
-        self.platform.write_arena_words(call.caller.area, call.result.offset, [0]);
-        Ok(Step::Done(Done { bytes: 8, caps: 0, value: 0 }))
     }
 
     /// Writes a result without capabilities. The room for it was checked.

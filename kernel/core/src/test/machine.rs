@@ -5,6 +5,7 @@ use crate::memory::page_table::PageTables;
 use crate::platform::{ContextIndex, Platform, REGISTERS, Registers, RingArea, STACK_POINTER, Space};
 use capos_abi::ring::{ARENA_OFFSET, COMPLETION_ENTRIES, Completion, SUBMISSION_ENTRIES, Submission, SubmissionHead};
 use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What the user side of a ring has written and the kernel has published.
 pub struct RingMemory {
@@ -27,14 +28,14 @@ pub struct Machine {
     pub now: u64,
     pub date: Option<u64>,
     pub processors: usize,
-    pub rings: HashMap<u64, RingMemory>,
+    pub rings: HashMap<u64, Mutex<RingMemory>>,
     pub pages: HashMap<(u64, u64), (Frame, Access)>,
     /// The lowest page tables: space, and number of the block of addresses.
     pub tables: HashSet<(u64, u64)>,
-    pub results: HashMap<ContextIndex, u64>,
+    pub results: Mutex<HashMap<ContextIndex, u64>>,
     /// Threads that enter again as soon as they run.
-    pub again: HashSet<ContextIndex>,
-    pub interrupted: Vec<usize>,
+    pub again: Mutex<HashSet<ContextIndex>>,
+    pub interrupted: Mutex<Vec<usize>>,
     pub console: String,
     /// The console takes nothing.
     pub console_is_busy: bool,
@@ -42,12 +43,36 @@ pub struct Machine {
     pub zeroed: u64,
 }
 
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Machine {
-    fn ring(&self, area: RingArea) -> &RingMemory {
-        &self.rings[&area.frame.0]
+    /// A ring area, while nobody else uses it.
+    pub fn ring(&self, area: RingArea) -> MutexGuard<'_, RingMemory> {
+        held(&self.rings[&area.frame.0])
     }
-    pub fn ring_mut(&mut self, area: RingArea) -> &mut RingMemory {
-        self.rings.get_mut(&area.frame.0).expect("a ring area")
+    /// Whether this processor was interrupted; it is told once.
+    pub fn takes_interrupt(&self, processor: usize) -> bool {
+        let mut interrupted = held(&self.interrupted);
+        let at = interrupted.iter().position(|it| *it == processor);
+        at.map(|at| interrupted.swap_remove(at)).is_some()
+    }
+    /// What the thread's system call returns, or where it goes on.
+    pub fn result(&self, context: ContextIndex) -> u64 {
+        held(&self.results)[&context]
+    }
+    /// Whether this thread enters again; it is asked once.
+    pub fn takes_again(&self, context: ContextIndex) -> bool {
+        held(&self.again).remove(&context)
+    }
+    /// Whether a processor was interrupted that has not been told.
+    pub fn has_interrupted(&self) -> bool {
+        !held(&self.interrupted).is_empty()
+    }
+    /// A processor that was interrupted; it is told once.
+    pub fn take_interrupted(&self) -> Option<usize> {
+        held(&self.interrupted).pop()
     }
 }
 
@@ -61,10 +86,10 @@ impl Platform for Machine {
     fn date_at_start(&self) -> Option<u64> {
         self.date
     }
-    fn interrupt_processor(&mut self, processor: usize) {
-        self.interrupted.push(processor);
+    fn interrupt_processor(&self, processor: usize) {
+        held(&self.interrupted).push(processor);
     }
-    fn set_timer(&mut self, _: usize, _: u64) {}
+    fn set_timer(&self, _: usize, _: u64) {}
     fn create_context(&mut self, _: ContextIndex, _: &Registers) -> bool {
         true
     }
@@ -75,13 +100,13 @@ impl Platform for Machine {
         registers
     }
     fn set_instruction(&mut self, context: ContextIndex, address: u64) {
-        self.results.insert(context, address);
+        held(&self.results).insert(context, address);
     }
-    fn enter_again(&mut self, context: ContextIndex) {
-        self.again.insert(context);
+    fn enter_again(&self, context: ContextIndex) {
+        held(&self.again).insert(context);
     }
-    fn set_result(&mut self, context: ContextIndex, value: u64) {
-        self.results.insert(context, value);
+    fn set_result(&self, context: ContextIndex, value: u64) {
+        held(&self.results).insert(context, value);
     }
     fn create_space(&mut self, tables: &mut PageTables<'_>) -> Result<Space, OutOfFrames> {
         tables.take(|_| {}).map(Space)
@@ -143,7 +168,7 @@ impl Platform for Machine {
             completion_tail: 0,
             arena: vec![0; (area.bytes - ARENA_OFFSET) as usize / 8],
         };
-        self.rings.insert(area.frame.0, ring);
+        self.rings.insert(area.frame.0, Mutex::new(ring));
     }
     fn submission_tail(&self, area: RingArea) -> u32 {
         self.ring(area).submission_tail
@@ -162,23 +187,23 @@ impl Platform for Machine {
     fn submission(&self, area: RingArea, position: u32, _: SubmissionHead) -> Submission {
         self.ring(area).submissions[(position % SUBMISSION_ENTRIES) as usize]
     }
-    fn post(&mut self, area: RingArea, position: u32, completion: &Completion) {
-        self.ring_mut(area).completions[(position % COMPLETION_ENTRIES) as usize] = *completion;
+    fn post(&self, area: RingArea, position: u32, completion: &Completion) {
+        self.ring(area).completions[(position % COMPLETION_ENTRIES) as usize] = *completion;
     }
-    fn publish_submission_head(&mut self, _: RingArea, _: u32) {}
-    fn publish_completion_tail(&mut self, area: RingArea, position: u32) {
-        self.ring_mut(area).completion_tail = position;
+    fn publish_submission_head(&self, _: RingArea, _: u32) {}
+    fn publish_completion_tail(&self, area: RingArea, position: u32) {
+        self.ring(area).completion_tail = position;
     }
     fn read_arena(&self, area: RingArea, offset: u32, words: &mut [u64]) {
         words.copy_from_slice(&self.ring(area).arena[offset as usize / 8..][..words.len()]);
     }
-    fn write_arena(&mut self, area: RingArea, offset: u32, words: &[u64]) {
-        self.ring_mut(area).arena[offset as usize / 8..][..words.len()].copy_from_slice(words);
+    fn write_arena(&self, area: RingArea, offset: u32, words: &[u64]) {
+        self.ring(area).arena[offset as usize / 8..][..words.len()].copy_from_slice(words);
     }
-    fn write_arena_words<const WORDS: usize>(&mut self, area: RingArea, offset: u32, words: [u64; WORDS]) {
+    fn write_arena_words<const WORDS: usize>(&self, area: RingArea, offset: u32, words: [u64; WORDS]) {
         self.write_arena(area, offset, &words);
     }
-    fn copy_arena(&mut self, from: RingArea, from_offset: u32, to: RingArea, to_offset: u32, bytes: u32) {
+    fn copy_arena(&self, from: RingArea, from_offset: u32, to: RingArea, to_offset: u32, bytes: u32) {
         let words = self.ring(from).arena[from_offset as usize / 8..][..bytes as usize / 8].to_vec();
         self.write_arena(to, to_offset, &words);
     }

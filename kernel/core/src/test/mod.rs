@@ -19,6 +19,7 @@ mod races;
 mod reclaim;
 mod scheduling;
 mod sessions;
+mod shared;
 mod stays;
 mod transit;
 mod world;

@@ -134,7 +134,7 @@ proptest! {
                     reserved += if wanted <= free { wanted } else { 0 };
                 }
                 1 if reserved > 0 => {
-                    ring.post(&mut world.kernel.platform, &Default::default());
+                    ring.post(&world.kernel.platform, &Default::default());
                     reserved -= 1;
                 }
                 2 => ring.positions.see_completion_head(number),

@@ -47,7 +47,7 @@ fn calls_to_a_suspended_process_wait_until_it_is_resumed() {
     assert_eq!(on(&mut world, holder, control, abi::suspend::METHOD).0, status::OK, "twice is no error");
     assert_eq!(on(&mut world, holder, control, abi::resume::METHOD).0, status::OK);
     world.settle();
-    assert!(world.kernel.platform.again.remove(&server.thread.index()), "it enters again");
+    assert!(world.kernel.platform.takes_again(server.thread.index()), "it enters again");
     world.enter(server, 1);
     let delivery = world.completions(server)[0];
     assert_eq!(delivery.kind, kind::DELIVERY);
@@ -177,7 +177,7 @@ fn a_handler_answers_faults() {
         "it goes on already"
     );
     world.settle();
-    assert_eq!(world.kernel.platform.results[&victim.thread.index()], 0x20_0050);
+    assert_eq!(world.kernel.platform.result(victim.thread.index()), 0x20_0050);
     fault(&mut world, victim);
     assert_eq!(only(world.run(holder, next(handler))).status, status::OK);
     assert_eq!(answer(&mut world, fault_handler::fail::METHOD, &[thread]), status::OK);

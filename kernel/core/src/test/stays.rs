@@ -225,7 +225,7 @@ fn only_so_many_can_wait_for_the_end_of_a_process() {
     let done = world.run(actor, Submission { caps: 0, message_bytes: 8, ..entry });
     assert_eq!(done[0].status, status::BAD_STATE);
     world.kernel.end_process(ended.process, Outcome::Killed);
-    while !world.kernel.chores.is_empty() || !world.kernel.platform.interrupted.is_empty() {
+    while !world.kernel.chores.is_empty() || world.kernel.platform.has_interrupted() {
         world.stay();
         let answered: usize = waiters.iter().map(|&waiter| world.completions(waiter).len()).sum();
         assert!(answered <= OPERATIONS_IN_A_STAY, "{answered}");
@@ -260,7 +260,7 @@ fn a_console_that_takes_nothing_holds_up_only_who_writes_too_much() {
     for _ in 0..40 {
         world.submit(writer, write);
         let _ = world.kernel.enter(processor, 0, 0);
-        waits += u32::from(world.kernel.platform.again.remove(&writer.thread.index()));
+        waits += u32::from(world.kernel.platform.takes_again(writer.thread.index()));
     }
     assert!(waits > 0 && world.kernel.log.behind() <= MAX_BEHIND + 512, "{waits} {}", world.kernel.log.behind());
     let handle = world.give(other, Object::Null, null::ID);

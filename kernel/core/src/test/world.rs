@@ -91,8 +91,9 @@ impl World {
     }
 
     pub fn submit(&mut self, actor: Actor, entry: Submission) {
-        let ring = self.kernel.platform.ring_mut(actor.area);
-        ring.submissions[(ring.submission_tail % SUBMISSION_ENTRIES) as usize] = entry;
+        let mut ring = self.kernel.platform.ring(actor.area);
+        let place = ring.submission_tail % SUBMISSION_ENTRIES;
+        ring.submissions[place as usize] = entry;
         ring.submission_tail = ring.submission_tail.wrapping_add(1);
     }
 
@@ -101,20 +102,20 @@ impl World {
         let processor = self.schedule(actor);
         let _ = self.kernel.enter(processor, min_complete, 0);
         self.settle();
-        if self.kernel.platform.again.remove(&actor.thread.index()) {
+        if self.kernel.platform.takes_again(actor.thread.index()) {
             self.enter(actor, min_complete);
         }
     }
 
     pub fn settle(&mut self) {
-        while !self.kernel.chores.is_empty() || !self.kernel.platform.interrupted.is_empty() {
+        while !self.kernel.chores.is_empty() || self.kernel.platform.has_interrupted() {
             self.stay();
         }
     }
 
     /// One stay of a processor that was interrupted, or else of the first one.
     pub fn stay(&mut self) {
-        let processor = self.kernel.platform.interrupted.pop().unwrap_or(0);
+        let processor = self.kernel.platform.take_interrupted().unwrap_or(0);
         let _ = self.kernel.reschedule(processor);
     }
 
@@ -125,7 +126,7 @@ impl World {
                 State::Running(processor) => return processor,
                 State::Ready => {
                     self.kernel.platform.now += 10_000_000;
-                    for processor in 0..8 {
+                    for processor in 0..self.kernel.platform.processors() {
                         let _ = self.kernel.timer(processor);
                     }
                 }
@@ -137,7 +138,7 @@ impl World {
 
     /// All unread completions.
     pub fn completions(&mut self, actor: Actor) -> Vec<Completion> {
-        let ring = self.kernel.platform.ring_mut(actor.area);
+        let mut ring = self.kernel.platform.ring(actor.area);
         let mut read = Vec::new();
         while ring.completion_head != ring.completion_tail {
             read.push(ring.completions[(ring.completion_head % COMPLETION_ENTRIES) as usize]);

@@ -12,7 +12,7 @@ use crate::heap::Payer;
 use crate::ipc::endpoint::Endpoint;
 use crate::ipc::enter::Caller;
 use crate::ipc::record::{CallRecord, CallState, Record, SentCaps, Waiter};
-use crate::object::KernelCall;
+use crate::object::{KernelCall, null};
 use crate::platform::{ArenaRange, Platform, RingArea};
 use crate::slab::Id;
 use capos_abi::message::mode;
@@ -27,7 +27,7 @@ impl<P: Platform> Kernel<P> {
     pub(super) fn call(&mut self, caller: &Caller, entry: &Submission) -> Result<Step, Refusal> {
         Self::check_flags(entry, flag::QUIET | flag::SPILLED)?;
         let segment = segment_of(message_range(caller.area, entry)?, entry.caps & 15);
-        let result = caller.area.range(entry.result_offset, entry.result_bytes).ok_or(status::BAD_RANGE)?;
+        let result = result_range(caller.area, entry)?;
         let process = &self.processes[caller.process];
         let (slot, capability) = process.handles.find(entry.handle).ok_or(status::STALE)?;
         if let Object::Served(served) = capability.object {
@@ -46,7 +46,7 @@ impl<P: Platform> Kernel<P> {
         let index = entry.handle as u32;
         let call = KernelCall { caller, index, confined: capability.confined, entry, segment, result };
         match capability.object {
-            Object::Null => self.null(&call),
+            Object::Null => null::answer(&self.platform, &call),
             object => self.call_kernel(&call, object),
         }
     }
@@ -221,24 +221,31 @@ impl<P: Platform> Kernel<P> {
 }
 
 /// A call to a served object.
-struct ServedCall<'a> {
-    caller: &'a Caller,
-    entry: &'a Submission,
-    served: Served,
+pub struct ServedCall<'a> {
+    /// Who calls.
+    pub caller: &'a Caller,
+    /// The entry.
+    pub entry: &'a Submission,
+    /// What is called.
+    pub served: Served,
     /// Interface granted.
-    granted: u64,
+    pub granted: u64,
     /// Attributes of the caller's session that calls through it may disclose.
-    disclosable: u8,
+    pub disclosable: u8,
     /// The reference of that session, if there was a call through the slot before.
-    session: Reference,
-    session_ended: bool,
-    segment: ArenaRange,
-    result: ArenaRange,
+    pub session: Reference,
+    /// That session has ended.
+    pub session_ended: bool,
+    /// The capnp segment.
+    pub segment: ArenaRange,
+    /// Where the result goes.
+    pub result: ArenaRange,
 }
 
 impl ServedCall<'_> {
+    /// The call as it waits.
     #[inline]
-    fn record(&self, identity: Identity) -> CallRecord {
+    pub fn record(&self, identity: Identity) -> CallRecord {
         let Self { entry, served, .. } = *self;
         CallRecord {
             handle: entry.handle,
@@ -267,9 +274,15 @@ pub fn refused(index: usize, why: u8) -> Refusal {
     Refusal::with(status::BAD_CAPABILITY, index as u64 | u64::from(why) << transfer::WHY_SHIFT)
 }
 
+/// Where the result goes.
+#[inline]
+pub fn result_range(area: RingArea, entry: &Submission) -> Result<ArenaRange, Refusal> {
+    area.range(entry.result_offset, entry.result_bytes).ok_or(status::BAD_RANGE.into())
+}
+
 /// The message's range, with room for the capability descriptors that the entry announces.
 #[inline]
-pub(super) fn message_range(area: RingArea, entry: &Submission) -> Result<ArenaRange, Refusal> {
+pub fn message_range(area: RingArea, entry: &Submission) -> Result<ArenaRange, Refusal> {
     let range = area.range(entry.message_offset, entry.message_bytes).ok_or(status::BAD_RANGE)?;
     let descriptors = u32::from(entry.caps & 15) * DESCRIPTOR_BYTES;
     if range.bytes > MAX_MESSAGE_BYTES || descriptors > range.bytes { Err(status::BAD_RANGE.into()) } else { Ok(range) }
@@ -277,7 +290,7 @@ pub(super) fn message_range(area: RingArea, entry: &Submission) -> Result<ArenaR
 
 /// The capnp segment behind the capability descriptors.
 #[inline]
-pub(super) fn segment_of(message: ArenaRange, caps: u8) -> ArenaRange {
+pub fn segment_of(message: ArenaRange, caps: u8) -> ArenaRange {
     let descriptors = u32::from(caps) * DESCRIPTOR_BYTES;
     ArenaRange { offset: message.offset + descriptors, bytes: message.bytes - descriptors }
 }

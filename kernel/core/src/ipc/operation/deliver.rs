@@ -13,7 +13,7 @@ use crate::ipc::endpoint::Endpoint;
 use crate::ipc::record::{CallRecord, CallState, Record, SentCaps, Waiter};
 use crate::ipc::ring::Ring;
 use crate::lifecycle::chore::Chore;
-use crate::platform::{Platform, RingArea};
+use crate::platform::{ArenaRange, Platform, RingArea};
 use crate::slab::{Id, Slab};
 use capos_abi::message::{DeliveryHeader, MAX_CAPS, delivery_flag};
 use capos_abi::ring::{Completion, completion_flag, kind};
@@ -52,35 +52,15 @@ impl<P: Platform> Kernel<P> {
     /// Moves a call that is in no queue into a free slot, or refuses it if its capabilities cannot be transferred.
     #[inline(never)]
     pub(super) fn deliver(&mut self, call: Waiter, receiver: Waiter, slot: u16) {
-        let caller = &mut self.threads[call.thread];
-        let source = caller.ring.area;
-        let Some(Record::Call(record)) = caller.ring.record_mut(call.tag) else { return };
-        record.state = CallState::Delivered { receiver, slot };
-        let (header, segment, carried) = (header_of(record), record.segment, record.caps);
+        let Some(parcel) = send_off(&mut self.threads[call.thread].ring, call, receiver, slot) else { return };
+        self.stay.spend(parcel.cost());
         let server = &mut self.threads[receiver.thread];
-        let target = server.ring.area;
-        let Some(Record::Receive(receive)) = server.ring.record_mut(receiver.tag) else { return };
-        let (user_data, start) = (receive.user_data, receive.pool_offset + u32::from(slot) * receive.slot_bytes);
-        let generation = receive.occupy(slot, call);
-        let reserved = server.ring.positions.reserve(DELIVERY_COMPLETIONS);
-        debug_assert!(reserved, "a free slot has room for its completions");
-        let prefix = HEADER_BYTES + u32::from(carried) * HANDLE_BYTES;
-        self.stay.spend(cost::TRANSFER + segment.bytes / cost::BYTES_PER_INSTRUCTION);
-        self.platform.write_arena_words(target, start, header);
-        self.platform.copy_arena(source, segment.offset, target, start + prefix, segment.bytes);
-        let completion = Completion {
-            user_data,
-            bytes: prefix + segment.bytes,
-            kind: kind::DELIVERY,
-            caps: carried,
-            tag: receiver.tag,
-            slot,
-            value: token(generation, receiver.tag, slot),
-            ..Completion::default()
+        let Some((start, completion)) = accept(&mut server.ring, &self.platform, receiver.tag, slot, &parcel) else {
+            return;
         };
-        if carried > 0 {
+        if parcel.carried > 0 {
             self.deliver_caps(call, receiver, start + HEADER_BYTES, &completion);
-        } else if server.complete(&mut self.platform, receiver.thread.index(), &completion) {
+        } else if server.complete(&self.platform, receiver.thread.index(), &completion) {
             self.hand_over(receiver.thread);
         }
     }
@@ -224,6 +204,64 @@ impl<P: Platform> Kernel<P> {
     }
 }
 
+/// A call on its way from its caller's arena into a slot.
+pub struct Parcel {
+    call: Waiter,
+    source: RingArea,
+    header: [u64; 8],
+    segment: ArenaRange,
+    carried: u8,
+}
+
+impl Parcel {
+    /// What its delivery costs a stay.
+    #[inline]
+    pub fn cost(&self) -> u32 {
+        cost::TRANSFER + self.segment.bytes / cost::BYTES_PER_INSTRUCTION
+    }
+}
+
+/// The caller's side of a delivery: notes where the call lies from now on.
+#[inline(always)]
+pub fn send_off(ring: &mut Ring, call: Waiter, receiver: Waiter, slot: u16) -> Option<Parcel> {
+    let source = ring.area;
+    let Some(Record::Call(record)) = ring.record_mut(call.tag) else { return None };
+    record.state = CallState::Delivered { receiver, slot };
+    Some(Parcel { call, source, header: header_of(record), segment: record.segment, carried: record.caps })
+}
+
+/// The server's side of a delivery: takes the message into a free slot. Where the slot begins, and the completion that tells of it.
+#[inline(always)]
+pub fn accept(
+    ring: &mut Ring,
+    platform: &impl Platform,
+    tag: u16,
+    slot: u16,
+    parcel: &Parcel,
+) -> Option<(u32, Completion)> {
+    let &Parcel { call, source, header, segment, carried } = parcel;
+    let target = ring.area;
+    let Some(Record::Receive(receive)) = ring.record_mut(tag) else { return None };
+    let (user_data, start) = (receive.user_data, receive.pool_offset + u32::from(slot) * receive.slot_bytes);
+    let generation = receive.occupy(slot, call);
+    let reserved = ring.positions.reserve(DELIVERY_COMPLETIONS);
+    debug_assert!(reserved, "a free slot has room for its completions");
+    let prefix = HEADER_BYTES + u32::from(carried) * HANDLE_BYTES;
+    platform.write_arena_words(target, start, header);
+    platform.copy_arena(source, segment.offset, target, start + prefix, segment.bytes);
+    let completion = Completion {
+        user_data,
+        bytes: prefix + segment.bytes,
+        kind: kind::DELIVERY,
+        caps: carried,
+        tag,
+        slot,
+        value: token(generation, tag, slot),
+        ..Completion::default()
+    };
+    Some((start, completion))
+}
+
 /// Capabilities as their receiver holds them.
 pub(super) struct Received {
     /// Its handles, in the order of the message; 0 for none.
@@ -264,7 +302,7 @@ pub(super) fn blocked_receiver(
 
 /// A free slot of a RECV's pool, if its ring has room for the completions of a delivery.
 #[inline]
-fn free_slot(ring: &Ring, tag: u16) -> Option<u16> {
+pub fn free_slot(ring: &Ring, tag: u16) -> Option<u16> {
     match ring.record(tag) {
         Record::Receive(receive) if ring.positions.free_completions() >= DELIVERY_COMPLETIONS => receive.free_slot(),
         _ => None,
@@ -297,6 +335,6 @@ fn token(generation: u32, tag: u16, slot: u16) -> u64 {
 }
 
 /// Takes a token apart.
-pub(super) fn parse_token(token: u64) -> (u32, u16, u16) {
+pub fn parse_token(token: u64) -> (u32, u16, u16) {
     ((token >> 32) as u32, (token >> 16) as u16, token as u16)
 }

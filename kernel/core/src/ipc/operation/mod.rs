@@ -1,12 +1,12 @@
 //! The operations of the ring, one file each. Each checks its entry whole, then acts.
-mod call;
+pub(crate) mod call;
 mod cancel;
-mod deliver;
+pub(crate) mod deliver;
 mod receive;
 mod release;
-mod reply;
-mod signal;
-mod wait;
+pub(crate) mod reply;
+pub(crate) mod signal;
+pub(crate) mod wait;
 
 pub use call::refused;
 

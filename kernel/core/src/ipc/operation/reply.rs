@@ -9,7 +9,7 @@ use crate::execution::thread::{EndedCall, Thread};
 use crate::ipc::enter::Caller;
 use crate::ipc::record::{PoolSlotState, Record, SentCaps, Waiter};
 use crate::ipc::ring::Ring;
-use crate::platform::{ArenaRange, Platform};
+use crate::platform::{ArenaRange, Platform, RingArea};
 use crate::slab::Id;
 use capos_abi::ring::{Completion, Submission, completion_flag, flag, kind};
 use capos_abi::status;
@@ -40,7 +40,7 @@ impl<P: Platform> Kernel<P> {
         } else {
             self.return_result(server, call, segment, 0, 0)?;
         }
-        self.vacate_slot(server.thread, entry.arg);
+        vacate(&mut self.threads[server.thread].ring, entry.arg);
         Ok(Step::Done(Done::default()))
     }
 
@@ -62,17 +62,6 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
-    /// The call that a token names is over: its slot is free, and no notice can come any more.
-    #[inline]
-    fn vacate_slot(&mut self, server: Id<Thread>, token: u64) {
-        let (_, tag, slot) = parse_token(token);
-        let ring = &mut self.threads[server].ring;
-        ring.positions.unreserve(1);
-        if let Some(Record::Receive(receive)) = ring.record_mut(tag) {
-            receive.vacate(slot);
-        }
-    }
-
     /// Ends a call with its result, before which stand so many handles.
     #[inline(always)]
     fn return_result(
@@ -85,12 +74,9 @@ impl<P: Platform> Kernel<P> {
     ) -> Result<(), Refusal> {
         let caller = &mut self.threads[call.thread];
         let target = room_for(&caller.ring, call.tag, caps, segment)?;
-        let cap_bytes = u32::from(caps) * HANDLE_BYTES;
         self.stay.spend(cost::TRANSFER + segment.bytes / cost::BYTES_PER_INSTRUCTION);
-        let to = target.offset + cap_bytes;
-        self.platform.copy_arena(server.area, segment.offset, caller.ring.area, to, segment.bytes);
-        let end = Completion { bytes: cap_bytes + segment.bytes, caps, flags, ..OK };
-        let ended = caller.end_call(&mut self.platform, call, end);
+        let end = take_result(&caller.ring, &self.platform, (server.area, segment), target, caps);
+        let ended = caller.end_call(&self.platform, call, Completion { flags, ..end });
         self.clean_up(call, ended);
         Ok(())
     }
@@ -106,7 +92,7 @@ impl<P: Platform> Kernel<P> {
     ) -> Result<Step, Refusal> {
         let Some((caps, flags)) = self.return_caps(server, call, segment, entry)? else { return Ok(Step::Again) };
         self.return_result(server, call, segment, caps.len(), flags)?;
-        self.vacate_slot(server.thread, entry.arg);
+        vacate(&mut self.threads[server.thread].ring, entry.arg);
         self.end_moved(server.process, &caps, None);
         Ok(Step::Done(Done::default()))
     }
@@ -149,13 +135,13 @@ impl<P: Platform> Kernel<P> {
         let bytes = if segment.bytes <= result.bytes { segment.bytes } else { 0 };
         self.stay.spend(cost::TRANSFER + bytes / cost::BYTES_PER_INSTRUCTION);
         self.platform.copy_arena(server.area, segment.offset, caller.ring.area, result.offset, bytes);
-        let ended = caller.end_call(&mut self.platform, call, Completion { status: status::EXCEPTION, bytes, ..OK });
+        let ended = caller.end_call(&self.platform, call, Completion { status: status::EXCEPTION, bytes, ..OK });
         self.clean_up(call, ended);
     }
 
     /// Ends a call that is in no queue and no slot any more, without a result.
     pub(crate) fn end_call(&mut self, call: Waiter, status: i32, value: u64) {
-        let ended = self.threads[call.thread].end_call(&mut self.platform, call, Completion { status, value, ..OK });
+        let ended = self.threads[call.thread].end_call(&self.platform, call, Completion { status, value, ..OK });
         self.clean_up(call, ended);
     }
 
@@ -186,9 +172,33 @@ impl<P: Platform> Kernel<P> {
     }
 }
 
+/// Copies a result behind its handles to where it goes, and makes the completion that tells of it.
+#[inline(always)]
+pub fn take_result(
+    ring: &Ring,
+    platform: &impl Platform,
+    (source, segment): (RingArea, ArenaRange),
+    target: ArenaRange,
+    caps: u8,
+) -> Completion {
+    let cap_bytes = u32::from(caps) * HANDLE_BYTES;
+    platform.copy_arena(source, segment.offset, ring.area, target.offset + cap_bytes, segment.bytes);
+    Completion { bytes: cap_bytes + segment.bytes, caps, ..OK }
+}
+
+/// The call that a token names is over: its slot is free, and no notice can come any more.
+#[inline]
+pub fn vacate(ring: &mut Ring, token: u64) {
+    let (_, tag, slot) = parse_token(token);
+    ring.positions.unreserve(1);
+    if let Some(Record::Receive(receive)) = ring.record_mut(tag) {
+        receive.vacate(slot);
+    }
+}
+
 /// Where the result of a call goes, if it fits there.
 #[inline]
-fn room_for(ring: &Ring, tag: u16, carried: u8, segment: ArenaRange) -> Result<ArenaRange, Refusal> {
+pub fn room_for(ring: &Ring, tag: u16, carried: u8, segment: ArenaRange) -> Result<ArenaRange, Refusal> {
     let Record::Call(call) = ring.record(tag) else { return Err(status::CALLER_GONE.into()) };
     if carried > call.accepted {
         return Err(Refusal::with(status::NOT_ACCEPTED, call.accepted.into()));

@@ -78,21 +78,36 @@ impl<P: Platform> Kernel<P> {
     }
 
     fn complete_wait(&mut self, waiter: Waiter, taken: u64) {
-        let thread = &mut self.threads[waiter.thread];
-        let Record::Wait(wait) = thread.ring.finish(waiter.tag) else { return };
+        let Some(ended) = end_wait(&mut self.threads[waiter.thread], &self.platform, waiter, taken) else { return };
         self.stay.spend(cost::ABORT);
-        let completion = Completion {
-            user_data: wait.user_data,
-            kind: kind::DONE,
-            tag: waiter.tag,
-            value: taken,
-            ..Completion::default()
-        };
-        if thread.complete(&mut self.platform, waiter.thread.index(), &completion) {
+        if ended.wakes {
             self.hand_over(waiter.thread);
         }
-        if let Some(id) = wait.notification {
+        if let Some(id) = ended.notification {
             self.release_notification(id);
         }
     }
+}
+
+/// What a WAIT that has ended leaves.
+pub struct EndedWait {
+    /// The waiter is ready now.
+    pub wakes: bool,
+    /// What it has waited for; `None`: its own bits.
+    notification: Option<Id<Notification>>,
+}
+
+/// Ends a WAIT with the bits that it takes. Nothing if there is none.
+#[inline(always)]
+pub fn end_wait(thread: &mut Thread, platform: &impl Platform, waiter: Waiter, taken: u64) -> Option<EndedWait> {
+    let Record::Wait(wait) = thread.ring.finish(waiter.tag) else { return None };
+    let completion = Completion {
+        user_data: wait.user_data,
+        kind: kind::DONE,
+        tag: waiter.tag,
+        value: taken,
+        ..Completion::default()
+    };
+    let wakes = thread.complete(platform, waiter.thread.index(), &completion);
+    Some(EndedWait { wakes, notification: wait.notification })
 }

@@ -7,6 +7,7 @@ use crate::execution::thread::Thread;
 use crate::ipc::enter::Caller;
 use crate::ipc::notification::{Bits, Notification};
 use crate::ipc::record::{Record, WaitRecord, Waiter};
+use crate::ipc::ring::Ring;
 use crate::platform::Platform;
 use crate::slab::Id;
 use capos_abi::ring::Submission;
@@ -22,23 +23,19 @@ impl<P: Platform> Kernel<P> {
             return Err(status::BAD_ARGUMENT.into());
         }
         self.check_tag(thread, entry.tag)?;
-        let bits = self.bits_mut(thread, notification);
-        let taken = bits.take(entry.arg);
-        if taken != 0 {
-            return Ok(Step::Done(Done { value: taken, ..Done::default() }));
+        if !self.bits_mut(thread, notification).has_room() {
+            self.grow_bits(thread, notification)?;
         }
-        if bits.is_full() {
-            return Err(status::BAD_STATE.into());
+        let waiter = &mut self.threads[thread];
+        match notification {
+            None => take_or_wait(&mut waiter.bits, &mut waiter.ring, thread, entry, None),
+            Some(id) => {
+                let target = &mut self.notifications[id];
+                let step = take_or_wait(&mut target.bits, &mut waiter.ring, thread, entry, notification)?;
+                target.references += u32::from(matches!(step, Step::Pending));
+                Ok(step)
+            }
         }
-        let bits = if bits.has_room() { bits } else { self.grow_bits(thread, notification)? };
-        bits.wait(Waiter { thread, tag: entry.tag }, entry.arg);
-        if let Some(id) = notification {
-            self.notifications[id].references += 1;
-        }
-        let record =
-            WaitRecord { handle: entry.handle, user_data: entry.user_data, notification, deadline: entry.deadline };
-        self.threads[thread].ring.start(entry.tag, Record::Wait(record));
-        Ok(Step::Pending)
     }
 
     #[inline]
@@ -71,4 +68,27 @@ impl<P: Platform> Kernel<P> {
             Some(id) => &mut self.notifications[id].bits,
         }
     }
+}
+
+/// Takes those of the wanted bits that are set, or waits for them under a tag that was checked; there is room.
+#[inline(always)]
+pub fn take_or_wait(
+    bits: &mut Bits,
+    ring: &mut Ring,
+    thread: Id<Thread>,
+    entry: &Submission,
+    notification: Option<Id<Notification>>,
+) -> Result<Step, Refusal> {
+    let taken = bits.take(entry.arg);
+    if taken != 0 {
+        return Ok(Step::Done(Done { value: taken, ..Done::default() }));
+    }
+    if bits.is_full() {
+        return Err(status::BAD_STATE.into());
+    }
+    bits.wait(Waiter { thread, tag: entry.tag }, entry.arg);
+    let record =
+        WaitRecord { handle: entry.handle, user_data: entry.user_data, notification, deadline: entry.deadline };
+    ring.start(entry.tag, Record::Wait(record));
+    Ok(Step::Pending)
 }
