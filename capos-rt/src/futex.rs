@@ -39,12 +39,15 @@ struct Waiter {
 /// Waiters in the order in which they came.
 struct Bucket {
     first: *mut Waiter,
+    /// Where the next one is linked in; null: behind `first`, because there is none.
+    last: *mut Waiter,
 }
 
 // SAFETY: waiters are linked, unlinked and read under the bucket's lock only, by whichever thread holds it.
 unsafe impl Send for Bucket {}
 
-static TABLE: [SpinLock<Bucket>; BUCKETS] = [const { SpinLock::new(Bucket { first: ptr::null_mut() }) }; BUCKETS];
+static TABLE: [SpinLock<Bucket>; BUCKETS] =
+    [const { SpinLock::new(Bucket { first: ptr::null_mut(), last: ptr::null_mut() }) }; BUCKETS];
 
 /// Waits until the word is woken, if it has the expected value now. `deadline` is absolute in monotonic nanoseconds.
 pub fn wait(word: &AtomicU32, expected: u32, deadline: u64) -> Outcome {
@@ -111,14 +114,12 @@ fn bucket(address: usize) -> &'static SpinLock<Bucket> {
 
 impl Bucket {
     fn push(&mut self, waiter: *mut Waiter) {
-        let mut link: *mut *mut Waiter = &mut self.first;
-        // SAFETY: every linked waiter is alive, and the lock is held.
-        unsafe {
-            while !(*link).is_null() {
-                link = &raw mut (**link).next;
-            }
-            *link = waiter;
+        match self.last.is_null() {
+            true => self.first = waiter,
+            // SAFETY: every linked waiter is alive, and the lock is held.
+            false => unsafe { (*self.last).next = waiter },
         }
+        self.last = waiter;
     }
 
     /// Unlinks this waiter; false if somebody did before.
@@ -139,16 +140,19 @@ impl Bucket {
     }
 
     fn unlink(&mut self, is_wanted: impl Fn(*mut Waiter) -> bool) -> Option<*mut Waiter> {
-        let mut link: *mut *mut Waiter = &mut self.first;
+        let (mut link, mut before): (*mut *mut Waiter, *mut Waiter) = (&mut self.first, ptr::null_mut());
         // SAFETY: every linked waiter is alive, and the lock is held.
         unsafe {
             while !(*link).is_null() {
                 let found = *link;
                 if is_wanted(found) {
                     *link = (*found).next;
+                    if self.last == found {
+                        self.last = before;
+                    }
                     return Some(found);
                 }
-                link = &raw mut (*found).next;
+                (link, before) = (&raw mut (*found).next, found);
             }
         }
         None

@@ -1,7 +1,6 @@
 //! Ordinary Rust programs run, and what they were not granted is the natural error.
 
 use tests::Machine;
-use tests::machine::patience;
 
 #[test]
 fn the_standard_library_works() {
@@ -31,9 +30,8 @@ fn a_thousand_threads_live_at_the_same_time_on_four_processors() {
     crowd(4);
 }
 
-/// On several processors, those who are woken at once get into each other's way for long.
 fn crowd(cpus: u32) {
-    let mut machine = Machine::with("crowd").cpus(cpus).patience(patience() * 3).boot();
+    let mut machine = Machine::with("crowd").cpus(cpus).boot();
     machine.expect("std-check: all threads live");
     machine.expect("std-check: complete");
     machine.completes();

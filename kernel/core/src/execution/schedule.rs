@@ -332,6 +332,20 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
+    /// A thread that runs lets those run that wait for its processor.
+    #[cold]
+    pub(crate) fn give_way(&mut self, thread: Id<Thread>) {
+        let State::Running(processor) = self.threads[thread].state else { return };
+        let state = self.scheduler.of(processor);
+        if state.queue.len() > 0 {
+            state.must_yield = true;
+            let now = state.queue.virtual_now();
+            let account = &mut self.threads[thread].account;
+            account.arrive(now);
+            account.give_way(now);
+        }
+    }
+
     /// Puts the current thread in line and lets the first one run.
     #[inline(never)]
     fn yield_current(&mut self, processor: usize) {

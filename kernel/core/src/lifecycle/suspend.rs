@@ -67,13 +67,13 @@ impl<P: Platform> Kernel<P> {
                 return false;
             }
             let Some(&thread) = self.processes[id].threads.get(i) else { continue };
-            self.stay.spend(cost::STOP);
             match self.threads[thread].state {
                 State::Suspended(Pause::Entering) => self.platform.enter_again(thread.index()),
                 // Whoever was made while the process was suspended starts with it.
                 State::Suspended(Pause::Running) | State::Created => {}
                 _ => continue,
             }
+            self.stay.spend(cost::STOP);
             self.wake(thread);
         }
         true

@@ -6,8 +6,8 @@ use crate::authority::capability::Object;
 use crate::execution::process;
 use crate::execution::thread::State;
 use crate::execution::trap::{Fault, FaultKind};
-use crate::ledger::Resource;
-use crate::platform::{REGISTERS, STACK_POINTER};
+use crate::ledger::{Amounts, Resource};
+use crate::platform::{REGISTERS, Registers, STACK_POINTER};
 use capos_abi::interface::{fault_handler, ledger, process as abi, virtual_memory};
 use capos_abi::ring::{Completion, Submission, kind, op};
 use capos_abi::status;
@@ -76,6 +76,27 @@ fn a_running_process_stands_still_on_every_processor_and_can_be_killed() {
     assert_eq!(world.kernel.processes[victim.process].state, process::State::Ended(process::Outcome::Killed));
     assert_eq!(world.kernel.ending, 0);
     assert!(world.footprint().1 > before.1);
+}
+
+#[test]
+fn a_process_of_many_threads_stands_still_and_goes_on() {
+    let mut world = World::new();
+    let (holder, crowd) = (world.actor("holder", PLENTY), world.actor("crowd", Amounts::new([1500, 100, 100, 110])));
+    let control = control(&mut world, holder, crowd);
+    let ledger = world.kernel.processes[crowd.process].ledger;
+    let registers = Registers { entry: 0x20_0000, ..Registers::default() };
+    for _ in 0..100 {
+        world.kernel.new_thread(ledger, crowd.process, registers, 16 << 10).expect("room");
+    }
+    world.settle();
+    let stand = |world: &World| {
+        let threads = world.kernel.processes[crowd.process].threads.iter();
+        threads.filter(|&&thread| matches!(world.kernel.threads[thread].state, State::Suspended(_))).count()
+    };
+    assert_eq!(on(&mut world, holder, control, abi::suspend::METHOD).0, status::OK);
+    assert_eq!(stand(&world), 101);
+    assert_eq!(on(&mut world, holder, control, abi::resume::METHOD).0, status::OK);
+    assert_eq!(stand(&world), 0);
 }
 
 /// Between the order and the interrupt, the victim may run on: until then its holder is not answered.

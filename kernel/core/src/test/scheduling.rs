@@ -251,6 +251,28 @@ fn an_ordinary_thread_that_was_away_runs_as_soon_as_it_wakes_and_gets_no_more_th
 }
 
 #[test]
+fn a_thread_that_gives_way_lets_all_others_run_first() {
+    let mut world = World::new();
+    world.kernel.platform.processors = 1;
+    let impatient = world.actor("impatient", PLENTY);
+    let mut others = busy(&mut world, 10);
+    // Somebody has just had a whole slice when the impatient one runs.
+    run_for(&mut world, 0, SLICE_NANOSECONDS);
+    while running(&world, 0) != Some(impatient.thread) {
+        run_for(&mut world, 0, SLICE_NANOSECONDS / 8);
+    }
+    world.submit(impatient, Submission { op: op::WAIT, tag: 3, deadline: 1, ..Submission::default() });
+    world.enter(impatient, 1);
+    while running(&world, 0) != Some(impatient.thread) {
+        let runs = running(&world, 0);
+        others.retain(|&other| Some(other) != runs);
+        run_for(&mut world, 0, SLICE_NANOSECONDS / 8);
+    }
+    assert!(others.is_empty(), "{others:?}");
+    assert_eq!(world.completions(impatient)[0].status, status::DEADLINE);
+}
+
+#[test]
 fn a_new_thread_waits_for_its_turn() {
     let mut world = World::new();
     world.kernel.platform.processors = 1;

@@ -1,4 +1,4 @@
-//! WAIT: takes bits of a notification, now or when they are set.
+//! WAIT: takes bits of a notification, now or when they are set. For no bits, until a time that has passed: lets others run.
 use super::{Done, Refusal, Step};
 use crate::Kernel;
 use crate::authority::capability::Object;
@@ -23,6 +23,10 @@ impl<P: Platform> Kernel<P> {
             return Err(status::BAD_ARGUMENT.into());
         }
         self.check_tag(thread, entry.tag)?;
+        if entry.arg == 0 && entry.deadline <= self.platform.now() {
+            self.give_way(thread);
+            return Err(status::DEADLINE.into());
+        }
         if !self.bits_mut(thread, notification).has_room() {
             self.grow_bits(thread, notification)?;
         }
