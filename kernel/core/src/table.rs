@@ -174,18 +174,6 @@ impl<'a, T> LentTable<'a, T> {
     }
 }
 
-impl<T: Copy> Table<T> {
-    /// Exchanges what stands in two places.
-    pub fn swap(&mut self, one: usize, other: usize) {
-        let (Some(&first), Some(&second)) = (self.get(one), self.get(other)) else { return };
-        for (at, value) in [(one, second), (other, first)] {
-            if let Some(place) = self.get_mut(at) {
-                *place = value;
-            }
-        }
-    }
-}
-
 /// Places that the first piece has if the table has so many.
 fn first_places(places: usize) -> usize {
     places.next_power_of_two().clamp(MIN_PLACES, FIRST_PLACES)

@@ -1,5 +1,5 @@
 //! The timer queue: at most one deadline for each thread.
-use super::heap::ThreadHeap;
+use super::thread_heap::ThreadHeap;
 use crate::heap::OutOfHeap;
 
 /// Deadlines of threads, by thread index.

@@ -1,5 +1,5 @@
 //! The run queue of a processor: ready threads by virtual deadline.
-use crate::execution::heap::ThreadHeap;
+use crate::execution::thread_heap::ThreadHeap;
 use crate::heap::OutOfHeap;
 
 /// Threads that [`RunQueue::pop_where`] looks at.

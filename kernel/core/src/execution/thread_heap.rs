@@ -49,7 +49,6 @@ impl<K: Copy + Ord> ThreadHeap<K> {
             (None, at) => self.remove(at as usize),
             (Some(key), ABSENT) => {
                 self.entries.push((key, thread));
-                self.place(self.entries.len() - 1);
                 self.rise(self.entries.len() - 1);
             }
             (Some(key), at) => {
@@ -76,46 +75,51 @@ impl<K: Copy + Ord> ThreadHeap<K> {
             *position = ABSENT;
         }
         if at < self.entries.len() {
-            self.place(at);
             self.rise(at);
             self.sink(at);
         }
     }
 
+    /// Moves the entry at a place up, and those down that come later.
     fn rise(&mut self, mut at: usize) {
-        while at > 0 && self.key(at) < self.key((at - 1) / 2) {
-            self.swap(at, (at - 1) / 2);
+        let Some(&entry) = self.entries.get(at) else { return };
+        while at > 0
+            && let Some(&parent) = self.entries.get((at - 1) / 2)
+            && entry.0 < parent.0
+        {
+            self.put(at, parent);
             at = (at - 1) / 2;
         }
+        self.put(at, entry);
     }
 
+    /// Moves the entry at a place down, and those up that come earlier.
     fn sink(&mut self, mut at: usize) {
-        let children = |at: usize| [2 * at + 1, 2 * at + 2];
-        while let Some(child) =
-            children(at).into_iter().filter(|&c| c < self.entries.len()).min_by_key(|&c| self.key(c))
+        let Some(&entry) = self.entries.get(at) else { return };
+        while let Some((child, below)) = self.first_child(at)
+            && below.0 < entry.0
         {
-            if self.key(at) <= self.key(child) {
-                break;
-            }
-            self.swap(at, child);
+            self.put(at, below);
             at = child;
+        }
+        self.put(at, entry);
+    }
+
+    /// Which of the places below one comes first, and what stands there.
+    fn first_child(&self, at: usize) -> Option<(usize, (K, u32))> {
+        let (left, right) = (2 * at + 1, 2 * at + 2);
+        let &first = self.entries.get(left)?;
+        match self.entries.get(right) {
+            Some(&second) if second.0 < first.0 => Some((right, second)),
+            _ => Some((left, first)),
         }
     }
 
-    fn key(&self, at: usize) -> Option<K> {
-        self.entries.get(at).map(|&(key, _)| key)
-    }
-
-    fn swap(&mut self, a: usize, b: usize) {
-        self.entries.swap(a, b);
-        self.place(a);
-        self.place(b);
-    }
-
-    fn place(&mut self, at: usize) {
-        if let Some(&(_, thread)) = self.entries.get(at)
-            && let Some(position) = self.positions.get_mut(thread as usize)
-        {
+    fn put(&mut self, at: usize, entry: (K, u32)) {
+        if let Some(place) = self.entries.get_mut(at) {
+            *place = entry;
+        }
+        if let Some(position) = self.positions.get_mut(entry.1 as usize) {
             *position = at as u32;
         }
     }
