@@ -46,8 +46,14 @@ fn lowest_table(space: Space, tables: &mut PageTables<'_>, address: u64) -> Resu
     if address >= USER_END {
         crate::panic::bug(format_args!("the core maps {address:#x} for a program"));
     }
+    let root = table(space.0.address());
+    page_table::find(root, address, 0).map_or_else(|| make_lowest_table(root, tables, address), Ok)
+}
+
+#[cold]
+fn make_lowest_table(root: Table, tables: &mut PageTables<'_>, address: u64) -> Result<Table, OutOfFrames> {
     let flags = Flags::PRESENT | Flags::WRITABLE | Flags::USER_ACCESSIBLE;
-    page_table::find_or_new(table(space.0.address()), address, 0, flags, || new_table(tables))
+    page_table::find_or_new(root, address, 0, flags, || new_table(tables))
 }
 
 /// Unmaps a page; the frame that was there.
