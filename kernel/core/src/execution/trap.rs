@@ -121,6 +121,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Maps the page that a first touch asks for, if the range there allows the access.
+    #[inline]
     fn fill(&mut self, process: Id<Process>, page: u64, access: FaultAccess) -> bool {
         let Some(range) = self.processes[process].ranges.find(page).copied() else { return false };
         let (allowed, frame) = match range.kind {

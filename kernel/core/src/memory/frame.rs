@@ -200,6 +200,7 @@ impl FrameAllocator {
         self.free += count;
     }
 
+    #[inline]
     fn take(&mut self) -> Option<Frame> {
         let cached = self.cached.get_mut(self.processor).and_then(FrameStack::pop);
         let frame = cached.or_else(|| self.fetch())?;
@@ -207,6 +208,7 @@ impl FrameAllocator {
         Some(frame)
     }
 
+    #[inline]
     fn take_zeroed(&mut self, zero: impl FnOnce(Frame)) -> Option<Frame> {
         if let Some(frame) = self.zeroed.pop() {
             self.free -= 1;
