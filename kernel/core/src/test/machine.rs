@@ -47,11 +47,9 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What only tests ask.
+#[cfg(test)]
 impl Machine {
-    /// A ring area, while nobody else uses it.
-    pub fn ring(&self, area: RingArea) -> MutexGuard<'_, RingMemory> {
-        held(&self.rings[&area.frame.0])
-    }
     /// Whether this processor was interrupted; it is told once.
     pub fn takes_interrupt(&self, processor: usize) -> bool {
         let mut interrupted = held(&self.interrupted);
@@ -61,6 +59,13 @@ impl Machine {
     /// What the thread's system call returns, or where it goes on.
     pub fn result(&self, context: ContextIndex) -> u64 {
         held(&self.results)[&context]
+    }
+}
+
+impl Machine {
+    /// A ring area, while nobody else uses it.
+    pub fn ring(&self, area: RingArea) -> MutexGuard<'_, RingMemory> {
+        held(&self.rings[&area.frame.0])
     }
     /// Whether this thread enters again; it is asked once.
     pub fn takes_again(&self, context: ContextIndex) -> bool {
