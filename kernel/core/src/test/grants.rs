@@ -100,11 +100,11 @@ proptest! {
     }
 }
 
-fn manager(world: &mut World, actor: Actor) -> u64 {
+pub(super) fn manager(world: &mut World, actor: Actor) -> u64 {
     world.give(actor, Object::Handles(actor.process), handle_manager::ID)
 }
 
-fn revoke(world: &mut World, actor: Actor, manager: u64, handle: u64) {
+pub(super) fn revoke(world: &mut World, actor: Actor, manager: u64, handle: u64) {
     let done = u64::from(handle_manager::progress::DONE);
     loop {
         let (step, words) =

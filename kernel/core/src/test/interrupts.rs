@@ -1,7 +1,10 @@
-//! Interrupt lines: who may have one.
-use super::world::{PLENTY, World};
+//! Interrupt lines: who may have one, and for how long.
+use super::grants::{manager, revoke};
+use super::world::{Actor, PLENTY, World};
 use crate::authority::capability::Object;
 use capos_abi::interface::interrupt_lines::{ID, open};
+use capos_abi::interface::{interrupt, ledger};
+use capos_abi::message::mode;
 use capos_abi::ring::{Submission, op};
 use capos_abi::status;
 
@@ -22,4 +25,52 @@ fn an_interrupt_line_has_one_holder_at_a_time() {
     let release = Submission { op: op::RELEASE, handle: interrupt, ..Submission::default() };
     assert_eq!(world.run(actor, release)[0].status, status::OK);
     assert_eq!(open(&mut world, 4).0, status::OK, "it was given back");
+}
+
+/// Binds a line to a new notification, of which an interrupt sets bit 0; the notification.
+fn bind(world: &mut World, actor: Actor, line: u64) -> u64 {
+    let paying = world.ledger(actor);
+    let (_, made) = world.call_kernel(actor, paying, ledger::ID, ledger::create_notification::METHOD, &[]);
+    let message = [made[0], mode::COPY, 1 << 32 | 1 << 48, 1, 3];
+    world.write(actor, 0, &message);
+    let entry = Submission {
+        op: op::CALL,
+        caps: 1,
+        handle: line,
+        interface: interrupt::ID,
+        method: interrupt::bind::METHOD,
+        message_bytes: size_of_val(&message) as u32,
+        result_offset: 1024,
+        result_bytes: 64,
+        ..Submission::default()
+    };
+    assert_eq!(world.run(actor, entry)[0].status, status::OK);
+    made[0]
+}
+
+/// Begins to wait for a notification.
+fn wait(world: &mut World, actor: Actor, notification: u64) {
+    let entry = Submission { op: op::WAIT, tag: 3, handle: notification, arg: u64::MAX, ..Submission::default() };
+    assert!(world.run(actor, entry).is_empty());
+}
+
+#[test]
+fn a_revoked_interrupt_line_is_masked_and_wakes_nobody() {
+    let mut world = World::new();
+    let (owner, driver) = (world.actor("owner", PLENTY), world.actor("driver", PLENTY));
+    let (lines, manager) = (world.give(owner, Object::InterruptLines, ID), manager(&mut world, owner));
+    let (_, opened) = world.call_kernel(owner, lines, ID, open::METHOD, &[4]);
+    let line = world.copy(owner, opened[0], driver);
+    let notification = bind(&mut world, driver, line);
+    wait(&mut world, driver, notification);
+    assert!(world.kernel.platform.enabled_lines.contains(&4));
+    let _ = world.kernel.interrupt(0, 4);
+    assert_eq!(world.completions(driver)[0].value, 1);
+
+    let notification = bind(&mut world, driver, line);
+    wait(&mut world, driver, notification);
+    revoke(&mut world, owner, manager, opened[0]);
+    assert!(!world.kernel.platform.enabled_lines.contains(&4));
+    let _ = world.kernel.interrupt(0, 4);
+    assert!(world.completions(driver).is_empty());
 }

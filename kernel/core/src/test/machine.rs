@@ -37,6 +37,8 @@ pub struct Machine {
     pub again: Mutex<HashSet<ContextIndex>>,
     pub interrupted: Mutex<Vec<usize>>,
     pub console: String,
+    /// Interrupt lines that are not masked.
+    pub enabled_lines: HashSet<u8>,
     /// The console takes nothing.
     pub console_is_busy: bool,
     /// Bytes of frames that were filled with zeros.
@@ -220,7 +222,12 @@ impl Platform for Machine {
         Some((0x3f8, 8))
     }
     fn release_console(&mut self) {}
-    fn set_line_enabled(&mut self, _: u8, _: bool) {}
+    fn set_line_enabled(&mut self, line: u8, enabled: bool) {
+        match enabled {
+            true => self.enabled_lines.insert(line),
+            false => self.enabled_lines.remove(&line),
+        };
+    }
     fn console_write(&mut self, text: &[u8]) -> usize {
         if self.console_is_busy {
             return 0;
