@@ -3,6 +3,7 @@ use crate::model;
 use capnp::capability::{FromClientHook, Promise};
 use capnp::traits::HasTypeId;
 use capnp::{Error, ErrorKind};
+use capos_abi::ring::op;
 use capos_rt::executor::{block_on, spawn_local};
 use capos_rt::hooks::blocking::RingCall;
 use capos_rt::hooks::capability::adopt;
@@ -296,8 +297,9 @@ fn objects_pass_through_results_and_end_with_their_last_reference() {
 }
 
 #[test]
-fn calls_on_promises_leave_when_the_answer_arrives() {
+fn calls_on_promises_leave_in_the_turn_in_which_the_answer_arrives() {
     world(64 << 10, |_, terminal, log| {
+        let answers = model::started(op::RETURN).len();
         let promise = terminal.output_request().send();
         let output = promise.pipeline.get_output();
         let calls: Vec<_> = ["a", "b", "c"]
@@ -312,6 +314,9 @@ fn calls_on_promises_leave_when_the_answer_arrives() {
             block_on(call).unwrap();
         }
         assert_eq!(&**log.text.borrow(), "abc");
+        let answered = model::started(op::RETURN)[answers];
+        let calls = model::started(op::CALL);
+        assert_eq!(calls[calls.len() - 3..], [answered + 1; 3], "all at the next entry");
         let failed = terminal.interrupted_request().send();
         drop(failed);
     });

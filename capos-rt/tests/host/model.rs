@@ -58,6 +58,10 @@ struct Model {
     transferred: u64,
     /// Mappings of memory.
     mapped: u32,
+    /// How often the program has entered.
+    entries: u32,
+    /// Every operation, and at which entry it started.
+    started: Vec<(u8, u32)>,
     /// Whether the runtime is told of objects of its own. If not, it plays two processes.
     tells_own: bool,
 }
@@ -83,6 +87,8 @@ pub fn start(area_bytes: u32, durable: &[u64]) -> Vec<u64> {
         waits: Vec::new(),
         transferred: 0,
         mapped: 0,
+        entries: 0,
+        started: Vec::new(),
         tells_own: false,
     };
     MODEL.set(Some(model));
@@ -106,6 +112,14 @@ pub fn tell_own() {
     MODEL.with_borrow_mut(|model| model.as_mut().expect("started").tells_own = true);
 }
 
+/// At which entries of the kernel operations of this kind have started.
+pub fn started(op: u8) -> Vec<u32> {
+    MODEL.with_borrow(|model| {
+        let all = &model.as_ref().expect("started").started;
+        all.iter().filter(|(started, _)| *started == op).map(|(_, entry)| *entry).collect()
+    })
+}
+
 /// Mappings of memory that there are.
 pub fn mappings() -> u32 {
     MODEL.with_borrow(|model| model.as_ref().expect("started").mapped)
@@ -122,11 +136,13 @@ fn enter(min_complete: u32, _deadline: u64) -> u64 {
 
 impl Model {
     fn enter(&mut self, min_complete: u32) -> u64 {
+        self.entries += 1;
         while self.sq_head != self.load(0x40) {
             let place = SUBMISSION_OFFSET + self.sq_head % SUBMISSION_ENTRIES * 64;
             let entry: Submission = self.read(place);
             self.sq_head = self.sq_head.wrapping_add(1);
             self.store(0xc0, self.sq_head);
+            self.started.push((entry.op, self.entries));
             self.operate(entry);
         }
         self.deliver();
