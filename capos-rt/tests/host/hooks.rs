@@ -142,7 +142,8 @@ impl interrupt::Server for Lines {
     }
 }
 
-struct Bell(Rc<Log>);
+/// Writes down the bits that are signalled.
+pub struct Bell(pub Rc<Log>);
 
 impl notification::Server for Bell {
     async fn signal(

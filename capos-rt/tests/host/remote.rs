@@ -1,5 +1,5 @@
 //! capnp-rpc over the hooks: a remote session holds live objects of the ring, and lends its own.
-use crate::hooks::{Log, turns, world};
+use crate::hooks::{Bell, turns, world};
 use capnp::capability::FromClientHook;
 use capnp_rpc::{RpcSystem, rpc_twoparty_capnp::Side, twoparty::VatNetwork};
 use capos_rt::executor::{block_on, spawn_local};
@@ -100,19 +100,6 @@ fn a_remote_session_calls_objects_of_the_ring() {
         block_on(turns(20));
         assert_eq!(log.dropped.get(), 1, "released there, released here");
     });
-}
-
-struct Bell(Rc<Log>);
-
-impl notification::Server for Bell {
-    async fn signal(
-        self: Rc<Self>,
-        params: notification::SignalParams,
-        _: notification::SignalResults,
-    ) -> capnp::Result<()> {
-        self.0.text.borrow_mut().push_str(&params.get()?.get_bits().to_string());
-        Ok(())
-    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Programs that write anything into their rings: the kernel stands, the others go on, nothing leaks.
 use super::audit;
 use super::calls::{call, pair, receive, reply};
+use super::dice::choose;
 use super::exhaustion::said;
 use super::world::World;
 use crate::authority::capability::Object;
@@ -54,7 +55,7 @@ fn word() -> impl Strategy<Value = u64> {
 }
 
 fn rounds() -> u32 {
-    std::env::var("CAPOS_SOAK").map_or(400, |_| 20_000)
+    choose(400, 20_000)
 }
 
 #[test]

@@ -3,6 +3,7 @@ mod accounting;
 mod audit;
 mod calls;
 mod death;
+mod dice;
 mod exhaustion;
 mod fairness;
 mod frames;

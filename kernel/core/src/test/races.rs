@@ -1,5 +1,6 @@
 //! Servers killed in the middle of everything, and large trees of grants: few in `cargo test`, many with `CAPOS_SOAK`.
 use super::calls::{SERVED_INTERFACE, call, receive, reply};
+use super::dice::{Dice, choose};
 use super::world::{Actor, PLENTY, World};
 use crate::authority::capability::Object;
 use crate::authority::handle::SlotRef;
@@ -9,22 +10,6 @@ use capos_abi::interface::{endpoint, ledger, null};
 use capos_abi::ring::{Completion, Submission, kind, op};
 use capos_abi::status;
 use std::collections::BTreeSet;
-
-fn choose(quick: u32, soak: u32) -> u32 {
-    if std::env::var_os("CAPOS_SOAK").is_some() { soak } else { quick }
-}
-
-/// Repeatable numbers: xorshift.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % limit as u64) as usize
-    }
-}
 
 /// Clients of a durable object, and the calls that they have not seen the end of.
 struct Load {

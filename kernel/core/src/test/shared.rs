@@ -3,6 +3,7 @@
 //! A round has two parts. First all processors run programs beside each other, each until it has to be alone or has done its steps.
 //! Then each of those that have to be alone is, and something else happens: a process is killed, a capability revoked, time passes.
 use super::calls::{call, pair, receive, reply};
+use super::dice::{Dice, choose};
 use super::machine::Machine;
 use super::world::{Actor, World};
 use crate::Next;
@@ -34,24 +35,11 @@ const WAIT_TAG: u16 = 9;
 
 /// Systems that are made, run and ended.
 fn lives() -> u32 {
-    if std::env::var_os("CAPOS_SOAK").is_some() { 500 } else { 10 }
+    choose(10, 500)
 }
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Repeatable numbers: xorshift.
-#[derive(Clone, Copy)]
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % limit as u64) as usize
-    }
 }
 
 /// What a program does.
