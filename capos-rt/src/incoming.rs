@@ -2,29 +2,31 @@
 //!
 //! The parameters are read where they were delivered. The answer leaves when the method has ended and has dropped its
 //! parameters and results: until then the slot belongs to it.
-use crate::arena::{Range, USUAL_BYTES};
-use crate::call::{HEAD_BYTES, copy, larger_range, needed_bytes, start_in};
-use crate::errors;
+mod answer;
+
+use crate::arena::Range;
+use crate::call::start_in;
 use crate::executor::{WakeCell, Wakes};
 use crate::hooks::builder::MessageBuilder;
 use crate::hooks::params::RingParams;
 use crate::hooks::reader::MessageReader;
 use crate::hooks::results::RingResults;
 use crate::hooks::tag::tag;
-use crate::hooks::transfer::{self, Outgoing};
-use crate::large::{self, Packed, Received};
+use crate::hooks::transfer;
+use crate::large::Received;
 use crate::object::Dispatch;
 use crate::receiver;
-use crate::ring::{self, Ring, SCRATCH_BYTES};
-use crate::runtime::{RUNTIME, class};
+use crate::ring;
+use crate::runtime::RUNTIME;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
+pub use answer::give_back_error;
+use answer::{answer, settle};
 use capnp::capability::{Params, Promise, Results};
 use capnp::private::layout::CapTable;
 use capnp::traits::{Imbue, ImbueMut};
 use capnp::{Error, Result, any_pointer};
 use capos_abi::message::{DeliveryHeader, delivery_flag};
-use capos_abi::ring::{Submission, flag, op};
 use core::cell::{Cell, RefCell, UnsafeCell};
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -38,9 +40,6 @@ pub mod live {
     /// The method has ended and waits for the others to be dropped.
     pub const ENDED: u8 = 4;
 }
-
-/// Bytes of an exception's text at most; it travels in the scratch range.
-const EXCEPTION_TEXT_BYTES: usize = 600;
 
 /// What the kernel tells about a call that is being served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -290,153 +289,4 @@ pub fn cancel(index: u32, token: u64) {
         drop(promise);
         settle(index, Err(Error::disconnected("cancelled by the caller".into())));
     }
-}
-
-/// The method has ended: the answer leaves now, or when its parameters and results are dropped.
-#[inline]
-fn settle(index: u32, outcome: Result<()>) {
-    let incoming = get(index);
-    match incoming.live.get() {
-        0 => answer(index, incoming, outcome),
-        live => {
-            incoming.live.set(live | live::ENDED);
-            *incoming.outcome.borrow_mut() = Some(outcome);
-        }
-    }
-}
-
-#[inline]
-fn answer(index: u32, incoming: &'static Incoming, outcome: Result<()>) {
-    if outcome.is_ok()
-        && let Some(promise) = unkept(incoming)
-    {
-        incoming.task.set(Some(promise));
-        return poll(index);
-    }
-    let token = incoming.token.replace(u64::MAX);
-    if let Err(error) = outcome.and_then(|()| give_back(incoming, token)) {
-        receiver::count(incoming.place.get(), |load| load.fail(&error));
-        give_back_error(token, &error);
-    }
-    receiver::answered(incoming.place.get());
-    if let Some(range) = incoming.range.take() {
-        ring::with(|ring| ring.arena.give(range));
-    }
-    // SAFETY: nobody holds the results any more.
-    let (results, sent) = unsafe { (&mut *incoming.results.get(), &mut *incoming.sent.get()) };
-    if results.has_spilled() {
-        *results = MessageBuilder::new();
-    }
-    if !sent.is_empty() {
-        sent.clear();
-    }
-    RUNTIME.incoming.give(index);
-}
-
-/// What the answer waits for, if it carries a capability that is still promised.
-#[inline]
-fn unkept(incoming: &Incoming) -> Option<Promise<(), Error>> {
-    // SAFETY: nobody holds the results any more.
-    let (results, sent) = unsafe { (&mut *incoming.results.get(), &mut *incoming.sent.get()) };
-    if sent.is_empty() { None } else { transfer::prepare(results, sent) }
-}
-
-/// Puts the RETURN with the results into the ring.
-#[inline]
-fn give_back(incoming: &Incoming, token: u64) -> Result<()> {
-    // SAFETY: nobody holds the results any more.
-    let (results, sent) = unsafe { (&mut *incoming.results.get(), &mut *incoming.sent.get()) };
-    if results.total_words() * 8 + sent.len() as u32 * 8 > incoming.result_bytes.get() {
-        return give_back_large(incoming, token, results, sent);
-    }
-    if results.has_spilled() || sent.len() as u32 > crate::call::USUAL_DESCRIPTORS {
-        gather(incoming, results, sent)?;
-    }
-    let range = incoming.range.take().ok_or_else(no_room)?;
-    let outgoing = transfer::describe(results, sent, range).inspect_err(|_| incoming.range.set(Some(range)))?;
-    push(incoming, token, &outgoing, flag::QUIET);
-    RUNTIME.returned(range);
-    Ok(())
-}
-
-/// Answers with memory: the result does not fit where the caller wants it.
-#[cold]
-fn give_back_large(incoming: &Incoming, token: u64, results: &mut MessageBuilder, sent: &mut CapTable) -> Result<()> {
-    let packed = Packed::new(results, sent)?;
-    let range = incoming.range.take().or_else(|| ring::with(|ring| ring.arena.take_usual())).ok_or_else(no_room)?;
-    // SAFETY: the range belongs to this answer, and what was built in it is in memory of its own now.
-    let (caps, bytes) = unsafe { packed.write(ring::with(|ring| ring.message(range))) };
-    let outgoing = Outgoing { caps, offset: Ring::message_offset(range), bytes };
-    push(incoming, token, &outgoing, flag::QUIET | flag::SPILLED);
-    RUNTIME.returned(range);
-    *results = MessageBuilder::new();
-    // Entries start in order: this one finds the memory gone, unless the answer was refused.
-    large::release(packed.into_memory());
-    Ok(())
-}
-
-/// Puts the RETURN into the ring.
-#[inline]
-fn push(incoming: &Incoming, token: u64, outgoing: &Outgoing, flags: u16) {
-    receiver::count(incoming.place.get(), |load| load.answer(outgoing.bytes));
-    ring::with(|ring| {
-        let entry = Submission {
-            op: op::RETURN,
-            caps: outgoing.caps,
-            flags,
-            user_data: class::RETURN | incoming.place.get().bits(),
-            message_offset: outgoing.offset,
-            message_bytes: outgoing.bytes,
-            arg: token,
-            ..Submission::default()
-        };
-        crate::raw::push_quiet(ring, entry);
-    });
-}
-
-/// Makes the results one piece.
-#[cold]
-fn gather(incoming: &Incoming, results: &mut MessageBuilder, sent: &mut CapTable) -> Result<()> {
-    let range = match larger_range(results, sent, HEAD_BYTES)? {
-        Some(range) => range,
-        None => {
-            ring::with(|ring| ring.enter(0, 0));
-            RUNTIME.settle_returned();
-            larger_range(results, sent, HEAD_BYTES)?.or_else(|| spare_for(results, sent)).ok_or_else(no_room)?
-        }
-    };
-    copy(results, sent, range)?;
-    if let Some(old) = incoming.range.replace(Some(range)) {
-        ring::with(|ring| ring.arena.give(old));
-    }
-    Ok(())
-}
-
-/// The range that is kept for one answer, if it is large enough.
-fn spare_for(results: &MessageBuilder, sent: &CapTable) -> Option<Range> {
-    let fits = needed_bytes(results, sent) <= USUAL_BYTES;
-    if fits { RUNTIME.take_spare() } else { None }
-}
-
-#[cold]
-fn no_room() -> Error {
-    Error::overloaded("the server's message arena is full".into())
-}
-
-/// Answers with an exception, through the scratch range and at once.
-#[cold]
-pub fn give_back_error(token: u64, error: &Error) {
-    ring::with(|ring| {
-        let mut message = MessageBuilder::new();
-        // SAFETY: no blocking operation is running, so nobody uses the scratch range.
-        unsafe { message.start(ring.scratch(), SCRATCH_BYTES / 8) };
-        errors::to_exception(error, message.root(), EXCEPTION_TEXT_BYTES);
-        ring.run(Submission {
-            op: op::RETURN,
-            flags: flag::EXCEPTION,
-            message_bytes: message.words() * 8,
-            arg: token,
-            ..Submission::default()
-        });
-    });
 }

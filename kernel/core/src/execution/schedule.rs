@@ -1,15 +1,16 @@
 //! Which thread runs where: virtual-deadline queues, hand-over to the thread just woken, stealing when idle.
 //!
-//! 1. Who wants to run waits in its processor's queue by the virtual deadline of its account (`account`, `queue`).
+//! 1. Who wants to run waits in a processor's queue (`placement`) by the virtual deadline of its account (`account`, `queue`).
 //! 2. A thread that blocks lends its account to the one that it has just woken: a call between processes is one piece of work.
-//!    When the lender wakes, or its slice or budget ends, the borrower goes on with its own.
-//! 3. The clock is read only when an account changes hands, not in between.
-//! 4. Beside other processors (`crate::shared`) a processor looks at its own part only: `shared`.
+//!    When the lender wakes, or its slice or budget ends, the borrower goes on with its own (`payment`).
+//! 3. Beside other processors (`crate::shared`) a processor looks at its own part only: `processor`, `shared`.
 pub mod account;
+mod payment;
+mod placement;
+mod processor;
 mod queue;
 pub(crate) mod shared;
 
-use crate::execution::schedule::account::Account;
 use crate::execution::thread::{State, Thread};
 use crate::execution::timer::TimerQueue;
 use crate::heap::OutOfHeap;
@@ -21,6 +22,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::sync::atomic::AtomicBool;
 use kernel_lend::Slot;
+pub(crate) use processor::Processor;
 pub use queue::RunQueue;
 use shared::Mailbox;
 
@@ -37,88 +39,6 @@ pub enum Next {
     },
     /// Waits for an interrupt.
     Idle,
-}
-
-/// One processor's share of the scheduler.
-pub(crate) struct Processor {
-    current: Option<Id<Thread>>,
-    /// Woken here beside other processors, and not handed over to yet.
-    woken: Option<Id<Thread>>,
-    /// Whose account pays for `current`, and since when.
-    payer: Option<Id<Thread>>,
-    since: u64,
-    /// When the payer's slice or budget ends.
-    slice_end: u64,
-    /// Whether the payer has a budget: then that end counts even if nobody waits.
-    limited: bool,
-    /// Somebody more urgent than `current` waits here, or it must not run here any more.
-    must_yield: bool,
-    /// What it does while `current` stays the same.
-    next: Next,
-    queue: RunQueue,
-    armed: u64,
-}
-
-impl Processor {
-    const fn idle() -> Self {
-        Self {
-            current: None,
-            woken: None,
-            payer: None,
-            since: 0,
-            slice_end: 0,
-            limited: false,
-            must_yield: false,
-            next: Next::Idle,
-            queue: RunQueue::new(),
-            armed: u64::MAX,
-        }
-    }
-
-    /// This thread runs here from now on.
-    #[inline]
-    fn switch(&mut self, number: usize, id: Id<Thread>, thread: &mut Thread) {
-        thread.state = State::Running(number);
-        thread.processor = number;
-        self.current = Some(id);
-        self.next = Next::Run { context: id.index(), space: thread.space };
-    }
-
-    /// From now on this thread's account pays for what the processor runs.
-    fn start_paying(&mut self, id: Id<Thread>, account: &mut Account, now: u64) {
-        // A thread without budget is not in line: this only begins its period.
-        account.exhausted_until(now);
-        self.queue.advance(account.place());
-        self.payer = Some(id);
-        self.since = now;
-        self.slice_end = now.saturating_add(account.allowance());
-        self.limited = account.has_budget();
-    }
-
-    /// Nobody pays any more; who has paid so far.
-    fn stop_paying(&mut self) -> Option<Id<Thread>> {
-        self.limited = false;
-        self.payer.take()
-    }
-
-    /// Nothing runs here.
-    fn rest(&mut self) {
-        self.current = None;
-        self.must_yield = false;
-        self.next = Next::Idle;
-    }
-
-    /// When the timer has to fire, given the earliest deadline of all others, if that has changed.
-    #[inline(always)]
-    fn new_alarm(&mut self, earliest: u64) -> Option<u64> {
-        let has_end = self.limited || self.queue.len() > 0;
-        let alarm = if has_end { earliest.min(self.slice_end) } else { earliest };
-        if self.armed == alarm {
-            return None;
-        }
-        self.armed = alarm;
-        Some(alarm)
-    }
 }
 
 /// All processors' run queues.
@@ -151,12 +71,6 @@ impl Scheduler {
         self.processors.iter_mut().take(processors).try_for_each(|state| state.queue.prepare(threads))?;
         self.mailboxes.iter_mut().take(processors).try_for_each(|mailbox| mailbox.prepare(threads))?;
         self.exhausted.prepare(threads)
-    }
-
-    /// A thread that is gone pays for nobody any more.
-    pub(crate) fn forget_payer(&mut self, processors: usize, thread: Id<Thread>) {
-        let states = self.processors.iter_mut().take(processors);
-        states.filter(|state| state.payer == Some(thread)).for_each(|state| state.payer = None);
     }
 
     /// Whether threads may have been woken beside other processors that nobody has run yet.
@@ -282,34 +196,6 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
-    /// From now on this thread's account pays for what the processor runs.
-    #[inline(never)]
-    fn start_paying(&mut self, processor: usize, thread: Id<Thread>) {
-        let now = self.platform.now();
-        self.scheduler.of(processor).start_paying(thread, &mut self.threads[thread].account, now);
-    }
-
-    /// Charges the account that has paid so far; whether its slice is over.
-    fn stop_paying(&mut self, processor: usize) -> bool {
-        let state = self.scheduler.of(processor);
-        let (Some(payer), since) = (state.stop_paying(), state.since) else { return true };
-        let now = self.platform.now();
-        self.threads.get_mut(payer).is_none_or(|thread| thread.account.run(now.saturating_sub(since)))
-    }
-
-    /// Charges an account for what has run on it up to now, and still runs.
-    pub(crate) fn settle_account(&mut self, thread: Id<Thread>) {
-        let now = self.platform.now();
-        for processor in 0..self.platform.processors() {
-            let state = self.scheduler.of(processor);
-            if state.payer == Some(thread)
-                && let Some(entry) = self.threads.get_mut(thread)
-            {
-                entry.account.run(now.saturating_sub(core::mem::replace(&mut state.since, now)));
-            }
-        }
-    }
-
     /// The slice of the processor's payer may be over: somebody else runs, if they have had less.
     pub(crate) fn rotate(&mut self, processor: usize, now: u64) {
         let state = self.scheduler.of(processor);
@@ -366,125 +252,6 @@ impl<P: Platform> Kernel<P> {
                 self.enqueue(thread, None);
             }
         }
-    }
-
-    /// Forgets a thread that will not run any more, or not now.
-    pub(crate) fn forget(&mut self, thread: Id<Thread>) {
-        if self.scheduler.hand_over == Some(thread) {
-            self.scheduler.hand_over = None;
-            return;
-        }
-        let processor = self.threads[thread].processor;
-        if !self.scheduler.of(processor).queue.remove(thread.index()) {
-            self.scheduler.exhausted.set(thread.index(), None);
-        }
-    }
-
-    /// The numbers of a thread's account have changed: it goes where they allow.
-    pub(crate) fn reconsider(&mut self, thread: Id<Thread>) {
-        match self.threads[thread].state {
-            State::Ready if self.scheduler.hand_over != Some(thread) => {
-                self.forget(thread);
-                self.enqueue(thread, None);
-            }
-            State::Running(processor) => {
-                self.scheduler.of(processor).must_yield = true;
-                self.platform.interrupt_processor(processor);
-            }
-            _ => self.take_account_back(thread),
-        }
-    }
-
-    /// Where a new thread should run.
-    pub(crate) fn quietest_processor(&mut self) -> usize {
-        self.quietest_of(u64::MAX)
-    }
-
-    fn quietest_of(&mut self, mask: u64) -> usize {
-        let load = |s: &Processor| s.queue.len() + usize::from(s.current.is_some());
-        let allowed = (0..self.platform.processors()).filter(|&p| mask >> (p % MAX_PROCESSORS) & 1 == 1);
-        allowed.min_by_key(|&p| load(self.scheduler.of(p))).unwrap_or(0)
-    }
-
-    /// Puts a ready thread in line, on an idle processor if there is one.
-    #[inline(never)]
-    fn enqueue(&mut self, thread: Id<Thread>, here: Option<usize>) {
-        self.take_account_back(thread);
-        let account = &mut self.threads[thread].account;
-        if account.has_budget()
-            && let Some(later) = account.exhausted_until(self.platform.now())
-        {
-            return self.scheduler.exhausted.set(thread.index(), Some(later));
-        }
-        let (home, mask) = (self.threads[thread].processor, self.threads[thread].account.numbers.processors);
-        let allowed = |p: usize| mask >> (p % MAX_PROCESSORS) & 1 == 1;
-        let is_idle = |k: &Self, p: usize| k.current(p).is_none() && Some(p) != here && allowed(p);
-        let idle = core::iter::once(home).chain(0..self.platform.processors()).find(|&p| is_idle(self, p));
-        let target = match idle {
-            Some(idle) => idle,
-            None if allowed(home) => home,
-            None => self.quietest_of(mask),
-        };
-        self.push(target, thread);
-        let is_urgent = self.is_urgent(target, thread);
-        self.scheduler.of(target).must_yield |= is_urgent;
-        if Some(target) != here && (idle.is_some() || is_urgent || self.scheduler.of(target).queue.len() == 1) {
-            self.platform.interrupt_processor(target);
-        }
-    }
-
-    /// Whether a thread should run at once instead of the one that runs there.
-    fn is_urgent(&self, processor: usize, thread: Id<Thread>) -> bool {
-        let state = &self.scheduler.processors[processor % MAX_PROCESSORS];
-        let payer = state.payer.filter(|_| state.current.is_some()).and_then(|payer| self.threads.get(payer));
-        payer.is_some_and(|payer| self.threads[thread].account.preempts(&payer.account))
-    }
-
-    /// A thread gets in line that may have lent its account: the borrower goes on with its own.
-    fn take_account_back(&mut self, thread: Id<Thread>) {
-        for processor in 0..self.platform.processors() {
-            let state = self.scheduler.of(processor);
-            if state.payer == Some(thread)
-                && let Some(borrower) = state.current
-                && borrower != thread
-            {
-                self.stop_paying(processor);
-                let virtual_now = self.scheduler.of(processor).queue.virtual_now();
-                self.threads[borrower].account.arrive(virtual_now);
-                self.start_paying(processor, borrower);
-            }
-        }
-    }
-
-    fn push(&mut self, processor: usize, thread: Id<Thread>) {
-        self.arrive(processor, thread);
-        let deadline = self.threads[thread].account.deadline();
-        self.scheduler.of(processor).queue.push(thread.index(), deadline);
-    }
-
-    /// A thread that was away, here or elsewhere, finds its place in a processor's virtual time.
-    fn arrive(&mut self, processor: usize, thread: Id<Thread>) {
-        let entry = &mut self.threads[thread];
-        let from = core::mem::replace(&mut entry.processor, processor);
-        let old = self.scheduler.of(from).queue.virtual_now();
-        let new = self.scheduler.of(processor).queue.virtual_now();
-        if from != processor {
-            entry.account.migrate(old, new);
-        }
-        entry.account.arrive(new);
-    }
-
-    fn steal(&mut self, processor: usize) -> Option<Id<Thread>> {
-        let others = (0..self.platform.processors()).filter(|&p| p != processor);
-        let busiest = others.max_by_key(|&p| self.scheduler.of(p).queue.len())?;
-        let threads = &self.threads;
-        let state = &mut self.scheduler.processors[busiest % MAX_PROCESSORS];
-        let allows = |id: Id<Thread>| threads[id].account.numbers.allows(processor);
-        let stolen = state.queue.pop_where(|thread| threads.id_at(thread).is_some_and(allows))?;
-        let stolen = threads.id_at(stolen)?;
-        let (old, new) = (state.queue.virtual_now(), self.scheduler.of(processor).queue.virtual_now());
-        self.threads[stolen].account.migrate(old, new);
-        Some(stolen)
     }
 
     #[inline]

@@ -1,0 +1,60 @@
+//! Whose account pays for what a processor runs. The clock is read when an account changes hands, not in between.
+use super::Scheduler;
+use crate::Kernel;
+use crate::execution::thread::Thread;
+use crate::platform::Platform;
+use crate::slab::Id;
+
+impl Scheduler {
+    /// A thread that is gone pays for nobody any more.
+    pub(crate) fn forget_payer(&mut self, processors: usize, thread: Id<Thread>) {
+        let states = self.processors.iter_mut().take(processors);
+        states.filter(|state| state.payer == Some(thread)).for_each(|state| state.payer = None);
+    }
+}
+
+impl<P: Platform> Kernel<P> {
+    /// From now on this thread's account pays for what the processor runs.
+    #[inline(never)]
+    pub(super) fn start_paying(&mut self, processor: usize, thread: Id<Thread>) {
+        let now = self.platform.now();
+        self.scheduler.of(processor).start_paying(thread, &mut self.threads[thread].account, now);
+    }
+
+    /// Charges the account that has paid so far; whether its slice is over.
+    pub(super) fn stop_paying(&mut self, processor: usize) -> bool {
+        let state = self.scheduler.of(processor);
+        let (Some(payer), since) = (state.stop_paying(), state.since) else { return true };
+        let now = self.platform.now();
+        self.threads.get_mut(payer).is_none_or(|thread| thread.account.run(now.saturating_sub(since)))
+    }
+
+    /// Charges an account for what has run on it up to now, and still runs.
+    pub(crate) fn settle_account(&mut self, thread: Id<Thread>) {
+        let now = self.platform.now();
+        for processor in 0..self.platform.processors() {
+            let state = self.scheduler.of(processor);
+            if state.payer == Some(thread)
+                && let Some(entry) = self.threads.get_mut(thread)
+            {
+                entry.account.run(now.saturating_sub(core::mem::replace(&mut state.since, now)));
+            }
+        }
+    }
+
+    /// A thread gets in line that may have lent its account: the borrower goes on with its own.
+    pub(super) fn take_account_back(&mut self, thread: Id<Thread>) {
+        for processor in 0..self.platform.processors() {
+            let state = self.scheduler.of(processor);
+            if state.payer == Some(thread)
+                && let Some(borrower) = state.current
+                && borrower != thread
+            {
+                self.stop_paying(processor);
+                let virtual_now = self.scheduler.of(processor).queue.virtual_now();
+                self.threads[borrower].account.arrive(virtual_now);
+                self.start_paying(processor, borrower);
+            }
+        }
+    }
+}

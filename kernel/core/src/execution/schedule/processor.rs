@@ -1,0 +1,87 @@
+//! One processor's share of the scheduler: what runs there, who pays for it, who waits, and when its timer fires.
+use super::account::Account;
+use super::{Next, RunQueue};
+use crate::execution::thread::{State, Thread};
+use crate::slab::Id;
+
+/// One processor's share of the scheduler.
+pub(crate) struct Processor {
+    pub(super) current: Option<Id<Thread>>,
+    /// Woken here beside other processors, and not handed over to yet.
+    pub(super) woken: Option<Id<Thread>>,
+    /// Whose account pays for `current`, and since when.
+    pub(super) payer: Option<Id<Thread>>,
+    pub(super) since: u64,
+    /// When the payer's slice or budget ends.
+    pub(super) slice_end: u64,
+    /// Whether the payer has a budget: then that end counts even if nobody waits.
+    pub(super) limited: bool,
+    /// Somebody more urgent than `current` waits here, or it must not run here any more.
+    pub(super) must_yield: bool,
+    /// What it does while `current` stays the same.
+    pub(super) next: Next,
+    pub(super) queue: RunQueue,
+    pub(super) armed: u64,
+}
+
+impl Processor {
+    pub(super) const fn idle() -> Self {
+        Self {
+            current: None,
+            woken: None,
+            payer: None,
+            since: 0,
+            slice_end: 0,
+            limited: false,
+            must_yield: false,
+            next: Next::Idle,
+            queue: RunQueue::new(),
+            armed: u64::MAX,
+        }
+    }
+
+    /// This thread runs here from now on.
+    #[inline]
+    pub(super) fn switch(&mut self, number: usize, id: Id<Thread>, thread: &mut Thread) {
+        thread.state = State::Running(number);
+        thread.processor = number;
+        self.current = Some(id);
+        self.next = Next::Run { context: id.index(), space: thread.space };
+    }
+
+    /// From now on this thread's account pays for what the processor runs.
+    pub(super) fn start_paying(&mut self, id: Id<Thread>, account: &mut Account, now: u64) {
+        // A thread without budget is not in line: this only begins its period.
+        account.exhausted_until(now);
+        self.queue.advance(account.place());
+        self.payer = Some(id);
+        self.since = now;
+        self.slice_end = now.saturating_add(account.allowance());
+        self.limited = account.has_budget();
+    }
+
+    /// Nobody pays any more; who has paid so far.
+    pub(super) fn stop_paying(&mut self) -> Option<Id<Thread>> {
+        self.limited = false;
+        self.payer.take()
+    }
+
+    /// Nothing runs here.
+    pub(super) fn rest(&mut self) {
+        self.current = None;
+        self.must_yield = false;
+        self.next = Next::Idle;
+    }
+
+    /// When the timer has to fire, given the earliest deadline of all others, if that has changed.
+    #[inline(always)]
+    pub(super) fn new_alarm(&mut self, earliest: u64) -> Option<u64> {
+        let has_end = self.limited || self.queue.len() > 0;
+        let alarm = if has_end { earliest.min(self.slice_end) } else { earliest };
+        if self.armed == alarm {
+            return None;
+        }
+        self.armed = alarm;
+        Some(alarm)
+    }
+}
