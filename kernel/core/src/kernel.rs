@@ -165,13 +165,13 @@ impl<P: Platform> Kernel<P> {
         if process.handles.slot(slot.index).is_none_or(|s| s.capability().is_none()) {
             return;
         }
-        self.withdraw_notice(slot);
+        self.remove_origin(slot);
         self.inherit_mappings(slot);
         let lonely_root = grant::unlink(&mut self.processes, slot);
         let removed = self.processes[slot.process].handles.remove(slot.index);
         self.ledgers[ledger].refund(Resource::Handles, 1);
         if let Some(root) = lonely_root {
-            self.origin_unreferenced(root);
+            self.notice_unreferenced(root);
         }
         if let Some(capability) = removed {
             self.release(capability.object);

@@ -7,6 +7,7 @@ use crate::authority::grant::Links;
 use crate::authority::revoke::Progress;
 use crate::authority::session::{NO_REFERENCE, Reference};
 use crate::execution::process::Process;
+use crate::ipc::notice::Notice;
 use crate::ipc::operation::Refusal;
 use crate::ledger::{Exhausted, Ledger, Resource};
 use crate::slab::Id;
@@ -48,8 +49,8 @@ pub struct Slot {
     pub lock: Lock,
     /// The holder's session as the endpoint of a served object knows it; zero until the first call.
     pub session: Reference,
-    /// The origin has lost its last derived capability, and its minter has not been told.
-    pub unreferenced: bool,
+    /// What the holder is to learn of it.
+    pub notice: Notice,
 }
 
 const NONE: u32 = u32::MAX;
@@ -121,7 +122,7 @@ impl HandleTable {
         slot.links = Links::ROOT;
         slot.lock = Lock::Open;
         slot.session = NO_REFERENCE;
-        slot.unreferenced = false;
+        slot.notice = Notice::Never;
         self.oldest_free = next;
         if next == NONE {
             self.newest_free = NONE;
@@ -211,7 +212,7 @@ impl HandleTable {
             links: Links::ROOT,
             lock: Lock::Open,
             session: NO_REFERENCE,
-            unreferenced: false,
+            notice: Notice::Never,
         });
         self.append_free(index);
     }

@@ -22,6 +22,8 @@ pub mod cost {
     pub const TRANSFER: u32 = 700;
     /// A call that is put into a queue.
     pub const QUEUE: u32 = 500;
+    /// A notice that is posted.
+    pub const NOTICE: u32 = 300;
     /// A pending operation that is ended.
     pub const ABORT: u32 = 500;
     /// A place of a table that is looked at.

@@ -1,6 +1,6 @@
 //! Endpoints: queued calls and those who receive them.
-use crate::authority::handle::SlotRef;
 use crate::heap;
+use crate::ipc::notice::Minter;
 use crate::ipc::record::Waiter;
 use crate::ledger::Ledger;
 use crate::slab::Id;
@@ -34,8 +34,8 @@ pub struct Endpoint {
     pub sweep: Option<Waiter>,
     /// Running RECVs; the next one to try stands first.
     pub receivers: Vec<Waiter>,
-    /// Origins whose minters are to be told that nothing refers to them any more.
-    pub unreferenced: Vec<SlotRef>,
+    /// Processes with origins here, which are told when nothing refers to those any more.
+    pub minters: Vec<Minter>,
 }
 
 impl Endpoint {
@@ -52,7 +52,7 @@ impl Endpoint {
             last: None,
             sweep: None,
             receivers: Vec::new(),
-            unreferenced: Vec::new(),
+            minters: Vec::new(),
         }
     }
 
@@ -64,15 +64,15 @@ impl Endpoint {
 
     /// Gives the memory of its lists back.
     pub fn free(&mut self, ledger: &mut Ledger) {
-        self.unreferenced.clear();
+        self.minters.clear();
         heap::free(&mut self.receivers, ledger);
-        heap::free(&mut self.unreferenced, ledger);
+        heap::free(&mut self.minters, ledger);
     }
 
     /// Bytes of the kernel's heap that it holds.
     #[cfg(test)]
     pub fn held(&self) -> u64 {
-        heap::held(&self.receivers) + heap::held(&self.unreferenced)
+        heap::held(&self.receivers) + heap::held(&self.minters)
     }
 
     /// Forgets a RECV that has ended; how many there were.

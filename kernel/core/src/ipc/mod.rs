@@ -2,6 +2,7 @@
 pub(crate) mod endpoint;
 pub(crate) mod enter;
 pub(crate) mod message;
+pub(crate) mod notice;
 pub(crate) mod notification;
 pub(crate) mod operation;
 pub(crate) mod positions;

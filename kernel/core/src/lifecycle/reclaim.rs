@@ -268,15 +268,6 @@ impl<P: Platform> Kernel<P> {
         if let Some(&receiver) = self.endpoints[id].receivers.first() {
             return if self.abort(receiver, status::STALE) { Visit::Again } else { Visit::Later };
         }
-        while let Some(origin) = self.endpoints[id].unreferenced.pop() {
-            if self.stay.is_over() {
-                return Visit::Later;
-            }
-            self.stay.spend(cost::PLACE);
-            if let Some(slot) = self.processes[origin.process].handles.slot_mut(origin.index) {
-                slot.unreferenced = false;
-            }
-        }
         let endpoint = &mut self.endpoints[id];
         endpoint.free(&mut self.ledgers[ledger]);
         endpoint.ledger = None;

@@ -28,8 +28,11 @@ impl<P: Platform> Kernel<P> {
                 let (interface, key) = (params.get(mint::params::INTERFACE_ID), params.get(mint::params::KEY));
                 let minter = Some(call.process());
                 call.check_room(mint::results::SHAPE, 1, 0)?;
+                self.prepare_to_mint(id, call.process())?;
                 let object = self.minted(call, interface, Served { endpoint: id, key, minter })?;
-                self.answer_new(call, mint::results::SHAPE, mint::results::OBJECT, object)
+                let origin = self.insert_root(call.process(), object);
+                self.add_origin(origin);
+                self.answer_slot(call, mint::results::SHAPE, mint::results::OBJECT, origin)
             }
             (endpoint_server::ID, endpoint_server::session_state::METHOD) => {
                 use endpoint_server::{session_state::params as p, session_state::results, state};

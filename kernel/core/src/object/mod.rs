@@ -222,9 +222,7 @@ impl<P: Platform> Kernel<P> {
         self.reserve_handles(call.process(), 1)?;
         let capability = Capability { confined: call.confined, ..capability };
         let slot = self.insert_derived(call.slot(), call.process(), capability);
-        let mut reply = Reply::new(shape);
-        reply.set_capability(field, 0);
-        self.answer_with(call, &reply, &[self.handle_of(slot)], &[])
+        self.answer_slot(call, shape, field, slot)
     }
 
     /// Answers with one capability to a new object, whose room was checked and whose handle is reserved.
@@ -236,6 +234,17 @@ impl<P: Platform> Kernel<P> {
         capability: Capability,
     ) -> Result<Step, Refusal> {
         let slot = self.insert_root(call.process(), capability);
+        self.answer_slot(call, shape, field, slot)
+    }
+
+    /// Answers with the one capability in a slot of the caller's process.
+    fn answer_slot(
+        &mut self,
+        call: &KernelCall<'_>,
+        shape: Shape,
+        field: Pointer,
+        slot: SlotRef,
+    ) -> Result<Step, Refusal> {
         let mut reply = Reply::new(shape);
         reply.set_capability(field, 0);
         self.answer_with(call, &reply, &[self.handle_of(slot)], &[])

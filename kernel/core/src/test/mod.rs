@@ -14,6 +14,7 @@ mod large;
 mod machine;
 mod memory;
 mod models;
+mod notices;
 mod parts;
 mod process;
 mod races;

@@ -185,7 +185,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Something waits for the receivers of this endpoint: they look for it when they enter.
-    pub(super) fn tell_receivers(&mut self, endpoint: Id<Endpoint>) {
+    pub(crate) fn tell_receivers(&mut self, endpoint: Id<Endpoint>) {
         let receivers = &self.endpoints[endpoint].receivers;
         self.stay.spend(receivers.len() as u32 * cost::LISTED);
         for receiver in receivers {

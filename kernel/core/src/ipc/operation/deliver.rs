@@ -46,7 +46,7 @@ impl<P: Platform> Kernel<P> {
         let server = &self.threads[receiver.thread];
         let Record::Receive(receive) = server.ring.record(receiver.tag) else { return false };
         let endpoint = &self.endpoints[receive.endpoint];
-        endpoint.first.is_some() || endpoint.unreferenced.iter().any(|notice| notice.process == server.process)
+        endpoint.first.is_some() || endpoint.has_notices(server.process)
     }
 
     /// Moves a call that is in no queue into a free slot, or refuses it if its capabilities cannot be transferred.
