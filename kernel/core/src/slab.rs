@@ -27,6 +27,11 @@ impl<T> Id<T> {
         self.word.checked_add(FIRST_GENERATION.get()).map_or(Self::first(self.index()), |word| Self { word, ..self })
     }
 
+    /// The word that [`Slab::find`] finds it by.
+    pub fn word(self) -> u64 {
+        self.word.get()
+    }
+
     /// Index in the slab.
     #[inline]
     pub fn index(self) -> u32 {
@@ -167,6 +172,11 @@ impl<T> Slab<T> {
     /// Lends the objects for as long as the slab is borrowed.
     pub fn lend(&mut self) -> LentSlab<'_, T> {
         LentSlab { entries: self.entries.lend() }
+    }
+
+    /// The id of an object that exists, by its word.
+    pub fn find(&self, word: u64) -> Option<Id<T>> {
+        self.id_at(word as u32).filter(|id| id.word() == word)
     }
 
     /// The id of the object at this index, if there is one.

@@ -1,8 +1,8 @@
 //! Sessions: on whose behalf a process acts, and what servers learn of it.
 //!
-//! Every process has one session. A server never sees it: it gets a reference, a keyed hash of the session and of its own endpoint,
-//! which is the same for every call of the session and means nothing to anybody else. The hash is made at the first call
-//! through a slot and kept there.
+//! Every process has one session. A server never sees it: it gets a reference, the session and its own endpoint in cipher, which is
+//! the same for every call of the session and means nothing to anybody else. It is made at the first call through a slot and
+//! kept there. Only the kernel can read it: so it finds the session that a server asks about.
 use crate::Kernel;
 use crate::execution::process::Process;
 use crate::execution::stay::cost;
@@ -19,10 +19,14 @@ use capos_abi::message::attribute;
 use capos_abi::status;
 use core::hash::Hasher;
 use core::ops::{Index, IndexMut};
-use siphasher::sip128::{Hasher128, SipHasher24};
+use siphasher::sip::SipHasher24;
 
 /// A session as one endpoint knows it.
 pub type Reference = [u64; 2];
+
+/// Rounds of the cipher of references: four of a Feistel network whose round function is pseudorandom make a strong pseudorandom
+/// permutation (Luby and Rackoff).
+const ROUNDS: u64 = 4;
 
 /// No reference was made yet.
 pub const NO_REFERENCE: Reference = [0; 2];
@@ -65,7 +69,6 @@ pub struct Session {
     quieted: u32,
     /// Who acts.
     pub attributes: Attributes,
-    number: u64,
 }
 
 /// All sessions, and the secret behind their references.
@@ -74,7 +77,6 @@ pub struct Sessions {
     pub system: Id<Session>,
     all: Slab<Session>,
     secret: [u8; 16],
-    next_number: u64,
     next_scope: u64,
 }
 
@@ -88,15 +90,13 @@ impl Sessions {
         }
         let attributes = Attributes { principal: principal::SYSTEM as u8, strength: strength::NONE as u8, profile: 0 };
         let mut all = Slab::new();
-        let system = all.insert(Session { references: 1, controls: 1, ..Session::new(None, attributes, 0) })?;
-        Ok(Self { system, all, secret, next_number: 1, next_scope: 0 })
+        let system = all.insert(Session { references: 1, controls: 1, ..Session::new(None, attributes) })?;
+        Ok(Self { system, all, secret, next_scope: 0 })
     }
 
     /// Adds a session to which nothing refers yet.
     pub fn insert(&mut self, ledger: Id<Ledger>, attributes: Attributes) -> Result<Id<Session>, OutOfHeap> {
-        let number = self.next_number;
-        self.next_number += 1;
-        self.all.insert(Session::new(Some(ledger), attributes, number))
+        self.all.insert(Session::new(Some(ledger), attributes))
     }
 
     /// How many there are.
@@ -120,19 +120,31 @@ impl Sessions {
         self.next_scope
     }
 
-    fn reference(&self, session: Id<Session>, scope: u64) -> Reference {
+    /// The session in the eyes of the endpoint with this number.
+    pub fn reference(&self, session: Id<Session>, scope: u64) -> Reference {
+        (0..ROUNDS).fold([scope, session.word()], |[left, right], round| [right, left ^ self.mix(round, right)])
+    }
+
+    /// The session that a reference of the endpoint with this number stands for, if it exists.
+    pub fn find(&self, reference: Reference, scope: u64) -> Option<Id<Session>> {
+        let rounds = (0..ROUNDS).rev();
+        let [known_by, word] = rounds.fold(reference, |[left, right], round| [right ^ self.mix(round, left), left]);
+        self.all.find(word).filter(|_| known_by == scope)
+    }
+
+    /// The round function of the cipher: a keyed hash.
+    fn mix(&self, round: u64, half: u64) -> u64 {
         let mut hasher = SipHasher24::new_with_key(&self.secret);
-        hasher.write_u64(scope);
-        hasher.write_u64(self[session].number);
-        let hash = hasher.finish128();
-        [hash.h1.max(1), hash.h2]
+        hasher.write_u64(round);
+        hasher.write_u64(half);
+        hasher.finish()
     }
 }
 
 impl Session {
     /// A session to which nothing refers yet.
-    fn new(ledger: Option<Id<Ledger>>, attributes: Attributes, number: u64) -> Self {
-        Self { references: 0, controls: 0, ledger, ended: false, marked: 0, quieted: 0, attributes, number }
+    fn new(ledger: Option<Id<Ledger>>, attributes: Attributes) -> Self {
+        Self { references: 0, controls: 0, ledger, ended: false, marked: 0, quieted: 0, attributes }
     }
 }
 
@@ -188,9 +200,8 @@ impl<P: Platform> Kernel<P> {
 
     /// Whether this endpoint's calls refer to a session that lasts by `reference`.
     pub(crate) fn knows_live_session(&self, endpoint: Id<Endpoint>, reference: Reference) -> bool {
-        let scope = self.endpoints[endpoint].scope;
-        let mut ids = (0..self.sessions.places()).filter_map(|place| self.sessions.id_at(place));
-        ids.any(|id| !self.sessions[id].ended && self.sessions.reference(id, scope) == reference)
+        let session = self.sessions.find(reference, self.endpoints[endpoint].scope);
+        session.is_some_and(|id| !self.sessions[id].ended)
     }
 
     /// Lets a process act in a session.

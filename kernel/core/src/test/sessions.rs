@@ -82,6 +82,38 @@ fn a_reference_is_one_session_at_one_endpoint() {
     assert_eq!(foreign, u64::from(endpoint_server::state::ENDED), "which means nothing there");
 }
 
+proptest! {
+    #[test]
+    fn a_reference_leads_back_to_its_session(scope in any::<u64>(), other in any::<u64>(), noise in any::<[u64; 2]>()) {
+        let mut world = World::new();
+        let sessions = &mut world.kernel.sessions;
+        let made: Vec<Id<Session>> = (0..4).map(|_| sessions.insert(world.root, PERSON).expect("heap")).collect();
+        let references: Vec<[u64; 2]> = made.iter().map(|&id| sessions.reference(id, scope)).collect();
+        for (&id, &reference) in made.iter().zip(&references) {
+            prop_assert_eq!(sessions.find(reference, scope), Some(id));
+            prop_assert_eq!(sessions.find(reference, other), (other == scope).then_some(id));
+            let [first, second] = reference;
+            prop_assert_eq!(sessions.find([first ^ noise[0], second ^ noise[1]], scope), (noise == [0; 2]).then_some(id));
+        }
+        prop_assert!((1..4).all(|at| !references[..at].contains(&references[at])));
+    }
+}
+
+#[test]
+fn the_reference_of_a_session_that_is_gone_stands_for_no_later_one() {
+    let mut world = World::new();
+    let (server, own, client, object) = pair(&mut world);
+    world.run(server, receive(own));
+    let first = enter_session(&mut world, client);
+    let (reference, _) = seen(&mut world, server, client, call(object));
+    let second = enter_session(&mut world, client);
+    let another = world.actor("another", PLENTY);
+    let third = enter_session(&mut world, another);
+    assert_ne!(first.index(), second.index());
+    assert_eq!(first.index(), third.index(), "its place is used again");
+    assert_eq!(state_of(&mut world, server, own, reference), u64::from(endpoint_server::state::ENDED));
+}
+
 /// Each makes a whole system.
 const FORGERIES: u32 = 48;
 
