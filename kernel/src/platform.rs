@@ -113,11 +113,11 @@ impl Platform for Machine {
         clock::set_timer(deadline);
     }
 
-    fn create_context(&mut self, index: ContextIndex, registers: &Registers) -> bool {
+    fn create_context(&mut self, index: ContextIndex, space: Space, registers: &Registers) -> bool {
         let Some(place) = self.place(index as usize) else { return false };
         context::forget(place.as_ptr());
         // SAFETY: the core uses an index for one thread at a time, so nobody runs from this context.
-        unsafe { place.write(Context::new(registers)) };
+        unsafe { place.write(Context::new(space, registers)) };
         true
     }
 

@@ -14,7 +14,7 @@ use capos_abi::trace::kind;
 use core::arch::asm;
 use core::fmt::{self, Display};
 use core::ptr;
-use kernel_core::platform::{ContextIndex, Platform, Space};
+use kernel_core::platform::{ContextIndex, Platform};
 use kernel_core::{Kernel, Next};
 use spin::Once;
 
@@ -78,8 +78,8 @@ fn serve_first(cpu: &'static Cpu, lock: &'static Lock, kernel: Only, next: Next)
 fn serve<I: Inside>(cpu: &'static Cpu, lock: &'static Lock, mut kernel: I, mut next: Next) -> ! {
     loop {
         (kernel, next) = match next {
-            Next::Run { context, space } => {
-                let frame = enter(kernel.machine(), context, space);
+            Next::Run(context) => {
+                let frame = enter(kernel.machine(), context);
                 if trace::is_on() {
                     trace::record(cpu.index(), kind::RUN, context, kernel.label(context));
                 }
@@ -104,14 +104,16 @@ fn serve<I: Inside>(cpu: &'static Cpu, lock: &'static Lock, mut kernel: I, mut n
 }
 
 /// Loads what belongs to a thread: address space, vector state, FS base. Its frame.
-fn enter(machine: &Machine, context: ContextIndex, space: Space) -> *mut Frame {
+fn enter(machine: &Machine, context: ContextIndex) -> *mut Frame {
     let context = machine.context(context);
     if context.is_null() {
         crate::panic::bug(format_args!("the core runs a thread that has no context"));
     }
-    processors::load_root(space.0.address());
-    // SAFETY: the processor is in the kernel, and contexts come from `Context::allocate`.
-    unsafe { context::switch(context) };
+    // SAFETY: the processor is in the kernel; contexts come from `Context::allocate`, and the core gives one to one processor only.
+    unsafe {
+        processors::load_root((*context).root());
+        context::switch(context);
+    }
     context.cast()
 }
 

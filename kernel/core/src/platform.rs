@@ -85,9 +85,9 @@ pub trait Platform {
 
     // Register contexts of threads.
 
-    /// Prepares the context with this index; whatever it held before is gone. False: no memory for it.
+    /// Prepares the context with this index, of a thread in this space; whatever it held before is gone. False: no memory for it.
     #[must_use]
-    fn create_context(&mut self, context: ContextIndex, registers: &Registers) -> bool;
+    fn create_context(&mut self, context: ContextIndex, space: Space, registers: &Registers) -> bool;
     /// The registers of a thread that does not run: rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, r8 to r15, rflags, fs base.
     fn registers(&self, context: ContextIndex) -> [u64; REGISTERS];
     /// Lets a thread that does not run go on at this user address.

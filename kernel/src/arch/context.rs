@@ -8,7 +8,7 @@ use crate::processors;
 use alloc::alloc::{Layout, alloc_zeroed};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
-use kernel_core::platform::{REGISTERS, Registers};
+use kernel_core::platform::{REGISTERS, Registers, Space};
 use x86_64::VirtAddr;
 use x86_64::registers::model_specific::FsBase;
 use x86_64::registers::rflags::RFlags;
@@ -21,6 +21,8 @@ const FLAGS_ALWAYS_SET: u64 = 2;
 pub struct Context {
     frame: Frame,
     fs_base: u64,
+    /// Physical address of the page table root.
+    root: u64,
     /// Whether the area holds the thread's vector state.
     saved: bool,
     control: Control,
@@ -37,7 +39,7 @@ impl Context {
 
     /// What a fresh thread starts with. Addresses outside of user space become 0, where nothing can be mapped: the thread
     /// faults at once instead of the kernel at its return.
-    pub fn new(registers: &Registers) -> Context {
+    pub fn new(space: Space, registers: &Registers) -> Context {
         let user = |address: u64| if address < USER_END { address } else { 0 };
         let frame = Frame {
             rip: user(registers.entry),
@@ -49,7 +51,13 @@ impl Context {
             rflags: RFlags::INTERRUPT_FLAG.bits() | FLAGS_ALWAYS_SET,
             ..Frame::default()
         };
-        Context { frame, fs_base: user(registers.thread_pointer), saved: false, control: INITIAL_CONTROL }
+        Context {
+            frame,
+            fs_base: user(registers.thread_pointer),
+            root: space.0.address(),
+            saved: false,
+            control: INITIAL_CONTROL,
+        }
     }
 
     /// What a crash record says of the registers.
@@ -85,6 +93,11 @@ impl Context {
     pub unsafe fn set_result(context: *mut Context, value: u64) {
         // SAFETY: the caller vouches for it; nothing else of the context is borrowed.
         unsafe { (*context).frame.rax = value };
+    }
+
+    /// Physical address of the page table root of its address space.
+    pub fn root(&self) -> u64 {
+        self.root
     }
 
     /// The registers.

@@ -15,7 +15,7 @@ use crate::execution::thread::{State, Thread};
 use crate::execution::timer::TimerQueue;
 use crate::heap::OutOfHeap;
 use crate::lifecycle::chore::CHORE_INTERVAL_NANOSECONDS;
-use crate::platform::{ContextIndex, Platform, Space};
+use crate::platform::{ContextIndex, Platform};
 use crate::slab::Id;
 use crate::{Kernel, MAX_PROCESSORS};
 use alloc::boxed::Box;
@@ -30,13 +30,8 @@ use shared::Mailbox;
 #[must_use = "the processor must do what was decided"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Runs this thread.
-    Run {
-        /// Its register context.
-        context: ContextIndex,
-        /// Its address space.
-        space: Space,
-    },
+    /// Runs the thread of this context.
+    Run(ContextIndex),
     /// Waits for an interrupt.
     Idle,
 }
@@ -148,7 +143,7 @@ impl<P: Platform> Kernel<P> {
         match (current, self.scheduler.hand_over.take()) {
             (Some(_), None) => {}
             (Some(_), Some(woken)) => self.enqueue(woken, Some(processor)),
-            (None, Some(woken)) => self.take_over(processor, woken),
+            (None, Some(woken)) => self.run_woken(processor, woken),
             (None, None) => self.pick(processor),
         }
         if self.scheduler.of(processor).must_yield {
@@ -159,19 +154,21 @@ impl<P: Platform> Kernel<P> {
         if let Some(alarm) = state.new_alarm(earliest) {
             self.platform.set_timer(processor, alarm);
         }
-        state.next
+        state.next()
     }
 
-    /// A thread that was just woken goes on with the account of the one that has blocked, so that two threads which hand over to
-    /// each other keep nobody else from running.
+    /// A thread that was just woken runs instead of the one that has blocked.
     #[inline]
-    fn take_over(&mut self, processor: usize, woken: Id<Thread>) {
-        let payer = self.scheduler.of(processor).payer;
-        let account = &self.threads[woken].account;
-        let fits = account.numbers.allows(processor) && !account.has_budget();
-        if fits && payer.is_some() || payer == Some(woken) {
-            self.switch(processor, woken);
-        } else if fits && self.scheduler.of(processor).queue.len() == 0 {
+    fn run_woken(&mut self, processor: usize, woken: Id<Thread>) {
+        if !self.scheduler.of(processor).take_over(processor, woken, &mut self.threads[woken]) {
+            self.run_by_itself(processor, woken);
+        }
+    }
+
+    /// A thread that was just woken runs with its own account if nobody waits, else it gets in line.
+    #[inline(never)]
+    fn run_by_itself(&mut self, processor: usize, woken: Id<Thread>) {
+        if self.threads[woken].account.fits(processor) && self.scheduler.of(processor).queue.len() == 0 {
             self.arrive(processor, woken);
             self.switch(processor, woken);
             self.start_paying(processor, woken);

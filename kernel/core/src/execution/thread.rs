@@ -9,7 +9,7 @@ use crate::ipc::ring::Ring;
 use crate::ledger::Ledger;
 use crate::lifecycle::fault::OpenFault;
 use crate::object::SchedulingContext;
-use crate::platform::{ContextIndex, Platform, Space};
+use crate::platform::{ContextIndex, Platform};
 use crate::slab::Id;
 use alloc::vec::Vec;
 use capos_abi::ring::Completion;
@@ -53,8 +53,6 @@ pub struct Thread {
     pub references: u32,
     /// Where it belongs.
     pub process: Id<Process>,
-    /// Its process's address space.
-    pub space: Space,
     /// Who pays for it.
     pub ledger: Id<Ledger>,
     /// Whether its ledger still pays: not once that was reclaimed.

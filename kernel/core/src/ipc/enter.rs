@@ -22,18 +22,27 @@ pub struct Caller {
     pub area: RingArea,
 }
 
+/// What came of the submissions of a ring.
+enum Drained {
+    /// All were started that can be.
+    Whole,
+    /// The rest comes in the next stay.
+    Partly,
+    /// One of them has ended the thread.
+    Ended,
+}
+
 impl<P: Platform> Kernel<P> {
     /// System call `cap_enter` of the current thread.
     #[inline(never)]
     pub fn enter(&mut self, processor: usize, min_complete: u32, deadline: u64) -> Next {
         self.begin_stay(processor);
         let Some(thread) = self.runnable_at_door(processor) else { return self.settle(processor) };
-        let drained = self.drain(processor, thread);
-        if self.runnable_at_door(processor) == Some(thread) {
-            match drained {
-                true => self.finish(processor, thread, min_complete.min(COMPLETION_ENTRIES), deadline),
-                false => self.platform.enter_again(thread.index()),
-            }
+        match self.drain(processor, thread) {
+            Drained::Ended => {}
+            _ if self.ending > 0 && self.stop_at_door(processor).is_none() => {}
+            Drained::Whole => self.finish(processor, thread, min_complete.min(COMPLETION_ENTRIES), deadline),
+            Drained::Partly => self.platform.enter_again(thread.index()),
         }
         self.settle(processor)
     }
@@ -96,10 +105,10 @@ impl<P: Platform> Kernel<P> {
         self.current(processor)
     }
 
-    /// Starts submissions in order until none is left or the next one has no place for its completion; false if the stay
-    /// or the thread has ended before that.
+    /// Starts submissions in order until none is left or the next one has no place for its completion, or the stay or the
+    /// thread has ended.
     #[inline]
-    fn drain(&mut self, processor: usize, thread: Id<Thread>) -> bool {
+    fn drain(&mut self, processor: usize, thread: Id<Thread>) -> Drained {
         let mut entry = &mut self.threads[thread];
         if entry.ring.has_deadlines() {
             self.expire_records(thread, self.platform.now());
@@ -109,22 +118,22 @@ impl<P: Platform> Kernel<P> {
         entry.ring.positions.see_completion_head(self.platform.completion_head(caller.area));
         let tail = entry.ring.positions.see_submission_tail(self.platform.submission_tail(caller.area));
         let mut ring = &mut entry.ring;
-        let finished = loop {
-            let Some(submission) = ring.next_submission(&self.platform, tail) else { break true };
+        let drained = loop {
+            let Some(submission) = ring.next_submission(&self.platform, tail) else { break Drained::Whole };
             self.stay.spend(cost::ENTRY);
             let result = self.operate(&caller, &submission);
             // The entry may have ended its own thread or process.
             if self.current(processor) != Some(thread) {
-                return false;
+                return Drained::Ended;
             }
             ring = &mut self.threads[thread].ring;
             let concluded = conclude(ring, &self.platform, &submission, result);
             if !concluded || self.stay.is_over() {
-                break false;
+                break Drained::Partly;
             }
         };
         ring.publish(&self.platform);
-        finished
+        drained
     }
 
     /// Takes queued calls into the free slots of the thread's pools, and notices of unreferenced origins.

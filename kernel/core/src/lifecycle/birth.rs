@@ -14,7 +14,7 @@ use crate::lifecycle::chore::Chore;
 use crate::memory::Access;
 use crate::memory::frame::FRAME_BYTES;
 use crate::memory::range::Kind;
-use crate::platform::{Platform, Registers, RingArea};
+use crate::platform::{Platform, Registers, RingArea, Space};
 use crate::slab::Id;
 use alloc::vec::Vec;
 use capos_abi::status;
@@ -107,7 +107,6 @@ impl<P: Platform> Kernel<P> {
         let thread = self.threads.insert(Thread {
             references: 1,
             process,
-            space,
             ledger,
             charged: true,
             state: State::Clearing,
@@ -125,7 +124,7 @@ impl<P: Platform> Kernel<P> {
             fault: None,
             waiters: Vec::new(),
         })?;
-        if let Err(refusal) = self.make_place_to_run(thread.index(), &registers) {
+        if let Err(refusal) = self.make_place_to_run(thread.index(), space, &registers) {
             self.threads.remove(thread);
             return Err(refusal);
         }
@@ -141,14 +140,14 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Makes room for a thread of this index wherever threads stand by their index.
-    fn make_place_to_run(&mut self, index: u32, registers: &Registers) -> Result<(), Refusal> {
+    fn make_place_to_run(&mut self, index: u32, space: Space, registers: &Registers) -> Result<(), Refusal> {
         if index >= crate::MAX_THREADS {
             return Err(Exhausted::machine(Resource::Threads as u8, 1, 0).into());
         }
         let threads = index as usize + 1;
         self.timers.prepare(threads)?;
         self.scheduler.prepare(threads, self.platform.processors())?;
-        let fits = self.platform.create_context(index, registers);
+        let fits = self.platform.create_context(index, space, registers);
         if fits { Ok(()) } else { Err(OutOfHeap::of::<Thread>(1).into()) }
     }
 

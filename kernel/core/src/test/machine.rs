@@ -97,7 +97,7 @@ impl Platform for Machine {
         held(&self.interrupted).push(processor);
     }
     fn set_timer(&self, _: usize, _: u64) {}
-    fn create_context(&mut self, _: ContextIndex, _: &Registers) -> bool {
+    fn create_context(&mut self, _: ContextIndex, _: Space, _: &Registers) -> bool {
         true
     }
     fn registers(&self, context: ContextIndex) -> [u64; REGISTERS] {

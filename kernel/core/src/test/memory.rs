@@ -25,7 +25,7 @@ fn touch(world: &mut World, actor: Actor, address: u64, how: FaultAccess) -> boo
     let crate::execution::thread::State::Running(processor) = world.kernel.threads[actor.thread].state else {
         panic!("not running")
     };
-    matches!(world.kernel.page_fault(processor, address, how, false, 0), Next::Run { .. })
+    matches!(world.kernel.page_fault(processor, address, how, false, 0), Next::Run(_))
 }
 
 #[test]

@@ -215,7 +215,7 @@ fn run_beside(
         };
         done.entries.fetch_add(1, Ordering::Relaxed);
         current = match next {
-            Next::Run { context, .. } => Some(context),
+            Next::Run(context) => Some(context),
             Next::Idle => None,
         };
     }

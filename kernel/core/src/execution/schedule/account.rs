@@ -131,6 +131,12 @@ impl Account {
         self.numbers.budget != 0
     }
 
+    /// Whether it may run on this processor with another account, or with its own at once.
+    #[inline]
+    pub fn fits(&self, processor: usize) -> bool {
+        self.numbers.allows(processor) && !self.has_budget()
+    }
+
     /// If the budget is used up: when it may run again. A period begins when the thread runs after the end of the one before.
     pub fn exhausted_until(&mut self, now: u64) -> Option<u64> {
         if !self.has_budget() {

@@ -18,8 +18,6 @@ pub(crate) struct Processor {
     pub(super) limited: bool,
     /// Somebody more urgent than `current` waits here, or it must not run here any more.
     pub(super) must_yield: bool,
-    /// What it does while `current` stays the same.
-    pub(super) next: Next,
     pub(super) queue: RunQueue,
     pub(super) armed: u64,
 }
@@ -34,7 +32,6 @@ impl Processor {
             slice_end: 0,
             limited: false,
             must_yield: false,
-            next: Next::Idle,
             queue: RunQueue::new(),
             armed: u64::MAX,
         }
@@ -46,7 +43,17 @@ impl Processor {
         thread.state = State::Running(number);
         thread.processor = number;
         self.current = Some(id);
-        self.next = Next::Run { context: id.index(), space: thread.space };
+    }
+
+    /// A thread that was just woken goes on with the account of the one that has blocked, so that two threads which hand over to
+    /// each other keep nobody else from running; false if it cannot.
+    #[inline(always)]
+    pub(super) fn take_over(&mut self, number: usize, woken: Id<Thread>, thread: &mut Thread) -> bool {
+        let is_lent = thread.account.fits(number) && self.payer.is_some() || self.payer == Some(woken);
+        if is_lent {
+            self.switch(number, woken, thread);
+        }
+        is_lent
     }
 
     /// From now on this thread's account pays for what the processor runs.
@@ -70,7 +77,12 @@ impl Processor {
     pub(super) fn rest(&mut self) {
         self.current = None;
         self.must_yield = false;
-        self.next = Next::Idle;
+    }
+
+    /// What it does as things stand.
+    #[inline]
+    pub(super) fn next(&self) -> Next {
+        self.current.map_or(Next::Idle, |thread| Next::Run(thread.index()))
     }
 
     /// When the timer has to fire, given the earliest deadline of all others, if that has changed.

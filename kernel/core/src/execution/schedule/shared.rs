@@ -139,27 +139,25 @@ impl<'a, P: Platform> SharedKernel<'a, P> {
         match (here.current, here.woken) {
             (Some(_), _) if here.must_yield || here.has_woken() => return None,
             (Some(_), _) => {}
-            (None, Some(woken)) => self.take_over(number, here, woken)?,
+            (None, Some(woken)) => self.run_woken(number, here, woken)?,
             (None, None) => self.pick(number, here)?,
         }
         if let Some(alarm) = here.new_alarm(self.scheduler.earliest) {
             self.platform.set_timer(number, alarm);
         }
-        Some(here.next)
+        Some(here.next())
     }
 
-    /// The thread that was just woken goes on, with the account of the one that has blocked.
-    fn take_over(&self, number: usize, here: &mut Processor, woken: Id<Thread>) -> Option<()> {
+    /// The thread that was just woken runs instead of the one that has blocked.
+    fn run_woken(&self, number: usize, here: &mut Processor, woken: Id<Thread>) -> Option<()> {
         let mut thread = self.threads.take(woken)?;
-        let fits = thread.account.numbers.allows(number) && !thread.account.has_budget();
-        if fits && here.payer.is_some() || here.payer == Some(woken) {
-            here.switch(number, woken, &mut thread);
-        } else if fits && here.queue.len() == 0 {
+        if !here.take_over(number, woken, &mut thread) {
+            if !thread.account.fits(number) || here.queue.len() > 0 {
+                return None;
+            }
             thread.account.arrive(here.queue.virtual_now());
             here.switch(number, woken, &mut thread);
             here.start_paying(woken, &mut thread.account, self.platform.now());
-        } else {
-            return None;
         }
         here.woken = None;
         Some(())
@@ -196,8 +194,7 @@ impl<'a, P: Platform> SharedKernel<'a, P> {
         let mut mailbox = self.scheduler.mailboxes.get(number)?.take()?;
         while let Some(&id) = mailbox.threads.last() {
             let mut thread = self.threads.take(id)?;
-            let fits = thread.account.numbers.allows(number) && !thread.account.has_budget();
-            if !fits || here.payer == Some(id) {
+            if !thread.account.fits(number) || here.payer == Some(id) {
                 return None;
             }
             thread.account.arrive(here.queue.virtual_now());
