@@ -41,6 +41,12 @@ impl Bits {
         taken
     }
 
+    /// Whether none is set.
+    #[inline]
+    pub fn is_clear(&self) -> bool {
+        self.set == 0
+    }
+
     /// Adds a waiter for any of `wanted`. There is room: it was made.
     #[inline]
     pub fn wait(&mut self, waiter: Waiter, wanted: u64) {
@@ -85,7 +91,7 @@ impl Bits {
 
     /// The longest waiting one whose bits are set, with the bits it takes.
     pub fn pop_satisfied(&mut self) -> Option<(Waiter, u64)> {
-        if self.set == 0 {
+        if self.is_clear() {
             return None;
         }
         let at = self.waiters.iter().position(|(_, wanted)| self.set & wanted != 0)?;

@@ -44,8 +44,12 @@ impl<P: Platform> Kernel<P> {
         while let Some(bits) = self.bits_of(signalled) {
             let waiters = bits.waiters();
             let Some((waiter, taken)) = bits.pop_satisfied() else { return };
+            let is_done = bits.is_clear();
             self.stay.spend(waiters * cost::LISTED);
             self.complete_wait(waiter, taken);
+            if is_done {
+                return;
+            }
             if self.stay.is_over() {
                 return self.answer_later(signalled);
             }

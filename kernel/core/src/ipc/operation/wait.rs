@@ -4,12 +4,14 @@ use crate::Kernel;
 use crate::authority::capability::Object;
 use crate::execution::process::Process;
 use crate::execution::thread::Thread;
+use crate::heap::Payer;
 use crate::ipc::enter::Caller;
 use crate::ipc::notification::{Bits, Notification};
 use crate::ipc::record::{Record, WaitRecord, Waiter};
 use crate::ipc::ring::Ring;
+use crate::ledger::Ledger;
 use crate::platform::Platform;
-use crate::slab::Id;
+use crate::slab::{Id, Slab};
 use capos_abi::ring::Submission;
 use capos_abi::status;
 
@@ -22,24 +24,21 @@ impl<P: Platform> Kernel<P> {
         if entry.arg == 0 && entry.deadline == 0 {
             return Err(status::BAD_ARGUMENT.into());
         }
-        self.check_tag(thread, entry.tag)?;
+        let waiter = &mut self.threads[thread];
+        waiter.ring.check_tag(entry.tag, Payer { ledgers: &mut self.ledgers, ledger: waiter.ledger })?;
         if entry.arg == 0 && entry.deadline <= self.platform.now() {
             self.give_way(thread);
             return Err(status::DEADLINE.into());
         }
-        if !self.bits_mut(thread, notification).has_room() {
-            self.grow_bits(thread, notification)?;
-        }
-        let waiter = &mut self.threads[thread];
-        match notification {
-            None => take_or_wait(&mut waiter.bits, &mut waiter.ring, thread, entry, None),
-            Some(id) => {
-                let target = &mut self.notifications[id];
-                let step = take_or_wait(&mut target.bits, &mut waiter.ring, thread, entry, notification)?;
-                target.references += u32::from(matches!(step, Step::Pending));
-                Ok(step)
-            }
-        }
+        let Some(id) = notification else {
+            make_room(&mut waiter.bits, &mut self.ledgers, Some(waiter.ledger))?;
+            return take_or_wait(&mut waiter.bits, &mut waiter.ring, thread, entry, None);
+        };
+        let target = &mut self.notifications[id];
+        make_room(&mut target.bits, &mut self.ledgers, target.ledger)?;
+        let step = take_or_wait(&mut target.bits, &mut waiter.ring, thread, entry, notification)?;
+        target.references += u32::from(matches!(step, Step::Pending));
+        Ok(step)
     }
 
     #[inline]
@@ -53,25 +52,15 @@ impl<P: Platform> Kernel<P> {
             _ => Err(status::WRONG_INTERFACE.into()),
         }
     }
+}
 
-    /// Bits with room for one more who waits for them; whoever pays for them pays for it.
-    #[cold]
-    fn grow_bits(&mut self, thread: Id<Thread>, notification: Option<Id<Notification>>) -> Result<&mut Bits, Refusal> {
-        let payer = notification.map_or(Some(self.threads[thread].ledger), |id| self.notifications[id].ledger);
-        let bits = match notification {
-            None => &mut self.threads[thread].bits,
-            Some(id) => &mut self.notifications[id].bits,
-        };
-        bits.grow(&mut self.ledgers[payer.ok_or(status::STALE)?])?;
-        Ok(bits)
+/// Makes room in bits for one more who waits for them, for which whoever pays for them pays.
+#[inline(always)]
+fn make_room(bits: &mut Bits, ledgers: &mut Slab<Ledger>, payer: Option<Id<Ledger>>) -> Result<(), Refusal> {
+    if bits.has_room() {
+        return Ok(());
     }
-
-    fn bits_mut(&mut self, thread: Id<Thread>, notification: Option<Id<Notification>>) -> &mut Bits {
-        match notification {
-            None => &mut self.threads[thread].bits,
-            Some(id) => &mut self.notifications[id].bits,
-        }
-    }
+    bits.grow(&mut ledgers[payer.ok_or(status::STALE)?])
 }
 
 /// Takes those of the wanted bits that are set, or waits for them under a tag that was checked; there is room.
