@@ -153,9 +153,9 @@ impl Ring {
         }
     }
 
-    /// The capabilities that the call under this tag carries, if it carries any.
-    pub fn carried(&self, tag: u16) -> Option<SentCaps> {
-        self.sent.get(usize::from(tag)).copied()
+    /// The capabilities that the call under this tag carries; none if no call under it ever carried any.
+    pub fn carried(&self, tag: u16) -> &SentCaps {
+        self.sent.get(usize::from(tag)).unwrap_or(&SentCaps::NONE)
     }
 
     /// Stores a record under a tag that was checked.

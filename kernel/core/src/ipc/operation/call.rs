@@ -1,5 +1,5 @@
 //! CALL: to a kernel object, done in place; to a served object, queued or delivered.
-use super::deliver::blocked_receiver;
+use super::deliver::{blocked_receiver, lock_moved};
 use super::{Refusal, Step};
 use crate::Kernel;
 use crate::authority::capability::{Object, Served};
@@ -164,7 +164,7 @@ impl<P: Platform> Kernel<P> {
         self.reserve_handles(process, u32::from(accepted))?;
         if sent > 0 {
             self.threads[thread].ring.carry(entry.tag, &caps);
-            self.lock_moved(process, &caps, Lock::Moving);
+            lock_moved(&mut self.processes[process].handles, &caps, Lock::Moving);
         }
         Ok(true)
     }

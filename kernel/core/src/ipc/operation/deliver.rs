@@ -4,7 +4,7 @@ use super::call::refused;
 use crate::Kernel;
 use crate::authority::capability::{Capability, Object};
 use crate::authority::grant;
-use crate::authority::handle::{Lock, SlotRef};
+use crate::authority::handle::{HandleTable, Lock, SlotRef};
 use crate::authority::revoke::Uses;
 use crate::execution::process::Process;
 use crate::execution::stay::{Stay, cost};
@@ -72,8 +72,9 @@ impl<P: Platform> Kernel<P> {
         let (from, server) = (self.threads[call.thread].process, &self.threads[receiver.thread]);
         let Record::Receive(receive) = server.ring.record(receiver.tag) else { return };
         let (to, accepted, target) = (server.process, receive.accepted, server.ring.area);
-        match self.hand_caps(call, (from, to), accepted, (target, place)) {
-            Ok((caps, flags)) => {
+        let caps = *self.threads[call.thread].ring.carried(call.tag);
+        match self.hand_caps(&caps, (from, to), accepted, (target, place)) {
+            Ok(flags) => {
                 self.complete(receiver.thread, &Completion { flags, ..*completion });
                 self.end_moved(from, &caps, Some(call));
             }
@@ -81,27 +82,26 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
-    /// Hands the capabilities that a call carries to the server: their handles go where `place` says. Also gives the flags
-    /// of the completion that tells of them.
+    /// Hands the capabilities that a call carries to the server: their handles go where `place` says. The flags of the
+    /// completion that tells of them.
     fn hand_caps(
         &mut self,
-        call: Waiter,
+        caps: &SentCaps,
         (from, to): (Id<Process>, Id<Process>),
         accepted: u8,
         place: (RingArea, u32),
-    ) -> Result<(SentCaps, u16), Refusal> {
-        let caps = self.threads[call.thread].ring.carried(call.tag).ok_or(status::BAD_CAPABILITY)?;
+    ) -> Result<u16, Refusal> {
         let count = u32::from(caps.len());
-        self.prepare_to_move(&caps)?;
+        self.prepare_to_move(caps)?;
         if caps.len() > accepted {
             return Err(Refusal::with(status::NOT_ACCEPTED, accepted.into()));
         }
         if self.reserve_handles(to, count).is_err() {
             return Err(status::NOT_ACCEPTED.into());
         }
-        let received = self.transfer(from, to, &caps).inspect_err(|_| self.unreserve_handles(to, count))?;
+        let received = self.transfer(from, to, caps).inspect_err(|_| self.unreserve_handles(to, count))?;
         self.platform.write_arena(place.0, place.1, received.handles.get(..count as usize).unwrap_or_default());
-        Ok((caps, received.flags()))
+        Ok(received.flags())
     }
 
     /// Ends a call whose capabilities could not be handed over; its slot is free again.
@@ -189,17 +189,16 @@ impl<P: Platform> Kernel<P> {
         self.release_slot(source);
         Some(arrived)
     }
+}
 
-    /// Locks or opens the slots of capabilities that are moved, but for those that are being revoked.
-    pub(super) fn lock_moved(&mut self, process: Id<Process>, caps: &SentCaps, lock: Lock) {
-        let Some(entry) = self.processes.get_mut(process) else { return };
-        for handle in caps.moved() {
-            if let Some(index) = entry.handles.any_index_of(handle)
-                && let Some(slot) = entry.handles.slot_mut(index)
-                && !matches!(slot.lock, Lock::Revoked(_))
-            {
-                slot.lock = lock;
-            }
+/// Locks or opens the slots of capabilities that are moved, but for those that are being revoked.
+pub(super) fn lock_moved(handles: &mut HandleTable, caps: &SentCaps, lock: Lock) {
+    for handle in caps.moved() {
+        if let Some(index) = handles.any_index_of(handle)
+            && let Some(slot) = handles.slot_mut(index)
+            && !matches!(slot.lock, Lock::Revoked(_))
+        {
+            slot.lock = lock;
         }
     }
 }

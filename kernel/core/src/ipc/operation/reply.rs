@@ -1,6 +1,6 @@
 //! RETURN: answers a delivered call.
 use super::call::{message_range, segment_of};
-use super::deliver::{HANDLE_BYTES, parse_token};
+use super::deliver::{HANDLE_BYTES, lock_moved, parse_token};
 use super::{Done, Refusal, Step};
 use crate::Kernel;
 use crate::authority::handle::Lock;
@@ -162,12 +162,14 @@ impl<P: Platform> Kernel<P> {
     #[cold]
     fn settle_caps(&mut self, call: Waiter, unused: u8, carried: u8) {
         let caller = &self.threads[call.thread];
-        let (process, caps) = (caller.process, caller.ring.carried(call.tag));
-        self.unreserve_handles(process, u32::from(unused));
+        let process = caller.process;
         if carried > 0
-            && let Some(caps) = caps
+            && let Some(entry) = self.processes.get_mut(process)
         {
-            self.lock_moved(process, &caps, Lock::Open);
+            lock_moved(&mut entry.handles, caller.ring.carried(call.tag), Lock::Open);
+        }
+        if unused > 0 {
+            self.unreserve_handles(process, u32::from(unused));
         }
     }
 }
