@@ -3,15 +3,20 @@
 //! A call is a record; hooks are integers that name it. The message is built in a range of the arena, and the answer
 //! lands in the same range.
 mod answer;
+mod end;
+mod expiry;
 mod send;
 
 pub use answer::{answer, answer_with, fail, finish, is_done, outcome, wake_when_done};
+pub use end::{add_reference, drop_reference, free};
+pub use expiry::Alarm;
 pub use send::{copy, copy_to, is_held_up, larger_range, needed_bytes, retry_backlog, start_in, submit};
 
 use crate::arena::{Range, USUAL_BYTES};
 use crate::executor::WakeCell;
+use crate::hooks::blocking::Wish;
 use crate::hooks::builder::MessageBuilder;
-use crate::hooks::pipeline::{Promised, withdraw_promised};
+use crate::hooks::pipeline::Promised;
 use crate::hooks::reader::MessageReader;
 use crate::large::Received;
 use crate::ring;
@@ -24,11 +29,9 @@ use capnp::traits::ImbueMut;
 use capnp::{Error, any_pointer};
 use capos_abi::handle::{Handle, NULL};
 use capos_abi::message::CapDescriptor;
-use capos_abi::ring::{Submission, flag, op};
 use capos_abi::status::{self, Status};
 use core::cell::{Cell, RefCell, UnsafeCell};
 use core::task::Waker;
-use send::withdraw;
 
 /// Capabilities accepted in a result unless the caller says otherwise.
 pub const USUAL_ACCEPTED: u8 = 4;
@@ -146,6 +149,18 @@ impl Default for Call {
     }
 }
 
+impl Call {
+    /// What was asked for besides the message.
+    pub fn wishes(&self) -> [Wish; 4] {
+        [
+            Wish::Deadline(self.deadline.get()),
+            Wish::ResultBytes(self.result_bytes.get()),
+            Wish::Accepting(self.accepted.get()),
+            Wish::Disclosing(self.disclosing.get()),
+        ]
+    }
+}
+
 /// The call with this number.
 #[inline]
 pub fn get(index: u32) -> &'static Call {
@@ -192,84 +207,4 @@ pub unsafe fn request<'a>(index: u32) -> any_pointer::Builder<'a> {
     let mut root = message.root();
     root.imbue_mut(sent);
     root
-}
-
-/// Adds a reference.
-#[inline]
-pub fn add_reference(index: u32) {
-    let references = &get(index).references;
-    references.set(references.get() + 1);
-}
-
-/// Takes a reference away; without any, the call is cancelled or its answer forgotten.
-#[inline]
-pub fn drop_reference(index: u32) {
-    let call = get(index);
-    let left = call.references.get() - 1;
-    call.references.set(left);
-    if left == 0 {
-        match call.state.get() {
-            State::Sent => cancel(call),
-            State::Backlog => withdraw(index, call),
-            State::Promised => withdraw_promised(index, call),
-            State::PassedOn => abandon(call),
-            _ => free(index, call),
-        }
-    }
-}
-
-#[cold]
-fn cancel(call: &Call) {
-    call.state.set(State::Orphan);
-    call.waker.take();
-    let entry = Submission { op: op::CANCEL, flags: flag::QUIET, arg: call.tag.get().into(), ..Submission::default() };
-    ring::with(|ring| crate::raw::push_quiet(ring, entry));
-}
-
-/// Tells who waits for the answer of a call that was passed on that nobody wants it.
-#[cold]
-fn abandon(call: &Call) {
-    call.state.set(State::Abandoned);
-    call.waker.take().into_iter().chain(call.other_wakers.take()).for_each(Waker::wake);
-}
-
-#[inline]
-fn forget_target(call: &Call) {
-    let target = call.target.replace(NULL);
-    if target != NULL {
-        RUNTIME.handles.drop(target);
-    }
-}
-
-/// Gives the record back.
-#[inline]
-pub fn free(index: u32, call: &'static Call) {
-    forget_target(call);
-    if let Some(range) = call.range.take() {
-        ring::with(|ring| ring.arena.give(range));
-    }
-    // SAFETY: nobody refers to the call any more.
-    let (message, sent, received) =
-        unsafe { (&mut *call.message.get(), &mut *call.sent.get(), &mut *call.received.get()) };
-    if message.has_spilled() {
-        *message = MessageBuilder::new();
-    }
-    if !sent.is_empty() {
-        sent.clear();
-    }
-    drop(call.large_reply.take());
-    call.large_bytes.set(0);
-    if !received.is_empty() {
-        received.clear();
-    }
-    if call.status.replace(status::OK) != status::OK || call.error.borrow().is_some() {
-        call.error.borrow_mut().take();
-        // SAFETY: as above.
-        unsafe { *call.elsewhere.get() = None };
-    }
-    drop(call.waker.take());
-    drop(call.parameters.take());
-    drop(call.promised.take());
-    call.state.set(State::Building);
-    RUNTIME.calls.give(index);
 }

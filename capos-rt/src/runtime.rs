@@ -1,6 +1,6 @@
 //! What one thread's asynchronous runtime consists of, and the way of every completion to the record it belongs to.
 use crate::arena::{Range, USUAL_BYTES};
-use crate::call::{self, Call};
+use crate::call::{self, Alarm, Call};
 use crate::executor::{Mailbox, Task, WakeCell};
 use crate::handles::Handles;
 use crate::incoming::Incoming;
@@ -15,7 +15,8 @@ use capos_abi::ring::{COMPLETION_ENTRIES, Completion, RECEIVE_HEADROOM};
 use capos_abi::status;
 use core::cell::{Cell, RefCell};
 
-/// Completions that asynchronous operations may have reserved or unread; the rest is left to blocking operations.
+/// Completions that asynchronous operations may have reserved or unread; the rest is left to blocking operations
+/// and the alarm.
 const COMPLETION_BUDGET: u32 = COMPLETION_ENTRIES - RECEIVE_HEADROOM;
 
 /// Whose completion it is: bits 56 to 62 of `user_data`; the low bits say which.
@@ -30,6 +31,8 @@ pub mod class {
     pub const RETURN: u64 = 4 << 56;
     /// The WAIT for other threads' wakes.
     pub const MAILBOX: u64 = 5 << 56;
+    /// The WAIT for deadlines of calls that have not left.
+    pub const ALARM: u64 = 6 << 56;
     /// The bits of a class.
     pub const MASK: u64 = 0x7f << 56;
 }
@@ -56,6 +59,8 @@ pub struct Runtime {
     pub arrivals: RefCell<VecDeque<Completion>>,
     /// Calls that wait for room in the ring or its arena.
     pub backlog: RefCell<VecDeque<u32>>,
+    /// Ends them when their deadlines pass, and those that wait for their targets.
+    pub alarm: Alarm,
     /// Ranges whose RETURN has not started; with the position behind it.
     pub returning: RefCell<VecDeque<(u32, Range)>>,
     /// A range for the next answer, free when the submission before this position has started. A thread that serves keeps
@@ -85,6 +90,7 @@ pub static RUNTIME: Runtime = Runtime {
     ready: RefCell::new(VecDeque::new()),
     arrivals: RefCell::new(VecDeque::new()),
     backlog: RefCell::new(VecDeque::new()),
+    alarm: Alarm::off(),
     returning: RefCell::new(VecDeque::new()),
     spare: Cell::new(None),
     endpoint: Cell::new(NULL),
@@ -153,6 +159,7 @@ impl Runtime {
                     mailbox.empty(completion.status == status::OK);
                 }
             }
+            class::ALARM => self.alarm.finish(completion),
             IGNORED => {}
             _ => debug_assert!(false, "a completion of no operation: {completion:?}"),
         }

@@ -5,9 +5,10 @@ use crate::ring;
 use crate::runtime::{RUNTIME, class};
 use capos_abi::handle::{Handle, NULL};
 use capos_abi::ring::{Completion, Submission, flag, op};
+use capos_abi::status;
 use core::cell::Cell;
-use core::future::Future;
-use core::pin::Pin;
+use core::future::{Future, poll_fn};
+use core::pin::{Pin, pin};
 use core::task::{Context, Poll, Waker};
 
 /// A WAIT in the ring.
@@ -36,6 +37,19 @@ pub fn notification(notification: Handle, bits: u64, deadline: u64) -> Wait {
 pub async fn until(deadline: u64) {
     // The only end of a timer is its deadline.
     let _ = notification(NULL, 0, deadline).await;
+}
+
+/// What becomes of `work`, which is given up at `deadline` (absolute monotonic nanoseconds, 0 = never).
+pub async fn within<T>(deadline: u64, work: impl Future<Output = capnp::Result<T>>) -> capnp::Result<T> {
+    if deadline == 0 {
+        return work.await;
+    }
+    let (mut work, mut time) = (pin!(work), pin!(until(deadline)));
+    poll_fn(|context| match work.as_mut().poll(context) {
+        Poll::Pending => time.as_mut().poll(context).map(|()| Err(errors::from_status(status::DEADLINE))),
+        ready => ready,
+    })
+    .await
 }
 
 /// The completion of a WAIT.

@@ -1,13 +1,13 @@
 //! Clients that call again: a method annotated `$idempotent` (`schema/annotations.capnp`) whose server died is called once
 //! more, of the next instance. Nothing else ever is, because nobody knows whether it was executed.
 use crate::{Failure, time};
-use capnp::capability::{FromClientHook, Promise, RemotePromise, Request};
+use capnp::capability::{FromClientHook, Promise, Request};
 use capnp::private::capability::{ClientHook, ParamsHook, ResponseHook, ResultsHook};
 use capnp::{Error, MessageSize, any_pointer};
 use capos_abi::status;
 use capos_rt::call_failure::{CallFailure, Side};
-use capos_rt::hooks::repeat::{RepeatRequest, Repeatable};
-use capos_rt::hooks::{PROMISE_BRAND, answer, request};
+use capos_rt::hooks::unsent::{HeapRequest, Unsent};
+use capos_rt::hooks::{PROMISE_BRAND, request};
 use capos_rt::receiver::STOPPING;
 use schema::table::is_idempotent;
 use std::cell::RefCell;
@@ -107,13 +107,13 @@ fn verdict(error: &Error, idempotent: bool, reopens: bool) -> Verdict {
 
 impl State {
     /// Makes a call until it is answered.
-    async fn call(&self, call: Repeatable) -> Result<Box<dyn ResponseHook>, Error> {
+    async fn call(&self, call: Unsent) -> Result<Box<dyn ResponseHook>, Error> {
         let idempotent = is_idempotent(call.interface, call.method);
         let mut attempts = 0;
         loop {
             let target = self.target.borrow().add_ref();
             let error = match call.attempt(&*target).await {
-                Ok(response) => return Ok(response.hook),
+                Ok(response) => return Ok(response),
                 Err(error) => error,
             };
             attempts += 1;
@@ -160,9 +160,7 @@ impl ClientHook for Retrying {
             return self.0.target.borrow().new_call(interface, method, size);
         }
         let state = self.0.clone();
-        RepeatRequest::begin(interface, method, move |call| -> RemotePromise<any_pointer::Owned> {
-            answer::promise(async move { state.call(call).await })
-        })
+        HeapRequest::begin(interface, method, move |call| Promise::from_future(async move { state.call(call).await }))
     }
 
     fn call(

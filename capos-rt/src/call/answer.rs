@@ -1,5 +1,6 @@
 //! The answer of a call: read where it came, told to those who wait, or turned into an error.
-use super::{Call, State, forget_target, free, get};
+use super::end::{forget_target, free, give_back};
+use super::{Call, State, get};
 use crate::errors;
 use crate::hooks::transfer;
 use crate::large::{self, Received};
@@ -103,10 +104,11 @@ fn done(call: &Call) {
     }
 }
 
-/// Ends the call with an error of this side.
+/// Ends the call, which is not in the ring, with an error.
 #[cold]
 pub fn fail(index: u32, error: Error) {
     let call = get(index);
+    give_back(call);
     *call.error.borrow_mut() = Some(error);
     done(call);
 }

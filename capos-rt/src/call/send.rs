@@ -38,6 +38,7 @@ pub fn submit(index: u32) {
     if would_overtake(call) || !send(index, call) {
         call.state.set(State::Backlog);
         RUNTIME.backlog.borrow_mut().push_back(index);
+        RUNTIME.alarm.watch(call.deadline.get());
     }
 }
 
@@ -238,17 +239,14 @@ pub fn is_held_up() -> bool {
     })
 }
 
-/// Takes a call out of the backlog that nobody wants. Those behind it may go then.
+/// Takes a call out of the backlog, so that those behind it may go; false if the backlog is just being tried.
 #[cold]
-pub fn withdraw(index: u32, call: &'static Call) {
-    let place = RUNTIME.backlog.borrow().iter().position(|&waiting| waiting == index);
-    match place {
-        Some(place) => {
-            RUNTIME.backlog.borrow_mut().remove(place);
-            free(index, call);
-            call.wake.waker(Wakes::Backlog, index).wake();
-        }
-        // The backlog is being tried: whoever does that frees it.
-        None => call.state.set(State::Abandoned),
+pub fn leave_backlog(index: u32, call: &'static Call) -> bool {
+    let mut backlog = RUNTIME.backlog.borrow_mut();
+    let place = backlog.iter().position(|&waiting| waiting == index);
+    if let Some(place) = place {
+        backlog.remove(place);
+        call.wake.waker(Wakes::Backlog, index).wake();
     }
+    place.is_some()
 }

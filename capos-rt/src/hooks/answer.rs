@@ -4,8 +4,9 @@
 //! anybody else learns of it. When promise and pipeline are gone, the work is dropped where it stands.
 use super::PROMISE_BRAND;
 use super::broken::Broken;
-use super::heap::HeapRequest;
+use super::unsent::HeapRequest;
 use crate::executor::spawn_local;
+use crate::wait::within;
 use alloc::boxed::Box;
 use alloc::rc::{Rc, Weak};
 use alloc::vec::Vec;
@@ -40,12 +41,13 @@ impl ResponseHook for Shared {
     }
 }
 
-/// Starts to work on an answer.
+/// Starts to work on an answer, which is an error after `deadline` (absolute nanoseconds, 0 = none).
 pub fn promise(
+    deadline: u64,
     work: impl Future<Output = Result<Box<dyn ResponseHook>>> + 'static,
 ) -> RemotePromise<any_pointer::Owned> {
     let answer = Rc::new(Answer::default());
-    spawn_local(run(Rc::downgrade(&answer), Promise::from_future(work)));
+    spawn_local(run(Rc::downgrade(&answer), Promise::from_future(within(deadline, work))));
     let pipeline = any_pointer::Pipeline::new(Box::new(Pipeline(answer.clone())));
     let promise = Promise::from_future(async move {
         let response = poll_fn(|context| answer.poll(context)).await?;
@@ -116,6 +118,7 @@ impl PipelineHook for Pipeline {
 }
 
 /// A capability of an answer: whose, and the path of pointers to it.
+#[derive(Clone)]
 struct Promised {
     answer: Rc<Answer>,
     path: Vec<PipelineOp>,
@@ -128,7 +131,10 @@ impl Promised {
     }
 
     /// Makes a call when the answer arrives.
-    fn call_later(&self, call: impl FnOnce(Box<dyn ClientHook>) -> Promise<(), Error> + 'static) -> Promise<(), Error> {
+    fn call_later<T: 'static>(
+        &self,
+        call: impl FnOnce(Box<dyn ClientHook>) -> Promise<T, Error> + 'static,
+    ) -> Promise<T, Error> {
         let made = Rc::new(Made::default());
         let (place, path) = (Rc::downgrade(&made), self.path.clone());
         self.answer.queued.borrow_mut().push(Box::new(move |answer| {
@@ -148,21 +154,26 @@ impl Promised {
 }
 
 /// A queued call, made or not.
-#[derive(Default)]
-struct Made {
-    call: Cell<Option<Promise<(), Error>>>,
+struct Made<T> {
+    call: Cell<Option<Promise<T, Error>>>,
     waker: Cell<Option<Waker>>,
 }
 
-impl Made {
-    fn begin(&self, call: Promise<(), Error>) {
+impl<T> Default for Made<T> {
+    fn default() -> Self {
+        Self { call: Cell::default(), waker: Cell::default() }
+    }
+}
+
+impl<T> Made<T> {
+    fn begin(&self, call: Promise<T, Error>) {
         self.call.set(Some(call));
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
     }
 
-    fn poll(&self, context: &mut Context<'_>) -> Poll<Result<()>> {
+    fn poll(&self, context: &mut Context<'_>) -> Poll<Result<T>> {
         let Some(mut call) = self.call.take() else {
             self.waker.set(Some(context.waker().clone()));
             return Poll::Pending;
@@ -177,7 +188,7 @@ impl Made {
 
 impl ClientHook for Promised {
     fn add_ref(&self) -> Box<dyn ClientHook> {
-        Box::new(Self { answer: self.answer.clone(), path: self.path.clone() })
+        Box::new(self.clone())
     }
 
     fn new_call(
@@ -188,7 +199,12 @@ impl ClientHook for Promised {
     ) -> Request<any_pointer::Owned, any_pointer::Owned> {
         match self.resolved() {
             Some(resolved) => resolved.new_call(interface, method, size),
-            None => HeapRequest::begin(self.add_ref(), interface, method),
+            None => {
+                let promised = self.clone();
+                HeapRequest::begin(interface, method, move |request| {
+                    promised.call_later(move |resolved| request.attempt(&*resolved))
+                })
+            }
         }
     }
 

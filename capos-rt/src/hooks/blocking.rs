@@ -1,8 +1,8 @@
 //! What stock requests can do besides `send()`: block, start without boxes, and say what they accept.
-use super::repeat::RepeatRequest;
 use super::request::{self, Answer};
 use super::tag::forget;
-use super::{REPEAT_BRAND, RING_BRAND};
+use super::unsent::HeapRequest;
+use super::{HEAP_BRAND, RING_BRAND};
 use crate::arena::UNIT_BYTES;
 use crate::call::{self, State};
 use crate::executor::block_on;
@@ -15,16 +15,16 @@ use capos_abi::message::MAX_CAPS;
 use capos_abi::ring::MAX_MESSAGE_BYTES;
 use core::marker::PhantomData;
 
-/// Extensions of requests. The limits apply to requests over the ring; those of local objects have none.
+/// Extensions of requests. The other limits than the deadline apply to what goes over the ring; calls of local objects have none.
 pub trait RingCall: Sized {
     /// The result.
     type Results;
 
-    /// Sends the request and blocks this thread until it is answered. No other future runs meanwhile, unless the request carries
-    /// a capability that is still promised.
+    /// Sends the request and blocks this thread until it is answered. No other future runs meanwhile, unless the request goes to
+    /// or carries a capability that is still promised.
     fn call(self) -> Result<Response<Self::Results>>;
 
-    /// Ends the call at this time (absolute monotonic nanoseconds) if it has not been answered.
+    /// Ends the call at this time (absolute monotonic nanoseconds) if it has not been answered, wherever it is then.
     fn with_deadline(self, nanoseconds: u64) -> Self;
 
     /// Makes room for a result of so many bytes (usually about 2 KiB).
@@ -83,12 +83,12 @@ pub enum Wish {
     Disclosing(u32),
 }
 
-/// Asks a request for something; one of a local object has nothing to give.
+/// Asks a request for something.
 pub fn wish(hook: &dyn RequestHook, wanted: Wish) {
     match hook.get_brand() {
         RING_BRAND => fulfil(call::get(core::ptr::from_ref(hook).cast::<()>().addr() as u32 - 1), wanted),
-        // SAFETY: only a `RepeatRequest` has this brand.
-        REPEAT_BRAND => unsafe { &*core::ptr::from_ref(hook).cast::<RepeatRequest>() }.note(wanted),
+        // SAFETY: only a `HeapRequest` has this brand.
+        HEAP_BRAND => unsafe { &*core::ptr::from_ref(hook).cast::<HeapRequest>() }.note(wanted),
         _ => {}
     }
 }
@@ -103,19 +103,20 @@ fn fulfil(call: &call::Call, wanted: Wish) {
     }
 }
 
-/// Waits for an answer; completions of everything else are only noted, unless the call waits for a promise.
+/// Waits for an answer; completions of everything else are only noted, unless the call waits for what only futures do.
 #[inline]
 fn wait(answer: Answer) -> Result<Response<capnp::any_pointer::Owned>> {
     while !call::is_done(answer.call) {
-        if call::get(answer.call).state.get() == State::Backlog {
-            if call::is_held_up() {
-                return block_on(answer);
+        match call::get(answer.call).state.get() {
+            State::Sent => {}
+            State::Backlog if !call::is_held_up() => {
+                if RUNTIME.calls_in_flight.get() == 0 {
+                    return Err(Error::overloaded(
+                        "the message arena is full of answers that the program still holds".into(),
+                    ));
+                }
             }
-            if RUNTIME.calls_in_flight.get() == 0 {
-                return Err(Error::overloaded(
-                    "the message arena is full of answers that the program still holds".into(),
-                ));
-            }
+            _ => return block_on(answer),
         }
         ring::with(|ring| ring.enter(1, 0));
         RUNTIME.drain();

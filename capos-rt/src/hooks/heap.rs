@@ -1,11 +1,10 @@
-//! Messages on the heap, for calls that do not go over the ring: to local objects, and to what is still a promise.
-use super::answer;
+//! Messages on the heap, for calls that do not go over the ring.
 use super::results;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use capnp::capability::{Promise, RemotePromise, Request};
+use capnp::capability::Promise;
 use capnp::message::{Builder, HeapAllocator};
-use capnp::private::capability::{ClientHook, ParamsHook, PipelineHook, RequestHook, ResponseHook, ResultsHook};
+use capnp::private::capability::{ParamsHook, PipelineHook, RequestHook, ResponseHook, ResultsHook};
 use capnp::private::layout::CapTable;
 use capnp::traits::{Imbue, ImbueMut};
 use capnp::{Error, Result, any_pointer};
@@ -56,59 +55,21 @@ impl ResponseHook for Message {
     }
 }
 
-/// A request to a capability that takes the call as it is.
-pub struct HeapRequest {
-    message: Message,
-    target: Box<dyn ClientHook>,
-    interface: u64,
-    method: u16,
-}
-
-impl HeapRequest {
-    /// A request to `target`.
-    pub fn begin(
-        target: Box<dyn ClientHook>,
-        interface: u64,
-        method: u16,
-    ) -> Request<any_pointer::Owned, any_pointer::Owned> {
-        Request::new(Box::new(Self { message: Message::new(), target, interface, method }))
-    }
-}
-
-impl RequestHook for HeapRequest {
-    fn get(&mut self) -> any_pointer::Builder<'_> {
-        self.message.root().expect("a message on the heap has a root")
-    }
-
-    fn get_brand(&self) -> usize {
-        0
-    }
-
-    fn send(self: Box<Self>) -> RemotePromise<any_pointer::Owned> {
-        let Self { message, target, interface, method } = *self;
-        let filled = Rc::new(Cell::new(None));
-        let results = Box::new(HeapResults { message: Message::new(), filled: filled.clone() });
-        let call = target.call(interface, method, Box::new(message), results);
-        answer::promise(async move {
-            call.await?;
-            Ok(Box::new(filled.take().unwrap_or_default()) as Box<dyn ResponseHook>)
-        })
-    }
-
-    fn send_streaming(self: Box<Self>) -> Promise<(), Error> {
-        let promise = self.send().promise;
-        Promise::from_future(async move { promise.await.map(|_| ()) })
-    }
-
-    fn tail_send(self: Box<Self>) -> Option<(u32, Promise<(), Error>, Box<dyn PipelineHook>)> {
-        None
-    }
-}
-
 /// Results that are left for the caller when they are dropped.
-struct HeapResults {
+pub struct HeapResults {
     message: Message,
-    filled: Rc<Cell<Option<Message>>>,
+    filled: Filled,
+}
+
+/// Where results are left.
+pub type Filled = Rc<Cell<Option<Message>>>;
+
+impl HeapResults {
+    /// Results, and where they will be left.
+    pub fn new() -> (Self, Filled) {
+        let filled = Filled::default();
+        (Self { message: Message::new(), filled: filled.clone() }, filled)
+    }
 }
 
 impl Drop for HeapResults {

@@ -1,7 +1,7 @@
 //! A capability that is an object of this very thread: calls reach its server without the kernel.
 use super::LOCAL_BRAND;
-use super::heap::HeapRequest;
 use super::tag::{number, tag};
+use super::unsent::HeapRequest;
 use crate::object;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -52,7 +52,8 @@ impl ClientHook for LocalCapability {
         method: u16,
         _: Option<MessageSize>,
     ) -> Request<any_pointer::Owned, any_pointer::Owned> {
-        HeapRequest::begin(self.add_ref(), interface, method)
+        let target = self.add_ref();
+        HeapRequest::begin(interface, method, move |request| request.deliver(&*target))
     }
 
     fn call(

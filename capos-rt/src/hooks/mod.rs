@@ -16,12 +16,12 @@ pub mod params;
 pub mod pipeline;
 pub mod reach;
 pub mod reader;
-pub mod repeat;
 pub mod request;
 pub mod response;
 pub mod results;
 pub mod tag;
 pub mod transfer;
+pub mod unsent;
 
 /// Brand of capabilities and requests that are handles of this process.
 pub const RING_BRAND: usize = usize::from_be_bytes(*b"caposrin");
@@ -31,5 +31,5 @@ pub const MOVING_BRAND: usize = usize::from_be_bytes(*b"caposmov");
 pub const LOCAL_BRAND: usize = usize::from_be_bytes(*b"caposloc");
 /// Brand of capabilities that will be in the answer of a call.
 pub const PROMISE_BRAND: usize = usize::from_be_bytes(*b"caposprm");
-/// Brand of requests that may be made more than once.
-pub const REPEAT_BRAND: usize = usize::from_be_bytes(*b"caposrep");
+/// Brand of requests whose message lies on the heap.
+pub const HEAP_BRAND: usize = usize::from_be_bytes(*b"caposhea");

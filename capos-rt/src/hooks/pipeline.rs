@@ -1,5 +1,6 @@
 //! Calls on capabilities of answers that have not come yet. They wait here, in the caller's runtime, and leave in the
 //! turn in which the answer arrives: the kernel needs to know nothing of them.
+use super::blocking::wish;
 use super::request::{self, RingRequest};
 use super::tag::{number, tag};
 use super::{PROMISE_BRAND, capability};
@@ -91,6 +92,7 @@ pub fn submit_promised(index: u32) {
             call.state.set(State::Promised);
             call::get(promised.call).waiters.borrow_mut().push(index);
             call.promised.set(Some(promised));
+            RUNTIME.alarm.watch(call.deadline.get());
         }
         // Why the call failed that was to give the capability.
         Some(Err(error)) => call::fail(index, error),
@@ -105,26 +107,26 @@ pub fn submit_promised(index: u32) {
     }
 }
 
-/// Takes a call back that waits for its target, and that nobody wants.
+/// Takes a call back that waits for its target; false if the answer has just come, and it is about to be sent.
 #[cold]
-pub fn withdraw_promised(index: u32, call: &'static Call) {
-    let Some(promised) = call.promised.take() else { return call.state.set(State::Abandoned) };
+pub fn leave_promise(index: u32, call: &Call) -> bool {
+    let Some(promised) = call.promised.take() else { return false };
     let waiters = &call::get(promised.call).waiters;
     let place = waiters.borrow().iter().position(|&waiting| waiting == index);
     match place {
         Some(place) => {
             waiters.borrow_mut().remove(place);
-            call::free(index, call);
         }
-        // The answer has just come: whoever goes through its waiters frees it.
-        None => call.state.set(State::Abandoned),
+        None => call.promised.set(Some(promised)),
     }
+    place.is_some()
 }
 
 /// The promised capability turned out to be an object of this thread, say: the call goes to it without the ring.
 #[cold]
 fn pass_on(index: u32, call: &'static Call, hook: &dyn ClientHook) {
     let mut request = hook.new_call(call.interface.get(), call.method.get(), None);
+    call.wishes().into_iter().for_each(|wanted| wish(&*request.hook, wanted));
     // SAFETY: the request was given up by its holder to be sent.
     let built = unsafe { call::request(index) }.into_reader();
     if let Err(error) = request.hook.get().set_as(built) {

@@ -1,4 +1,5 @@
 //! The runtime on the host, over a [`model`] of the kernel.
+mod deadlines;
 mod hooks;
 mod model;
 mod promises;

@@ -18,16 +18,16 @@ const BROKEN: u64 = 666;
 
 /// A workshop that opens when it is told to.
 #[derive(Default)]
-struct Shop {
-    open: Cell<bool>,
+pub struct Shop {
+    pub open: Cell<bool>,
     /// The argument `times` of every `use`.
-    used: RefCell<Vec<u32>>,
+    pub used: RefCell<Vec<u32>>,
     /// Calls of `open` that are waiting.
-    waiting: Rc<Cell<u32>>,
+    pub waiting: Rc<Cell<u32>>,
     /// Counters that exist.
-    alive: Rc<Cell<u32>>,
+    pub alive: Rc<Cell<u32>>,
     /// Itself, over the ring.
-    own: RefCell<Option<workshop::Client>>,
+    pub own: RefCell<Option<workshop::Client>>,
 }
 
 /// Counts one of something while it lives.
@@ -99,7 +99,7 @@ impl workshop::Server for Shop {
 }
 
 /// Two capabilities of one workshop on the ring, and the workshop.
-fn shop(test: fn(workshop::Client, workshop::Client, Rc<Shop>)) {
+pub fn shop(test: fn(workshop::Client, workshop::Client, Rc<Shop>)) {
     let thread = std::thread::spawn(move || {
         let handles = model::start(64 << 10, &[workshop::Client::TYPE_ID; 2]);
         let shop = Rc::new(Shop::default());
@@ -120,17 +120,17 @@ fn shop(test: fn(workshop::Client, workshop::Client, Rc<Shop>)) {
     thread.join().unwrap();
 }
 
-type Opened = capnp::capability::RemotePromise<workshop::open_results::Owned>;
+pub type Opened = capnp::capability::RemotePromise<workshop::open_results::Owned>;
 
-fn open(shop: &workshop::Client, start: u64) -> Opened {
+pub fn open(shop: &workshop::Client, start: u64) -> Opened {
     let mut request = shop.open_request();
     request.get().set_start(start);
     request.send()
 }
 
-type Use = capnp::capability::Request<workshop::use_params::Owned, workshop::use_results::Owned>;
+pub type Use = capnp::capability::Request<workshop::use_params::Owned, workshop::use_results::Owned>;
 
-fn use_request(shop: &workshop::Client, counter: Option<counter::Client>, times: u32) -> Use {
+pub fn use_request(shop: &workshop::Client, counter: Option<counter::Client>, times: u32) -> Use {
     let mut request = shop.use_request();
     request.get().set_times(times);
     if let Some(counter) = counter {

@@ -3,6 +3,7 @@
 
 mod bells;
 mod chains;
+mod deadlines;
 mod depot;
 mod objects;
 mod origins;
@@ -26,6 +27,7 @@ async fn conduct(context: &Context) -> Result<(), Failure> {
     transfer::run(context).await?;
     origins::run().await?;
     objects::run().await?;
+    deadlines::run().await?;
     sessions::run(context).await?;
     chains::run().await
 }

@@ -14,14 +14,16 @@ use verdict::check;
 const MOMENT: Duration = Duration::from_millis(5);
 
 /// A workshop that can be killed, and comes back.
-struct House {
+pub struct House {
     place: Place,
-    workshop: workshop::Client,
+    /// What it offers.
+    pub workshop: workshop::Client,
     player: Player,
 }
 
 impl House {
-    async fn new() -> Result<House, Failure> {
+    /// A new one.
+    pub async fn new() -> Result<House, Failure> {
         let place = Place::new().await?;
         let workshop = place.object().await?;
         let player = start(&place).await?;
@@ -29,13 +31,13 @@ impl House {
     }
 
     /// Stops the server where it stands: nothing is delivered to it any more.
-    async fn suspend(&self) -> Result<(), Failure> {
+    pub async fn suspend(&self) -> Result<(), Failure> {
         self.player.process().suspend_request().send().promise.await?;
         Ok(())
     }
 
     /// Kills the server.
-    async fn die(self) -> Result<(Place, workshop::Client), Failure> {
+    pub async fn die(self) -> Result<(Place, workshop::Client), Failure> {
         self.player.kill().await?;
         Ok((self.place, self.workshop))
     }
@@ -53,7 +55,8 @@ impl House {
     }
 }
 
-async fn start(place: &Place) -> Result<Player, Failure> {
+/// Starts a server.
+pub async fn start(place: &Place) -> Result<Player, Failure> {
     place.serve("workshop", "workshop", QUOTA, |spawn| spawn).await
 }
 
@@ -67,7 +70,11 @@ pub async fn run() -> Result<(), Failure> {
 }
 
 /// The end of a call, which must have failed with this status.
-async fn ends_with<T>(what: &str, call: impl Future<Output = Result<T, Error>>, wanted: i32) -> Result<(), Failure> {
+pub async fn ends_with<T>(
+    what: &str,
+    call: impl Future<Output = Result<T, Error>>,
+    wanted: i32,
+) -> Result<(), Failure> {
     let Err(error) = call.await else { return Err(format!("{what}: the call succeeds").into()) };
     let failure = CallFailure::of(&error);
     if failure.status != Some(wanted) {
@@ -77,7 +84,7 @@ async fn ends_with<T>(what: &str, call: impl Future<Output = Result<T, Error>>, 
 }
 
 /// Whether an object answers.
-async fn answers(workshop: &workshop::Client) -> Result<bool, Error> {
+pub async fn answers(workshop: &workshop::Client) -> Result<bool, Error> {
     Ok(workshop.counters_request().send().promise.await?.get()?.get_alive() == 0)
 }
 
