@@ -23,13 +23,13 @@ impl<P: Platform> Kernel<P> {
     #[inline(never)]
     pub(super) fn enqueue(&mut self, thread: Id<Thread>, here: Option<usize>) {
         self.take_account_back(thread);
-        let account = &mut self.threads[thread].account;
-        if account.has_budget()
-            && let Some(later) = account.exhausted_until(self.platform.now())
+        let entry = &mut self.threads[thread];
+        if entry.account.has_budget()
+            && let Some(later) = entry.account.exhausted_until(self.platform.now())
         {
             return self.scheduler.exhausted.set(thread.index(), Some(later));
         }
-        let (home, mask) = (self.threads[thread].processor, self.threads[thread].account.numbers.processors);
+        let (home, mask) = (entry.processor, entry.account.numbers.processors);
         let allowed = |p: usize| mask >> (p % MAX_PROCESSORS) & 1 == 1;
         let is_idle = |k: &Self, p: usize| k.current(p).is_none() && Some(p) != here && allowed(p);
         let idle = core::iter::once(home).chain(0..self.platform.processors()).find(|&p| is_idle(self, p));
@@ -38,25 +38,21 @@ impl<P: Platform> Kernel<P> {
             None if allowed(home) => home,
             None => self.quietest_of(mask),
         };
-        self.push(target, thread);
-        let is_urgent = self.is_urgent(target, thread);
-        self.scheduler.of(target).must_yield |= is_urgent;
-        if Some(target) != here && (idle.is_some() || is_urgent || self.scheduler.of(target).queue.len() == 1) {
+        let is_urgent = self.push(target, thread);
+        let state = self.scheduler.of(target);
+        state.must_yield |= is_urgent;
+        if Some(target) != here && (idle.is_some() || is_urgent || state.queue.len() == 1) {
             self.platform.interrupt_processor(target);
         }
     }
 
-    /// Whether a thread should run at once instead of the one that runs there.
-    fn is_urgent(&self, processor: usize, thread: Id<Thread>) -> bool {
-        let state = &self.scheduler.processors[processor % MAX_PROCESSORS];
-        let payer = state.payer.filter(|_| state.current.is_some()).and_then(|payer| self.threads.get(payer));
-        payer.is_some_and(|payer| self.threads[thread].account.preempts(&payer.account))
-    }
-
-    fn push(&mut self, processor: usize, thread: Id<Thread>) {
+    /// Puts a thread into a processor's line; whether it should run at once instead of the one that runs there.
+    fn push(&mut self, processor: usize, thread: Id<Thread>) -> bool {
         self.arrive(processor, thread);
-        let deadline = self.threads[thread].account.deadline();
-        self.scheduler.of(processor).queue.push(thread.index(), deadline);
+        let (state, account) = (self.scheduler.of(processor), &self.threads[thread].account);
+        state.queue.push(thread.index(), account.deadline());
+        let payer = state.payer.filter(|_| state.current.is_some()).and_then(|payer| self.threads.get(payer));
+        payer.is_some_and(|payer| account.preempts(&payer.account))
     }
 
     /// A thread that was away, here or elsewhere, finds its place in a processor's virtual time.

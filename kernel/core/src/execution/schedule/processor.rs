@@ -85,12 +85,13 @@ impl Processor {
         self.current.map_or(Next::Idle, |thread| Next::Run(thread.index()))
     }
 
-    /// When the timer has to fire, given the earliest deadline of all others, if that has changed.
+    /// When the timer has to fire, given the earliest deadline of all others, if that is earlier than it will. One that fires for
+    /// nothing now and then costs less than one that is armed anew whenever somebody waits or does not wait any more.
     #[inline(always)]
     pub(super) fn new_alarm(&mut self, earliest: u64) -> Option<u64> {
         let has_end = self.limited || self.queue.len() > 0;
         let alarm = if has_end { earliest.min(self.slice_end) } else { earliest };
-        if self.armed == alarm {
+        if self.armed <= alarm {
             return None;
         }
         self.armed = alarm;
