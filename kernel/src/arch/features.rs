@@ -48,7 +48,7 @@ impl Features {
     pub fn enable(self) {
         // SAFETY: no-execute and `syscall` are part of x86-64; no page table in use has reserved bits set.
         unsafe { Efer::update(|flags| flags.insert(EferFlags::NO_EXECUTE_ENABLE | EferFlags::SYSTEM_CALL_EXTENSIONS)) };
-        // SAFETY: the kernel writes through writable mappings only and does not use the x87 or SSE itself.
+        // SAFETY: the kernel writes through writable mappings only, and puts back what it uses of the vector registers.
         unsafe {
             Cr0::update(|flags| {
                 flags.insert(Cr0Flags::WRITE_PROTECT | Cr0Flags::MONITOR_COPROCESSOR | Cr0Flags::NUMERIC_ERROR);

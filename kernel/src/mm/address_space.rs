@@ -128,7 +128,7 @@ fn new_table(tables: &mut PageTables<'_>) -> Result<Frame, OutOfFrames> {
 /// Fills a frame with zeros.
 pub fn zero(frame: Frame) {
     // SAFETY: the frame allocator gave the frame to the caller, and the direct map reaches all its frames.
-    unsafe { wide::zero(layout::direct(frame.address()) as *mut u64, ENTRIES as usize) };
+    unsafe { wide::zero_page(layout::direct(frame.address()) as *mut u64) };
 }
 
 fn table(physical: u64) -> Table {

@@ -34,7 +34,7 @@ impl<'a> BootFrames<'a> {
     pub fn take(&mut self) -> u64 {
         let physical = self.take_run(1);
         // SAFETY: the frame is usable memory that nobody has, and the direct map reaches it.
-        unsafe { wide::zero(layout::direct(physical) as *mut u64, 512) };
+        unsafe { wide::zero_page(layout::direct(physical) as *mut u64) };
         physical
     }
 
