@@ -143,16 +143,23 @@ fn zero_ahead(cpu: &Cpu, lock: &'static Lock, kernel: impl Inside) {
 /// # Safety
 /// As for [`user::run`].
 unsafe fn run_program(cpu: &Cpu, frame: *mut Frame) {
-    loop {
+    // SAFETY: the caller vouches for the frame.
+    unsafe { user::run(cpu, frame) };
+    // SAFETY: the program stands still.
+    while unsafe { (*frame).vector } == u64::from(vector::SHOOTDOWN) {
         // SAFETY: the caller vouches for the frame.
-        unsafe { user::run(cpu, frame) };
-        // SAFETY: the program stands still.
-        if unsafe { (*frame).vector } != u64::from(vector::SHOOTDOWN) {
-            return;
-        }
-        shootdown::serve();
-        apic::end_of_interrupt();
+        unsafe { drop_translations_and_go_on(cpu, frame) };
     }
+}
+
+/// # Safety
+/// As for [`user::run`].
+#[cold]
+unsafe fn drop_translations_and_go_on(cpu: &Cpu, frame: *mut Frame) {
+    shootdown::serve();
+    apic::end_of_interrupt();
+    // SAFETY: the caller vouches for the frame.
+    unsafe { user::run(cpu, frame) };
 }
 
 /// Waits until an interrupt has been noted.
