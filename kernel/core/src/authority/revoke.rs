@@ -122,7 +122,7 @@ impl<P: Platform> Kernel<P> {
         for index in 0..self.processes.slots() {
             let Some(process) = self.processes.id_at(index) else { continue };
             while let Some(range) = self.mapping_of(process, object, slot.process, handle) {
-                if !self.vacate(process, &range) {
+                if self.vacate(process, &range) < range.end {
                     return None;
                 }
             }

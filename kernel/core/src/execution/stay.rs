@@ -36,8 +36,12 @@ pub mod cost {
     pub const STOP: u32 = 100;
     /// A slot that is emptied.
     pub const SLOT: u32 = 300;
-    /// A range of an address map that is taken out.
-    pub const RANGE: u32 = 300;
+    /// A range of an address map that is looked up.
+    pub const LOOK_UP: u32 = 100;
+    /// A range of an address map that is changed or taken out, ...
+    pub const RANGE: u32 = 350;
+    /// ... for each of those that may have to make room.
+    pub const MOVED_RANGE: u32 = 8;
     /// A page that is unmapped, protected or given back.
     pub const PAGE: u32 = 110;
     /// An entry of a page table that is looked at.

@@ -123,8 +123,8 @@ impl<P: Platform> Kernel<P> {
     /// Maps the page that a first touch asks for, if the range there allows the access.
     #[inline]
     fn fill(&mut self, process: Id<Process>, page: u64, access: FaultAccess) -> bool {
-        let Some(range) = self.processes[process].ranges.find(page).copied() else { return false };
-        let (allowed, frame) = match range.kind {
+        let Some(range) = self.processes[process].ranges.find(page) else { return false };
+        let (allowed, shared) = match range.kind {
             Kind::Reserved | Kind::Ring => return false,
             Kind::Committed(allowed) => (allowed, None),
             Kind::Mapped { object, offset, access: allowed, .. } => {
@@ -134,13 +134,13 @@ impl<P: Platform> Kernel<P> {
         if !access.is_allowed(allowed) {
             return false;
         }
-        let frame = match frame {
+        let frame = match shared {
             None => self.zeroed_reserved_frame(),
             Some((object, index)) => self.object_frame(object, index),
         };
         let Some(frame) = frame else { return false };
         let mapped = self.map_page(process, page, frame, allowed).is_ok();
-        if !mapped && matches!(range.kind, Kind::Committed(_)) {
+        if !mapped && shared.is_none() {
             self.frames.free(frame);
             let _ = self.frames.reserve(1);
         }

@@ -68,9 +68,9 @@ impl<P: Platform> Kernel<P> {
         ring_bytes: u32,
     ) -> Result<Id<Thread>, Refusal> {
         let pages = u64::from(ring_bytes) / FRAME_BYTES;
-        self.prepare_ranges(process)?;
-        self.stay.spend(self.processes[process].ranges.len() as u32 * cost::RECORD);
         let address = self.processes[process].ranges.gap(u64::from(ring_bytes)).ok_or(status::BAD_ARGUMENT)?;
+        self.prepare_ranges(process, address)?;
+        self.spend_on_range(process);
         registers.ring_address = address;
         let frame = self.frames.allocate_contiguous(pages)?;
         let area = RingArea { frame, bytes: ring_bytes };

@@ -104,11 +104,11 @@ impl<P: Platform> Kernel<P> {
             self.bury_slot(SlotRef { process: id, index: slot });
         }
         let rest = Some(Chore::Process(id, self.processes[id].handles.len()));
-        while let Some(range) = self.processes[id].ranges.pop() {
-            self.stay.spend(cost::RANGE);
+        while let Some(range) = self.processes[id].ranges.last().copied() {
+            self.spend_on_range(id);
             let reached = self.free_pages(id, &range, true);
+            self.processes[id].ranges.remove(range.start, reached);
             if reached < range.end {
-                self.processes[id].ranges.push(Range { start: reached, ..range });
                 return rest;
             }
             self.remove_piece(id, &range.kind);
@@ -204,20 +204,30 @@ impl<P: Platform> Kernel<P> {
         true
     }
 
-    /// Frees what a part of a range of this map stands for, as far as the stay allows; what is freed is reserved then. Whether
-    /// all of it is.
-    pub(crate) fn vacate(&mut self, process: Id<Process>, part: &Range) -> bool {
-        let Some(whole) = self.processes[process].ranges.find(part.start).copied() else { return true };
+    /// Frees what a part of a range of this map stands for, as far as the stay allows; what is freed is reserved then. How far it
+    /// came.
+    pub(crate) fn vacate(&mut self, process: Id<Process>, part: &Range) -> u64 {
         // A part of the map that has no room to be cut is freed in one go.
-        let may_stop = self.prepare_removal(process).is_ok();
+        let may_stop = self.prepare_removal(process, part.start).is_ok();
+        self.vacate_pages(process, part, may_stop)
+    }
+
+    /// As [`Self::vacate`]; in one go if it may not stop.
+    pub(crate) fn vacate_pages(&mut self, process: Id<Process>, part: &Range, may_stop: bool) -> u64 {
         let reached = self.free_pages(process, part, may_stop);
+        let whole = match part.kind {
+            Kind::Mapped { .. } => self.processes[process].ranges.find(part.start).copied(),
+            Kind::Reserved | Kind::Committed(_) | Kind::Ring => None,
+        };
         self.processes[process].ranges.set(part.start, reached, Kind::Reserved);
-        match u32::from(whole.start < part.start) + u32::from(reached < whole.end) {
-            0 => self.remove_piece(process, &whole.kind),
-            1 => {}
-            _ => self.add_piece(process, &whole.kind),
+        if let Some(whole) = whole {
+            match u32::from(whole.start < part.start) + u32::from(reached < whole.end) {
+                0 => self.remove_piece(process, &whole.kind),
+                1 => {}
+                _ => self.add_piece(process, &whole.kind),
+            }
         }
-        reached >= part.end
+        reached
     }
 
     /// Unmaps the pages of a range, frees and refunds those of its own, as far as the stay allows; where it stopped.

@@ -219,8 +219,7 @@ impl<P: Platform> Kernel<P> {
         let found = found.copied();
         self.stay.spend(looked_at as u32 * cost::RECORD);
         match found {
-            Some(range) if !self.vacate(id, &range) => *from = range.start,
-            Some(_) => {}
+            Some(range) => *from = self.vacate(id, &range),
             None if looked_at < RANGES_PER_STEP => return Visit::Done,
             None => {}
         }

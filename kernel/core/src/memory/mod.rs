@@ -1,4 +1,5 @@
 //! Memory objects, and what a mapping allows.
+pub(crate) mod change;
 pub mod frame;
 pub(crate) mod hold;
 pub(crate) mod page_table;

@@ -62,16 +62,16 @@ impl<P: Platform> Kernel<P> {
         Ok((space, taken))
     }
 
-    /// Makes room for one change that adds something to a process's address map.
-    pub(crate) fn prepare_ranges(&mut self, process: Id<Process>) -> Result<(), Refusal> {
+    /// Makes room for one change that adds something to a process's address map at an address.
+    pub(crate) fn prepare_ranges(&mut self, process: Id<Process>, address: u64) -> Result<(), Refusal> {
         let process = &mut self.processes[process];
-        process.ranges.prepare(Payer { ledgers: &mut self.ledgers, ledger: process.ledger })
+        process.ranges.prepare(address, Payer { ledgers: &mut self.ledgers, ledger: process.ledger })
     }
 
-    /// Makes room for one change that takes something out of a process's address map.
-    pub(crate) fn prepare_removal(&mut self, process: Id<Process>) -> Result<(), Refusal> {
+    /// Makes room for one change that takes something out of a process's address map at an address.
+    pub(crate) fn prepare_removal(&mut self, process: Id<Process>, address: u64) -> Result<(), Refusal> {
         let process = &mut self.processes[process];
-        process.ranges.prepare_to_remove(Payer { ledgers: &mut self.ledgers, ledger: process.ledger })
+        process.ranges.prepare_to_remove(address, Payer { ledgers: &mut self.ledgers, ledger: process.ledger })
     }
 
     /// Makes the tables for the first addresses of `start..end`, at least one, and as many as the stay allows; the address

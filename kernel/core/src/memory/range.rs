@@ -1,20 +1,22 @@
 //! The address-range map of a process: what its addresses stand for.
+mod tree;
+
 use crate::execution::process::Process;
-use crate::heap::{self, Payer, make_room};
+use crate::heap::Payer;
 use crate::ipc::operation::Refusal;
 use crate::ledger::{Exhausted, Ledger};
 use crate::memory::{Access, MemoryObject};
 use crate::slab::Id;
-use alloc::vec::Vec;
 use capos_abi::handle::Handle;
 use capos_abi::status::resource;
+use tree::{LEAF_RANGES, Place, Tree};
 
 /// First address that a process can use.
 pub const FIRST_ADDRESS: u64 = 0x1_0000;
 /// Behind the last address that a process can use.
 pub const LAST_ADDRESS: u64 = 0x7fff_ffff_f000;
 /// Where addresses are looked for that nobody asked for in particular.
-const FIRST_CHOSEN: u64 = 0x1_0000_0000;
+pub const FIRST_CHOSEN: u64 = 0x1_0000_0000;
 /// Ranges in one map at most.
 pub const MAX_RANGES: usize = 65_536;
 /// Ranges that one change of a map adds at most: it stands where one was cut in two.
@@ -95,170 +97,162 @@ impl Range {
     }
 }
 
-/// All ranges of a process, sorted, without overlaps.
+/// All ranges of a process, without overlaps.
 pub struct RangeMap {
-    ranges: Vec<Range>,
+    tree: Tree,
 }
 
 impl RangeMap {
     /// A map without ranges.
     pub const fn new() -> Self {
-        Self { ranges: Vec::new() }
+        Self { tree: Tree::new() }
+    }
+
+    /// The first range that does not end at or before this address.
+    #[inline]
+    fn from(&self, address: u64) -> Option<&Range> {
+        self.tree.get(self.tree.first_from(self.tree.place_of(address)))
     }
 
     /// The range that an address lies in.
+    #[inline]
     pub fn find(&self, address: u64) -> Option<&Range> {
-        let at = self.ranges.partition_point(|r| r.end <= address);
-        self.ranges.get(at).filter(|r| r.start <= address)
+        self.tree.find(address)
     }
 
-    /// Number of ranges.
-    pub fn len(&self) -> usize {
-        self.ranges.len()
+    /// The last range.
+    pub fn last(&self) -> Option<&Range> {
+        self.tree.last()
     }
 
     /// All ranges, sorted.
     pub fn iter(&self) -> impl Iterator<Item = &Range> {
-        self.ranges.iter()
+        self.iter_from(0)
     }
 
     /// The ranges that do not end at or before this address, sorted.
     pub fn iter_from(&self, address: u64) -> impl Iterator<Item = &Range> {
-        let first = self.ranges.partition_point(|r| r.end <= address);
-        self.ranges.get(first..).unwrap_or_default().iter()
+        self.tree.iter_from(self.tree.place_of(address))
     }
 
     /// All ranges; their addresses must stay as they are.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Range> {
-        self.ranges.iter_mut()
+        self.tree.iter_mut()
+    }
+
+    /// Ranges that move when one is added or taken out, at most.
+    pub fn moved(&self) -> u32 {
+        self.tree.len().min(LEAF_RANGES) as u32
     }
 
     /// Where `bytes` would fit; `None` if there is no gap.
     pub fn gap(&self, bytes: u64) -> Option<u64> {
-        let mut candidate = FIRST_CHOSEN;
-        let first = self.ranges.partition_point(|r| r.end <= FIRST_CHOSEN);
-        for range in self.ranges.get(first..)? {
-            if range.start.saturating_sub(candidate) >= bytes {
-                return Some(candidate);
-            }
-            candidate = candidate.max(range.end);
-        }
-        (candidate.checked_add(bytes)? <= LAST_ADDRESS).then_some(candidate)
+        let hole = self.tree.hole(FIRST_CHOSEN, bytes);
+        (hole.checked_add(bytes)? <= LAST_ADDRESS).then_some(hole)
     }
 
     /// Whether nothing lies within these addresses.
     pub fn is_vacant(&self, start: u64, end: u64) -> bool {
-        let at = self.ranges.partition_point(|r| r.end <= start);
-        self.ranges.get(at).is_none_or(|r| r.start >= end)
+        self.from(start).is_none_or(|range| range.start >= end)
     }
 
-    /// The parts of ranges within `start..end`, if they cover it without a hole and all satisfy `condition`.
-    pub fn covered(
-        &self,
-        start: u64,
-        end: u64,
-        condition: impl Fn(&Kind) -> bool,
-    ) -> Option<impl Iterator<Item = Range>> {
-        let first = self.ranges.partition_point(|r| r.end <= start);
-        let inside = self.ranges.get(first..)?;
-        let inside = inside.get(..inside.partition_point(|r| r.start < end))?;
-        let mut next = start;
-        for range in inside {
-            if range.start > next || !condition(&range.kind) {
-                return None;
-            }
-            next = range.end;
-        }
-        (next >= end).then(|| inside.iter().map(move |r| r.clip(start, end)))
+    /// The first part of a range within `start..end`.
+    #[inline]
+    pub fn first(&self, start: u64, end: u64) -> Option<Range> {
+        self.from(start).filter(|range| range.start < end).map(|range| range.clip(start, end))
     }
 
-    /// Makes room for one [`Self::set`], and for the [`Self::remove`] of what it adds: who could add a range can take it out.
-    pub fn prepare(&mut self, payer: Payer<'_>) -> Result<(), Refusal> {
-        let left = MAX_RANGES.saturating_sub(self.ranges.len());
+    /// Makes room for one [`Self::set`] at an address, and for the [`Self::remove`] of what it adds: who could add a range can take
+    /// it out.
+    pub fn prepare(&mut self, address: u64, payer: Payer<'_>) -> Result<(), Refusal> {
+        let left = MAX_RANGES.saturating_sub(self.tree.len());
         if left < NEW_RANGES {
             return Err(Exhausted::machine(resource::RANGES, NEW_RANGES as u64, left as u64).into());
         }
-        make_room(&mut self.ranges, 2 * NEW_RANGES, payer)
+        self.tree.reserve(address, 2 * NEW_RANGES, payer)
     }
 
-    /// Makes room for one [`Self::remove`], or a [`Self::set`] that takes something out.
-    pub fn prepare_to_remove(&mut self, payer: Payer<'_>) -> Result<(), Refusal> {
-        make_room(&mut self.ranges, NEW_RANGES, payer)
+    /// Makes room for one [`Self::remove`] at an address, or a [`Self::set`] that takes something out.
+    pub fn prepare_to_remove(&mut self, address: u64, payer: Payer<'_>) -> Result<(), Refusal> {
+        self.tree.reserve(address, NEW_RANGES, payer)
     }
 
     /// Lets `start..end` stand for `kind`, whatever was there. [`Self::prepare`] came before.
     pub fn set(&mut self, start: u64, end: u64, kind: Kind) {
-        self.replace(start, end, Some(Range { start, end, kind }));
-    }
-
-    /// The first part of a range within `start..end` whose kind satisfies the condition.
-    pub fn first(&self, start: u64, end: u64, condition: impl Fn(&Kind) -> bool) -> Option<Range> {
-        let first = self.ranges.partition_point(|r| r.end <= start);
-        let inside = self.ranges.get(first..)?.iter().take_while(|r| r.start < end);
-        inside.filter(|r| condition(&r.kind)).map(|r| r.clip(start, end)).next()
+        let range = Range { start, end, kind };
+        let mut place = self.tree.place_of(start);
+        match self.tree.get(place) {
+            Some(&Range { start: old_start, end: old_end, .. }) if old_start >= start && old_end <= end => {
+                if old_end < end {
+                    self.cut(place.next(), old_end, end);
+                }
+                self.tree.update(place, |old| *old = range);
+            }
+            _ => {
+                place = self.cut(place, start, end);
+                self.tree.insert(place, range);
+            }
+        }
+        if kind.joins(&kind) {
+            self.join(place, self.tree.first_from(place.next()));
+            if let Some(before) = self.tree.before(place) {
+                self.join(before, place);
+            }
+        }
+        self.tree.merge(place);
     }
 
     /// Lets `start..end` stand for nothing. [`Self::prepare_to_remove`] came before.
     pub fn remove(&mut self, start: u64, end: u64) {
-        self.replace(start, end, None);
+        let place = self.cut(self.tree.place_of(start), start, end);
+        self.tree.merge(place);
     }
 
-    /// Takes any range out, to empty the map.
-    pub fn pop(&mut self) -> Option<Range> {
-        self.ranges.pop()
+    /// Takes out what lies in `start..end`; where a range goes that lies there. At first, it would go to `free`.
+    fn cut(&mut self, mut free: Place, start: u64, end: u64) -> Place {
+        loop {
+            let place = self.tree.first_from(free);
+            let Some(old) = self.tree.get(place).filter(|old| old.start < end) else { return free };
+            match (old.start < start, old.end > end) {
+                (false, false) => self.tree.remove(place),
+                (true, false) => {
+                    self.tree.update(place, |old| old.end = start);
+                    free = place.next();
+                }
+                (false, true) => {
+                    self.tree.update(place, |old| *old = old.clip(end, old.end));
+                    return free;
+                }
+                (true, true) => {
+                    let head = old.clip(old.start, start);
+                    self.tree.update(place, |old| *old = old.clip(end, old.end));
+                    self.tree.insert(place, head);
+                    return place.next();
+                }
+            }
+        }
     }
 
-    /// Puts the rest of a range back that [`Self::pop`] took out.
-    pub fn push(&mut self, range: Range) {
-        self.ranges.push(range);
+    /// Makes one range of neighbours that meet and stand for the same: the map stays as short as it can be.
+    #[inline]
+    fn join(&mut self, before: Place, behind: Place) {
+        if let (Some(one), Some(other)) = (self.tree.get(before), self.tree.get(behind))
+            && one.end == other.start
+            && one.kind.joins(&other.kind)
+        {
+            let end = other.end;
+            self.tree.remove(behind);
+            self.tree.update(before, |one| one.end = end);
+        }
     }
 
     /// Gives the memory of an empty map back.
     pub fn free(&mut self, ledger: &mut Ledger) {
-        heap::free(&mut self.ranges, ledger);
+        self.tree.free(ledger);
     }
 
     /// Bytes of the kernel's heap that it holds.
     pub fn held(&self) -> u64 {
-        heap::held(&self.ranges)
-    }
-
-    /// Puts `with` in the place of `start..end`; what it equals at its borders becomes one with it, so that the map stays as
-    /// short as it can be.
-    fn replace(&mut self, start: u64, end: u64, mut with: Option<Range>) {
-        let mut first = self.ranges.partition_point(|r| r.end <= start);
-        let mut behind =
-            first + self.ranges.get(first..).map_or(0, |rest| rest.iter().take_while(|r| r.start < end).count());
-        let mut head = self.ranges.get(first).filter(|r| r.start < start).map(|r| r.clip(r.start, start));
-        let last = behind.checked_sub(1).and_then(|last| self.ranges.get(last));
-        let mut tail = last.filter(|r| r.end > end && r.start < end).map(|r| r.clip(end, r.end));
-        if let Some(with) = &mut with {
-            let before = head.or_else(|| first.checked_sub(1).and_then(|i| self.ranges.get(i)).copied());
-            if let Some(before) = before.filter(|r| r.end == start && r.kind.joins(&with.kind)) {
-                first -= usize::from(head.take().is_none());
-                with.start = before.start;
-            }
-            let next = tail.or_else(|| self.ranges.get(behind).copied());
-            if let Some(next) = next.filter(|r| r.start == end && r.kind.joins(&with.kind)) {
-                behind += usize::from(tail.take().is_none());
-                with.end = next.end;
-            }
-        }
-        self.put(first, behind, [head, with, tail]);
-    }
-
-    /// Puts `new` in the place of the ranges `first..behind`.
-    fn put(&mut self, first: usize, behind: usize, new: [Option<Range>; 3]) {
-        let mut at = first;
-        for range in new.into_iter().flatten() {
-            match self.ranges.get_mut(at) {
-                Some(place) if at < behind => *place = range,
-                _ => self.ranges.insert(at, range),
-            }
-            at += 1;
-        }
-        if at < behind {
-            self.ranges.drain(at..behind);
-        }
+        self.tree.held()
     }
 }

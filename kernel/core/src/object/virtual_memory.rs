@@ -9,16 +9,13 @@ use crate::ipc::operation::{Refusal, Step, refused};
 use crate::ledger::Resource;
 use crate::memory::Access;
 use crate::memory::frame::FRAME_BYTES;
-use crate::memory::range::{FIRST_ADDRESS, Kind, LAST_ADDRESS, Range};
+use crate::memory::range::{FIRST_ADDRESS, Kind, LAST_ADDRESS};
 use crate::platform::Platform;
 use crate::slab::Id;
 use capos_abi::interface::virtual_memory::{commit, decommit, hold, map, protect, reserve, unmap};
 use capos_abi::interface::{memory_object, memory_reader};
 use capos_abi::layout::{Scalar, Shape};
 use capos_abi::status::{self, transfer};
-
-/// Pages whose access changes in one step.
-const PROTECT_PAGES: u64 = 128;
 
 impl<P: Platform> Kernel<P> {
     pub(super) fn virtual_memory(
@@ -51,8 +48,11 @@ impl<P: Platform> Kernel<P> {
     ) -> Result<Step, Refusal> {
         use reserve::{params as p, results};
         call.check_room(results::SHAPE, 0, 0)?;
-        let (start, end) = self.place(id, params.get(p::ADDRESS), params.get(p::BYTES), |_| false)?;
-        self.prepare_ranges(id)?;
+        let (start, end) = self.place(id, params.get(p::ADDRESS), params.get(p::BYTES))?;
+        if !self.processes[id].ranges.is_vacant(start, end) {
+            return Err(status::BAD_STATE.into());
+        }
+        self.prepare_ranges(id, start)?;
         self.processes[id].ranges.set(start, end, Kind::Reserved);
         self.answer_address(call, results::SHAPE, results::ADDRESS, start)
     }
@@ -62,31 +62,16 @@ impl<P: Platform> Kernel<P> {
         call.check_room(results::SHAPE, 0, 0)?;
         let (start, end) = span(params.get(p::ADDRESS), params.get(p::BYTES))?;
         let access = Access::from_abi(params.get(p::ACCESS)).ok_or(status::BAD_ARGUMENT)?;
-        self.require(id, start, end, |kind| *kind == Kind::Reserved)?;
+        self.require_reserved(id, start, end)?;
         let pages = (end - start) / FRAME_BYTES;
         self.ledgers[self.processes[id].ledger].check(Resource::Frames, pages)?;
-        if !self.make_all_tables(call, id, start, end)? {
+        if !self.make_all_tables(call.thread(), id, start, end)? {
             return Ok(Step::Again);
         }
-        self.prepare_ranges(id)?;
+        self.prepare_ranges(id, start)?;
         self.charge_frames(self.processes[id].ledger, pages)?;
         self.processes[id].ranges.set(start, end, Kind::Committed(access));
         self.answer(call, &Reply::new(results::SHAPE))
-    }
-
-    /// Makes the page tables of `start..end` as far as the stay allows; whether there are all.
-    fn make_all_tables(
-        &mut self,
-        call: &KernelCall<'_>,
-        id: Id<Process>,
-        start: u64,
-        end: u64,
-    ) -> Result<bool, Refusal> {
-        let cursor = core::mem::take(&mut self.threads[call.thread()].cursor);
-        let from = if (start..end).contains(&cursor) { cursor } else { start };
-        let reached = self.make_tables(id, from, end)?;
-        self.threads[call.thread()].cursor = if reached < end { reached } else { 0 };
-        Ok(reached == end)
     }
 
     fn decommit_memory(
@@ -97,70 +82,29 @@ impl<P: Platform> Kernel<P> {
     ) -> Result<Step, Refusal> {
         use decommit::{params as p, results};
         call.check_room(results::SHAPE, 0, 0)?;
-        let (start, end) = span(params.get(p::ADDRESS), params.get(p::BYTES))?;
-        self.require(id, start, end, |kind| matches!(kind, Kind::Committed(_) | Kind::Reserved))?;
-        if !self.vacate_all(id, start, end)? {
+        let span = span(params.get(p::ADDRESS), params.get(p::BYTES))?;
+        let may = |kind: &Kind| matches!(kind, Kind::Committed(_) | Kind::Reserved);
+        if !self.change_all(call.thread(), id, span, may, Self::vacate_part)? {
             return Ok(Step::Again);
         }
         self.answer(call, &Reply::new(results::SHAPE))
     }
 
-    /// Frees what is committed or mapped in `start..end`, as far as the stay allows; whether all is.
-    fn vacate_all(&mut self, id: Id<Process>, start: u64, end: u64) -> Result<bool, Refusal> {
-        while let Some(part) = self.processes[id].ranges.first(start, end, |kind| *kind != Kind::Reserved) {
-            if self.stay.is_over() {
-                return Ok(false);
-            }
-            self.prepare_removal(id)?;
-            if !self.vacate(id, &part) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
     fn protect_memory(&mut self, id: Id<Process>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
         use protect::{params as p, results};
         call.check_room(results::SHAPE, 0, 0)?;
-        let (start, end) = span(params.get(p::ADDRESS), params.get(p::BYTES))?;
+        let span = span(params.get(p::ADDRESS), params.get(p::BYTES))?;
         let wanted = Access::from_abi(params.get(p::ACCESS)).ok_or(status::BAD_ARGUMENT)?;
-        self.require(id, start, end, |kind| match kind {
+        let may = |kind: &Kind| match kind {
             Kind::Committed(_) => true,
             Kind::Mapped { writable, .. } => *writable || wanted != Access::ReadWrite,
             Kind::Reserved | Kind::Ring => false,
-        })?;
-        let differs = |kind: &Kind| match kind {
-            Kind::Committed(access) | Kind::Mapped { access, .. } => *access != wanted,
-            Kind::Reserved | Kind::Ring => false,
         };
-        while let Some(mut part) = self.processes[id].ranges.first(start, end, differs) {
-            if self.stay.is_over() {
-                return Ok(Step::Again);
-            }
-            self.prepare_ranges(id)?;
-            part.end = part.end.min(part.start + PROTECT_PAGES * FRAME_BYTES);
-            self.split_mapping(id, &part);
-            let kind = part.kind.with_access(wanted);
-            self.processes[id].ranges.set(part.start, part.end, kind);
-            self.protect_pages(id, &part, wanted);
+        let protect = |kernel: &mut Self, id, part| kernel.protect_part(id, part, wanted);
+        if !self.change_all(call.thread(), id, span, may, protect)? {
+            return Ok(Step::Again);
         }
         self.answer(call, &Reply::new(results::SHAPE))
-    }
-
-    /// Each range of a mapping holds a reference to its object: splitting one adds a reference for each new piece.
-    fn split_mapping(&mut self, id: Id<Process>, part: &Range) {
-        let Some(whole) = self.processes[id].ranges.find(part.start).copied() else { return };
-        if matches!(whole.kind, Kind::Mapped { .. }) {
-            let pieces = u32::from(whole.start < part.start) + u32::from(whole.end > part.end);
-            (0..pieces).for_each(|_| self.add_piece(id, &whole.kind));
-        }
-    }
-
-    fn protect_pages(&mut self, id: Id<Process>, part: &Range, access: Access) {
-        let Some(space) = self.processes[id].space else { return };
-        self.stay.spend(part.pages() as u32 * cost::PAGE);
-        (0..part.pages()).for_each(|page| self.platform.protect(space, part.start + page * FRAME_BYTES, access));
-        self.platform.flush(space, part.start, part.pages());
     }
 
     fn map_object(&mut self, id: Id<Process>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
@@ -187,11 +131,14 @@ impl<P: Platform> Kernel<P> {
         if offset % FRAME_BYTES != 0 || last > self.memory[object].pages() * FRAME_BYTES {
             return Err(status::BAD_ARGUMENT.into());
         }
-        let (start, end) = self.place(id, params.get(p::ADDRESS), bytes, |kind| *kind == Kind::Reserved)?;
-        if !self.make_all_tables(call, id, start, end)? {
+        let (start, end) = self.place(id, params.get(p::ADDRESS), bytes)?;
+        if !self.processes[id].ranges.is_vacant(start, end) {
+            self.require_reserved(id, start, end)?;
+        }
+        if !self.make_all_tables(call.thread(), id, start, end)? {
             return Ok(Step::Again);
         }
-        self.prepare_ranges(id)?;
+        self.prepare_ranges(id, start)?;
         let granted = Some((slot.process, self.handle_of(slot)));
         let kind = Kind::Mapped { object, offset, access, writable, granted, held: false };
         self.add_piece(id, &kind);
@@ -203,11 +150,13 @@ impl<P: Platform> Kernel<P> {
         use unmap::{params as p, results};
         call.check_room(results::SHAPE, 0, 0)?;
         let (start, end) = span(params.get(p::ADDRESS), params.get(p::BYTES))?;
-        self.require(id, start, end, |kind| *kind != Kind::Ring)?;
-        if !self.vacate_all(id, start, end)? {
+        let may = |kind: &Kind| *kind != Kind::Ring;
+        if !self.change_all(call.thread(), id, (start, end), may, Self::vacate_part)? {
             return Ok(Step::Again);
         }
-        self.prepare_removal(id)?;
+        // Another thread may have put something there meanwhile.
+        self.require_reserved(id, start, end)?;
+        self.prepare_removal(id, start)?;
         self.processes[id].ranges.remove(start, end);
         self.answer(call, &Reply::new(results::SHAPE))
     }
@@ -215,45 +164,29 @@ impl<P: Platform> Kernel<P> {
     fn hold_memory(&mut self, id: Id<Process>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
         use hold::{params as p, results};
         call.check_room(results::SHAPE, 0, 0)?;
-        let (start, end) = span(params.get(p::ADDRESS), params.get(p::BYTES))?;
-        self.require(id, start, end, |kind| matches!(kind, Kind::Mapped { .. }))?;
-        let loose = |kind: &Kind| matches!(kind, Kind::Mapped { held: false, .. });
-        while let Some(part) = self.processes[id].ranges.first(start, end, loose) {
-            let Kind::Mapped { object, offset, access, writable, .. } = part.kind else { break };
-            self.prepare_ranges(id)?;
-            self.hold_object(id, object)?;
-            self.split_mapping(id, &part);
-            let kind = Kind::Mapped { object, offset, access, writable, granted: None, held: true };
-            self.processes[id].ranges.set(part.start, part.end, kind);
+        let span = span(params.get(p::ADDRESS), params.get(p::BYTES))?;
+        let may = |kind: &Kind| matches!(kind, Kind::Mapped { .. });
+        if !self.change_all(call.thread(), id, span, may, Self::hold_part)? {
+            return Ok(Step::Again);
         }
         self.answer(call, &Reply::new(results::SHAPE))
     }
 
-    /// Where a range of addresses goes: the ones asked for, if they are free or of a kind that may be replaced, or a gap.
-    fn place(
-        &self,
-        id: Id<Process>,
-        address: u64,
-        bytes: u64,
-        replaceable: impl Fn(&Kind) -> bool,
-    ) -> Result<(u64, u64), Refusal> {
-        let ranges = &self.processes[id].ranges;
-        if address == 0 {
-            let (_, bytes) = span(FIRST_ADDRESS, bytes).map(|(start, end)| (start, end - start))?;
-            let start = ranges.gap(bytes).ok_or(status::BAD_ARGUMENT)?;
-            return Ok((start, start + bytes));
+    /// Where a range of addresses goes: the ones asked for, or a gap.
+    fn place(&self, id: Id<Process>, address: u64, bytes: u64) -> Result<(u64, u64), Refusal> {
+        if address != 0 {
+            return span(address, bytes);
         }
-        let (start, end) = span(address, bytes)?;
-        if ranges.is_vacant(start, end) || ranges.covered(start, end, replaceable).is_some() {
-            Ok((start, end))
-        } else {
-            Err(status::BAD_STATE.into())
-        }
+        span(FIRST_ADDRESS, bytes)?;
+        let start = self.processes[id].ranges.gap(bytes).ok_or(status::BAD_ARGUMENT)?;
+        Ok((start, start + bytes))
     }
 
-    fn require(&self, id: Id<Process>, start: u64, end: u64, condition: impl Fn(&Kind) -> bool) -> Result<(), Refusal> {
-        let covered = self.processes[id].ranges.covered(start, end, condition).is_some();
-        if covered { Ok(()) } else { Err(status::BAD_STATE.into()) }
+    /// Reserved addresses that lie side by side are one range.
+    fn require_reserved(&self, id: Id<Process>, start: u64, end: u64) -> Result<(), Refusal> {
+        let range = self.processes[id].ranges.find(start);
+        let fits = range.is_some_and(|range| range.kind == Kind::Reserved && range.end >= end);
+        if fits { Ok(()) } else { Err(status::BAD_STATE.into()) }
     }
 
     fn answer_address(

@@ -156,7 +156,7 @@ impl<P: Platform> Kernel<P> {
 
     /// Makes room for a range in the map, and its page tables.
     fn prepare_range(&mut self, process: Id<Process>, mut start: u64, end: u64) -> Result<(), StartError> {
-        self.prepare_ranges(process)?;
+        self.prepare_ranges(process, start)?;
         while start < end {
             start = self.make_tables(process, start, end)?;
         }

@@ -4,9 +4,11 @@ use crate::execution::schedule::RunQueue;
 use crate::execution::timer::TimerQueue;
 use crate::heap::Payer;
 use crate::ipc::message::Params;
+use crate::ledger::Ledger;
 use crate::memory::Access;
 use crate::memory::frame::{Frame, FrameAllocator};
-use crate::memory::range::{Kind, RangeMap};
+use crate::memory::range::{FIRST_CHOSEN, Kind, Range, RangeMap};
+use crate::slab::{Id, Slab};
 use crate::start::package::{Package, PackageError};
 use crate::table::{FIRST_PLACES, Table};
 use capos_abi::layout::{Pointer, Scalar};
@@ -113,31 +115,22 @@ proptest! {
     }
 
     #[test]
-    fn ranges_agree_with_a_map_of_pages(steps in proptest::collection::vec((16u64..64, 1u64..16, 0u8..3), 1..60)) {
-        let (mut ledgers, ledger) = endless_ledger();
-        let mut ranges = RangeMap::new();
-        let mut model: BTreeMap<u64, Kind> = BTreeMap::new();
+    fn ranges_agree_with_a_map_of_pages(steps in proptest::collection::vec((0u64..48, 1u64..16, 0u8..3), 1..90)) {
+        let mut pages = Pages::new(80);
         for (first, count, what) in steps {
-            let (start, end) = (first * 4096, (first + count) * 4096);
-            let kind = [Kind::Reserved, Kind::Committed(Access::Read)].get(usize::from(what)).copied();
-            ranges.prepare(Payer { ledgers: &mut ledgers, ledger }).expect("heap");
-            match kind {
-                Some(kind) => ranges.set(start, end, kind),
-                None => ranges.remove(start, end),
-            }
-            for page in first..first + count {
-                match kind {
-                    Some(kind) => model.insert(page, kind),
-                    None => model.remove(&page),
-                };
-            }
-            for page in 10..90 {
-                prop_assert_eq!(ranges.find(page * 4096 + 17).map(|r| r.kind), model.get(&page).copied());
-            }
-            let vacant = !(first..first + count).any(|p| model.contains_key(&p));
-            prop_assert_eq!(ranges.is_vacant(start, end), vacant);
-            let all = (first..first + count).all(|p| model.get(&p) == Some(&Kind::Reserved));
-            prop_assert_eq!(ranges.covered(start, end, |k| *k == Kind::Reserved).is_some(), all);
+            pages.change(first, count, what)?;
+        }
+    }
+
+    #[test]
+    fn thousands_of_ranges_agree_with_a_map_of_pages(
+        step in 2u64..4,
+        steps in proptest::collection::vec((0u64..4000, 1u64..40, 1u64..40, 0u8..3), 1..20),
+    ) {
+        let mut pages = Pages::new(6000);
+        (0..4000).step_by(step as usize).for_each(|page| pages.set(page, 1, Some(Kind::Reserved)));
+        for (first, one, other, what) in steps {
+            pages.change(first, one * other, what)?;
         }
     }
 
@@ -198,4 +191,70 @@ fn a_table_that_grows_moves_nothing_behind_its_first_piece() {
     }
     let now: Vec<_> = (FIRST_PLACES..10_000).map(|at| place(&table, at)).collect();
     assert!(places == now);
+}
+
+/// Pages around the first address that is chosen, as a map of ranges has them and as they are.
+struct Pages {
+    first: u64,
+    ledgers: Slab<Ledger>,
+    ledger: Id<Ledger>,
+    ranges: RangeMap,
+    kinds: Vec<Option<Kind>>,
+}
+
+impl Pages {
+    fn new(count: usize) -> Self {
+        let (ledgers, ledger) = endless_ledger();
+        let first = FIRST_CHOSEN / 4096 - count as u64 / 2;
+        Self { first, ledgers, ledger, ranges: RangeMap::new(), kinds: vec![None; count] }
+    }
+
+    fn address(&self, page: u64) -> u64 {
+        (self.first + page) * 4096
+    }
+
+    fn set(&mut self, first: u64, count: u64, kind: Option<Kind>) {
+        let (start, end) = (self.address(first), self.address(first + count));
+        self.ranges.prepare(start, Payer { ledgers: &mut self.ledgers, ledger: self.ledger }).expect("heap");
+        match kind {
+            Some(kind) => self.ranges.set(start, end, kind),
+            None => self.ranges.remove(start, end),
+        }
+        self.kinds[first as usize..(first + count) as usize].fill(kind);
+    }
+
+    /// Lets pages stand for something else, and compares all of them.
+    fn change(&mut self, first: u64, count: u64, what: u8) -> Result<(), TestCaseError> {
+        let kind = [Kind::Reserved, Kind::Committed(Access::Read)].get(usize::from(what)).copied();
+        self.set(first, count, kind);
+        let runs = self.kinds.chunk_by(|one, next| one == next);
+        let mut page = 0;
+        let mut wanted = Vec::new();
+        for run in runs {
+            let (start, end) = (self.address(page), self.address(page + run.len() as u64));
+            wanted.extend(run[0].map(|kind| Range { start, end, kind }));
+            page += run.len() as u64;
+        }
+        let mut found = self.ranges.iter().copied();
+        let differs = wanted.iter().map(|wanted| (Some(*wanted), found.next())).find(|(wanted, found)| wanted != found);
+        prop_assert_eq!(differs, None);
+        prop_assert_eq!(found.next(), None);
+        self.look_up(first, count)
+    }
+
+    /// Compares what is said of some pages.
+    fn look_up(&self, first: u64, count: u64) -> Result<(), TestCaseError> {
+        let (start, end) = (self.address(first), self.address(first + count));
+        let inside = &self.kinds[first as usize..(first + count) as usize];
+        prop_assert_eq!(self.ranges.find(start + 17).map(|range| range.kind), inside[0]);
+        prop_assert_eq!(self.ranges.is_vacant(start, end), inside.iter().all(Option::is_none));
+        let found = self.ranges.first(start, end).map(|part| (part.start, part.kind));
+        let first = inside.iter().zip(0..).find_map(|(kind, page)| Some((start + page * 4096, (*kind)?)));
+        prop_assert_eq!(found, first);
+        let chosen = &self.kinds[self.kinds.len() / 2..];
+        let is_gap = |at: &usize| chosen[*at..].iter().take(count as usize).all(Option::is_none);
+        let gap = (0..=chosen.len()).find(is_gap).map(|at| FIRST_CHOSEN + at as u64 * 4096);
+        prop_assert_eq!(self.ranges.gap(count * 4096), gap);
+        Ok(())
+    }
 }
