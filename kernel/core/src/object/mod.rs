@@ -111,13 +111,13 @@ fn prefix(buffer: &mut [u64], words: usize) -> &mut [u64] {
 impl<P: Platform> Kernel<P> {
     /// Runs a method of a kernel object. Parameters are read only where methods have some.
     #[inline(never)]
-    pub(crate) fn call_kernel(&mut self, call: &KernelCall<'_>, object: Object) -> Result<Step, Refusal> {
+    pub(crate) fn call_kernel(&mut self, call: KernelCall<'_>, object: Object) -> Result<Step, Refusal> {
         match object {
-            Object::Clock => self.clock(call),
-            Object::Memory(id) => self.memory_object(id, call),
-            Object::Thread(id) => self.thread(id, call),
-            Object::Session(id) | Object::SessionControl(id) => self.session(id, call),
-            _ => self.call_with_params(call, object),
+            Object::Clock => self.clock(&call),
+            Object::Memory(id) => self.memory_object(id, &call),
+            Object::Thread(id) => self.thread(id, &call),
+            Object::Session(id) | Object::SessionControl(id) => self.session(id, &call),
+            _ => self.call_with_params(&call, object),
         }
     }
 

@@ -6,7 +6,7 @@ use capos_abi::interface::null;
 use capos_abi::status;
 
 /// Runs a method of `Null`.
-#[inline]
+#[inline(always)]
 pub fn answer(platform: &impl Platform, call: &KernelCall<'_>) -> Result<Step, Refusal> {
     if call.entry.method != null::call::METHOD {
         return Err(status::UNIMPLEMENTED.into());

@@ -47,7 +47,7 @@ impl<P: Platform> Kernel<P> {
         let call = KernelCall { caller, index, confined: capability.confined, entry, segment, result };
         match capability.object {
             Object::Null => null::answer(&self.platform, &call),
-            object => self.call_kernel(&call, object),
+            object => self.call_kernel(call, object),
         }
     }
 
