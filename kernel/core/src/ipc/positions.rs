@@ -64,9 +64,16 @@ impl Positions {
     pub fn reserve(&mut self, count: u32) -> bool {
         let fits = self.free_completions() >= count;
         if fits {
-            self.reserved += count;
+            self.reserve_free(count);
         }
         fits
+    }
+
+    /// Sets places aside that were seen to be free.
+    #[inline]
+    pub fn reserve_free(&mut self, count: u32) {
+        debug_assert!(self.free_completions() >= count, "the places are free");
+        self.reserved += count;
     }
 
     /// Gives places back that will not be used.

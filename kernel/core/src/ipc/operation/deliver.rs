@@ -59,7 +59,7 @@ impl<P: Platform> Kernel<P> {
             return;
         };
         if parcel.carried > 0 {
-            self.deliver_caps(call, receiver, start + HEADER_BYTES, &completion);
+            self.deliver_caps(call, receiver, start + HEADER_BYTES, completion);
         } else if server.complete(&self.platform, receiver.thread.index(), &completion) {
             self.hand_over(receiver.thread);
         }
@@ -68,14 +68,14 @@ impl<P: Platform> Kernel<P> {
     /// Ends the delivery of a call that carries capabilities: their handles go to `place` in the server's arena, or the call is
     /// refused.
     #[inline(never)]
-    fn deliver_caps(&mut self, call: Waiter, receiver: Waiter, place: u32, completion: &Completion) {
+    fn deliver_caps(&mut self, call: Waiter, receiver: Waiter, place: u32, completion: Completion) {
         let (from, server) = (self.threads[call.thread].process, &self.threads[receiver.thread]);
         let Record::Receive(receive) = server.ring.record(receiver.tag) else { return };
         let (to, accepted, target) = (server.process, receive.accepted, server.ring.area);
         let caps = *self.threads[call.thread].ring.carried(call.tag);
         match self.hand_caps(&caps, (from, to), accepted, (target, place)) {
             Ok(flags) => {
-                self.complete(receiver.thread, &Completion { flags, ..*completion });
+                self.complete(receiver.thread, &Completion { flags, ..completion });
                 self.end_moved(from, &caps, Some(call));
             }
             Err(refusal) => self.refuse_delivery(call, receiver, completion.slot, refusal),
@@ -243,8 +243,8 @@ pub fn accept(
     let Some(Record::Receive(receive)) = ring.record_mut(tag) else { return None };
     let (user_data, start) = (receive.user_data, receive.pool_offset + u32::from(slot) * receive.slot_bytes);
     let generation = receive.occupy(slot, call);
-    let reserved = ring.positions.reserve(DELIVERY_COMPLETIONS);
-    debug_assert!(reserved, "a free slot has room for its completions");
+    // A slot is free only if there is room for its completions.
+    ring.positions.reserve_free(DELIVERY_COMPLETIONS);
     let prefix = HEADER_BYTES + u32::from(carried) * HANDLE_BYTES;
     platform.write_arena_words(target, start, header);
     platform.copy_arena(source, segment.offset, target, start + prefix, segment.bytes);
