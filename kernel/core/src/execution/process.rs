@@ -8,8 +8,8 @@ use crate::ipc::operation::Refusal;
 use crate::ipc::record::Waiter;
 use crate::ledger::{Ledger, Resource};
 use crate::lifecycle::fault::Crash;
-use crate::memory::MemoryObject;
 use crate::memory::frame::Frame;
+use crate::memory::hold::Holds;
 use crate::memory::range::RangeMap;
 use crate::platform::Space;
 use crate::slab::Id;
@@ -82,8 +82,8 @@ pub struct Process {
     pub fault_waiters: Vec<Waiter>,
     /// How it crashed.
     pub crash: Option<Crash>,
-    /// Memory objects that it holds, and the number of its mappings of each.
-    pub holds: Vec<(Id<MemoryObject>, u32)>,
+    /// Memory objects that it holds.
+    pub holds: Holds,
     name: [u8; NAME_BYTES],
     name_bytes: u8,
 }
@@ -110,7 +110,7 @@ impl Process {
             handlers: 0,
             fault_waiters: Vec::new(),
             crash: None,
-            holds: Vec::new(),
+            holds: Holds::new(),
             name: [0; NAME_BYTES],
             name_bytes: 0,
         };
@@ -137,7 +137,7 @@ impl Process {
         self.ranges.free(ledger);
         heap::free(&mut self.tables, ledger);
         heap::free(&mut self.threads, ledger);
-        heap::free(&mut self.holds, ledger);
+        self.holds.free(ledger);
     }
 
     /// Gives the memory of the lists of those who wait back. Nobody does any more.
@@ -156,7 +156,7 @@ impl Process {
 
     /// Bytes of the kernel's heap that it holds, its own record aside.
     pub fn held(&self) -> u64 {
-        let lists = heap::held(&self.tables) + heap::held(&self.threads) + heap::held(&self.holds);
+        let lists = heap::held(&self.tables) + heap::held(&self.threads) + self.holds.held();
         let waiters = heap::held(&self.waiters) + heap::held(&self.fault_waiters);
         let crash = self.crash.as_ref().map_or(0, |crash| heap::held(&crash.words));
         self.handles.held() + self.ranges.held() + lists + waiters + crash

@@ -9,7 +9,7 @@ use crate::platform::Platform;
 
 /// What a stay may spend, in instructions by estimate. The step that spends the last of it is not counted: it is at most the
 /// copy of a message.
-const STAY_BUDGET: u32 = 8_000;
+pub const STAY_BUDGET: u32 = 8_000;
 
 /// What a stay may spend beside other processors.
 const BESIDE_BUDGET: u32 = STAY_BUDGET / 4;
@@ -67,33 +67,54 @@ pub mod cost {
 /// What is left of this stay.
 #[derive(Default)]
 pub struct Stay {
-    left: u32,
+    /// Less than nothing once the last step was too long.
+    left: i32,
+    #[cfg(test)]
+    pub seen: Seen,
+}
+
+/// What tests ask of the stays so far.
+#[cfg(test)]
+#[derive(Default)]
+pub struct Seen {
+    /// How many there were.
+    pub stays: u32,
+    /// What was left of the one that spent most.
+    pub least: i32,
 }
 
 impl Stay {
     /// A stay begins.
     pub fn begin(&mut self) {
-        self.left = STAY_BUDGET;
+        self.left = STAY_BUDGET as i32;
+        #[cfg(test)]
+        (self.seen.stays += 1);
     }
 
     /// The first part of a stay, beside other processors: it may have to go on alone, and then begins.
     pub fn beside_others() -> Self {
-        Self { left: BESIDE_BUDGET }
+        Self {
+            left: BESIDE_BUDGET as i32,
+            #[cfg(test)]
+            seen: Seen::default(),
+        }
     }
 
     /// Something was done that costs so much.
     pub fn spend(&mut self, cost: u32) {
-        self.left = self.left.saturating_sub(cost);
+        self.left = self.left.saturating_sub_unsigned(cost);
+        #[cfg(test)]
+        (self.seen.least = self.seen.least.min(self.left));
     }
 
     /// Nothing more is to be done in this stay.
     pub fn end(&mut self) {
-        self.left = 0;
+        self.left = self.left.min(0);
     }
 
     /// Whether nothing is left: what is long goes on in the next stay.
     pub fn is_over(&self) -> bool {
-        self.left == 0
+        self.left <= 0
     }
 }
 

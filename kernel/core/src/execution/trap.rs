@@ -1,15 +1,19 @@
 //! Faults of programs: memory filled at first touch, or the end of the process.
 use crate::execution::process::Process;
+use crate::execution::stay::cost;
 use crate::ipc::operation::Refusal;
 use crate::memory::frame::{FRAME_BYTES, Frame};
 use crate::memory::page_table::PageTables;
 use crate::memory::range::Kind;
-use crate::memory::{Access, Backing};
+use crate::memory::{Access, Backing, MemoryObject};
 use crate::platform::Platform;
 use crate::slab::Id;
 use crate::{Kernel, Next};
 use capos_abi::interface::process::fault as abi;
 use capos_abi::status;
+
+/// Pages of a memory object that are listed in one step.
+const LISTED_PAGES: usize = 256;
 
 /// What kind of fault it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +140,8 @@ impl<P: Platform> Kernel<P> {
         }
         let frame = match shared {
             None => self.zeroed_reserved_frame(),
+            // The program touches the page again.
+            Some((object, index)) if !self.list_page(object, index) => return true,
             Some((object, index)) => self.object_frame(object, index),
         };
         let Some(frame) = frame else { return false };
@@ -172,8 +178,22 @@ impl<P: Platform> Kernel<P> {
         self.frames.zero_ahead(|frame| self.platform.zero_frame(frame))
     }
 
+    /// Lists the pages of a memory object up to this one, as far as the stay allows; whether all are.
+    fn list_page(&mut self, object: Id<MemoryObject>, index: u64) -> bool {
+        let Backing::Anonymous(pages) = &mut self.memory[object].backing else { return true };
+        loop {
+            let missing = pages.missing(index as usize);
+            if missing == 0 || self.stay.is_over() {
+                return missing == 0;
+            }
+            let more = missing.min(LISTED_PAGES);
+            pages.extend(more);
+            self.stay.spend(more as u32 * cost::LISTED);
+        }
+    }
+
     /// The frame of a memory object's page, made now if nobody has touched it yet.
-    fn object_frame(&mut self, object: Id<crate::memory::MemoryObject>, index: u64) -> Option<Frame> {
+    fn object_frame(&mut self, object: Id<MemoryObject>, index: u64) -> Option<Frame> {
         if let Some(frame) = self.memory[object].frame(index) {
             return Some(frame);
         }
@@ -182,9 +202,8 @@ impl<P: Platform> Kernel<P> {
         }
         let frame = self.zeroed_reserved_frame()?;
         match &mut self.memory[object].backing {
-            Backing::Anonymous(frames) => *frames.get_mut(index as usize)? = Some(frame),
-            Backing::Boot(_) | Backing::Gone => return None,
+            Backing::Anonymous(pages) => pages.set(index as usize, frame).then_some(frame),
+            Backing::Boot(_) | Backing::Gone => None,
         }
-        Some(frame)
     }
 }

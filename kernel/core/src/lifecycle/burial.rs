@@ -105,6 +105,9 @@ impl<P: Platform> Kernel<P> {
         }
         let rest = Some(Chore::Process(id, self.processes[id].handles.len()));
         while let Some(range) = self.processes[id].ranges.last().copied() {
+            if self.stay.is_over() {
+                return rest;
+            }
             self.spend_on_range(id);
             let reached = self.free_pages(id, &range, true);
             self.processes[id].ranges.remove(range.start, reached);
@@ -179,16 +182,19 @@ impl<P: Platform> Kernel<P> {
     /// Frees the frames of a memory object, as far as the stay allows; once all are free its payer is refunded.
     pub(crate) fn free_memory(&mut self, id: Id<MemoryObject>) -> bool {
         let object = &mut self.memory[id];
-        if let Backing::Anonymous(frames) = &mut object.backing {
-            while let Some(frame) = frames.pop() {
+        if let Backing::Anonymous(pages) = &mut object.backing {
+            self.frames.unreserve(pages.take_unlisted());
+            while !self.stay.is_over()
+                && let Some(frame) = pages.pop()
+            {
                 match frame {
                     Some(frame) => self.frames.free(frame),
                     None => self.frames.unreserve(1),
                 }
                 self.stay.spend(cost::PAGE / 2);
-                if self.stay.is_over() && !frames.is_empty() {
-                    return false;
-                }
+            }
+            if !pages.is_empty() {
+                return false;
             }
         }
         let ledger = object.ledger.take();

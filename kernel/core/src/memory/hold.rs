@@ -5,14 +5,93 @@
 use crate::Kernel;
 use crate::authority::capability::Object;
 use crate::execution::process::Process;
-use crate::heap::{Payer, make_room};
+use crate::heap::Payer;
 use crate::ipc::operation::Refusal;
 use crate::ledger::{Exhausted, Ledger, Resource};
 use crate::lifecycle::chore::Chore;
 use crate::memory::range::Kind;
+use crate::memory::tree::{Interval, Place, Tree};
 use crate::memory::{Backing, MemoryObject};
 use crate::platform::Platform;
 use crate::slab::Id;
+
+/// A memory object that a process holds.
+#[derive(Clone, Copy)]
+struct Hold {
+    object: Id<MemoryObject>,
+    /// Pieces of mappings of it.
+    pieces: u32,
+}
+
+/// By the object's index.
+impl Interval for Hold {
+    fn start(&self) -> u64 {
+        self.object.index().into()
+    }
+
+    fn end(&self) -> u64 {
+        self.start() + 1
+    }
+}
+
+/// The memory objects that a process holds.
+pub struct Holds(Tree<Hold>);
+
+impl Holds {
+    /// None.
+    pub const fn new() -> Self {
+        Self(Tree::new())
+    }
+
+    /// All of them.
+    #[cfg(test)]
+    pub fn objects(&self) -> impl Iterator<Item = Id<MemoryObject>> {
+        self.0.iter_from(self.0.place_of(0)).map(|hold| hold.object)
+    }
+
+    /// Makes room for one more.
+    fn prepare(&mut self, object: Id<MemoryObject>, payer: Payer<'_>) -> Result<(), Refusal> {
+        self.0.reserve(object.index().into(), 1, payer)
+    }
+
+    /// One of which a piece is held. [`Self::prepare`] came before.
+    fn insert(&mut self, object: Id<MemoryObject>) {
+        self.0.insert(self.0.place_of(object.index().into()), Hold { object, pieces: 1 });
+    }
+
+    /// One more piece is held, if the object is.
+    fn add_piece(&mut self, object: Id<MemoryObject>) -> bool {
+        let place = self.find(object);
+        place.map(|place| self.0.update(place, |hold| hold.pieces += 1)).is_some()
+    }
+
+    /// One piece less is held; whether it was the last one.
+    fn remove_piece(&mut self, object: Id<MemoryObject>) -> bool {
+        let Some(place) = self.find(object) else { return false };
+        self.0.update(place, |hold| hold.pieces -= 1);
+        let is_last = self.0.get(place).is_some_and(|hold| hold.pieces == 0);
+        if is_last {
+            self.0.remove(place);
+            self.0.merge(place);
+        }
+        is_last
+    }
+
+    fn find(&self, object: Id<MemoryObject>) -> Option<Place> {
+        let place = self.0.place_of(object.index().into());
+        self.0.get(place).filter(|hold| hold.object == object).map(|_| place)
+    }
+
+    /// Gives their memory back. Nothing is held any more.
+    pub fn free(&mut self, ledger: &mut Ledger) {
+        self.0.free(ledger);
+    }
+
+    /// Bytes of the kernel's heap that they hold.
+    pub fn held(&self) -> u64 {
+        self.0.held()
+    }
+}
 
 impl MemoryObject {
     /// Charges for its frames and the list of them once more.
@@ -35,8 +114,8 @@ impl<P: Platform> Kernel<P> {
         let &Kind::Mapped { object, writable, held, .. } = kind else { return };
         self.memory[object].writers += u32::from(writable);
         self.retain(Object::Memory(object));
-        if held && let Some((_, pieces)) = self.processes[process].holds.iter_mut().find(|(o, _)| *o == object) {
-            *pieces += 1;
+        if held {
+            self.processes[process].holds.add_piece(object);
         }
     }
 
@@ -44,7 +123,7 @@ impl<P: Platform> Kernel<P> {
     pub(crate) fn remove_piece(&mut self, process: Id<Process>, kind: &Kind) {
         let &Kind::Mapped { object, writable, held, .. } = kind else { return };
         self.memory[object].writers -= u32::from(writable);
-        if held {
+        if held && self.processes[process].holds.remove_piece(object) {
             self.drop_hold(process, object);
         }
         self.release(Object::Memory(object));
@@ -53,28 +132,19 @@ impl<P: Platform> Kernel<P> {
     /// Charges a process for an object of which one more piece is held.
     pub(crate) fn hold_object(&mut self, process: Id<Process>, object: Id<MemoryObject>) -> Result<(), Refusal> {
         let entry = &mut self.processes[process];
-        if let Some((_, pieces)) = entry.holds.iter_mut().find(|(held, _)| *held == object) {
-            *pieces += 1;
+        if entry.holds.add_piece(object) {
             return Ok(());
         }
-        make_room(&mut entry.holds, 1, Payer { ledgers: &mut self.ledgers, ledger: entry.ledger })?;
+        entry.holds.prepare(object, Payer { ledgers: &mut self.ledgers, ledger: entry.ledger })?;
         self.memory[object].charge_to(&mut self.ledgers[entry.ledger])?;
-        entry.holds.push((object, 1));
+        entry.holds.insert(object);
         self.memory[object].holders += 1;
         Ok(())
     }
 
+    /// A process no longer holds an object.
     fn drop_hold(&mut self, process: Id<Process>, object: Id<MemoryObject>) {
-        let entry = &mut self.processes[process];
-        let Some(at) = entry.holds.iter().position(|(held, _)| *held == object) else { return };
-        if let Some((_, pieces)) = entry.holds.get_mut(at)
-            && *pieces > 1
-        {
-            *pieces -= 1;
-            return;
-        }
-        entry.holds.swap_remove(at);
-        let ledger = entry.ledger;
+        let ledger = self.processes[process].ledger;
         let memory = &mut self.memory[object];
         memory.holders -= 1;
         let is_over = memory.holders == 0 && memory.ledger.is_none() && matches!(memory.backing, Backing::Anonymous(_));

@@ -2,14 +2,15 @@
 pub(crate) mod change;
 pub mod frame;
 pub(crate) mod hold;
+pub(crate) mod page_list;
 pub(crate) mod page_table;
 pub(crate) mod range;
+pub(crate) mod tree;
 
-use crate::heap;
 use crate::ledger::Ledger;
 use crate::memory::frame::{FRAME_BYTES, Frame};
+use crate::memory::page_list::PageList;
 use crate::slab::Id;
-use alloc::vec::Vec;
 use capos_abi::interface::virtual_memory::access as abi;
 
 /// What a page may be used for. Nothing is writable and executable.
@@ -43,8 +44,8 @@ pub const MAX_OBJECT_BYTES: u64 = 4 << 30;
 
 /// Where a memory object's content lies.
 pub enum Backing {
-    /// Frames of its own; `None` where nobody has touched a page yet.
-    Anonymous(Vec<Option<Frame>>),
+    /// Frames of its own.
+    Anonymous(PageList),
     /// Part of the boot package: consecutive frames that are never freed.
     Boot(Frame),
     /// Nowhere: the ledger that paid for it was reclaimed.
@@ -83,7 +84,7 @@ impl MemoryObject {
     /// Bytes of the kernel's heap that the list of its frames holds.
     pub fn list_bytes(&self) -> u64 {
         match &self.backing {
-            Backing::Anonymous(frames) => heap::held(frames),
+            Backing::Anonymous(pages) => pages.held(),
             Backing::Boot(_) | Backing::Gone => 0,
         }
     }
@@ -91,7 +92,7 @@ impl MemoryObject {
     /// The frame of a page, if it has one already.
     pub fn frame(&self, page: u64) -> Option<Frame> {
         match &self.backing {
-            Backing::Anonymous(frames) => frames.get(page as usize).copied().flatten(),
+            Backing::Anonymous(pages) => pages.get(page as usize),
             Backing::Gone => None,
             Backing::Boot(first) => (page < self.pages()).then(|| first.offset(page)),
         }

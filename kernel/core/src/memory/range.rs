@@ -1,15 +1,13 @@
 //! The address-range map of a process: what its addresses stand for.
-mod tree;
-
 use crate::execution::process::Process;
 use crate::heap::Payer;
 use crate::ipc::operation::Refusal;
 use crate::ledger::{Exhausted, Ledger};
+use crate::memory::tree::{Interval, LEAF_ITEMS, Place, Tree};
 use crate::memory::{Access, MemoryObject};
 use crate::slab::Id;
 use capos_abi::handle::Handle;
 use capos_abi::status::resource;
-use tree::{LEAF_RANGES, Place, Tree};
 
 /// First address that a process can use.
 pub const FIRST_ADDRESS: u64 = 0x1_0000;
@@ -97,9 +95,19 @@ impl Range {
     }
 }
 
+impl Interval for Range {
+    fn start(&self) -> u64 {
+        self.start
+    }
+
+    fn end(&self) -> u64 {
+        self.end
+    }
+}
+
 /// All ranges of a process, without overlaps.
 pub struct RangeMap {
-    tree: Tree,
+    tree: Tree<Range>,
 }
 
 impl RangeMap {
@@ -142,7 +150,7 @@ impl RangeMap {
 
     /// Ranges that move when one is added or taken out, at most.
     pub fn moved(&self) -> u32 {
-        self.tree.len().min(LEAF_RANGES) as u32
+        self.tree.len().min(LEAF_ITEMS) as u32
     }
 
     /// Where `bytes` would fit; `None` if there is no gap.

@@ -5,13 +5,13 @@ use crate::authority::capability::{Capability, Object};
 use crate::execution::process::NAME_BYTES;
 use crate::execution::stay::cost;
 use crate::execution::thread::State;
-use crate::heap;
 use crate::ipc::endpoint::{self, Endpoint};
 use crate::ipc::message::{Params, Reply};
 use crate::ipc::notification::{Bits, Notification};
 use crate::ipc::operation::{Refusal, Step};
 use crate::ledger::{Amounts, Ledger, Resource};
 use crate::memory::frame::FRAME_BYTES;
+use crate::memory::page_list::PageList;
 use crate::memory::{Backing, MAX_OBJECT_BYTES, MemoryObject};
 use crate::platform::{Platform, Registers};
 use crate::slab::Id;
@@ -173,10 +173,9 @@ impl<P: Platform> Kernel<P> {
         let pages = bytes.div_ceil(FRAME_BYTES);
         self.memory.prepare()?;
         self.charge_frames(id, pages)?;
-        let frames = heap::allocate(pages as usize, &mut self.ledgers[id]);
-        let mut frames = frames.inspect_err(|_| self.refund_frames(id, pages))?;
-        frames.resize(pages as usize, None);
-        Ok(self.memory.insert(MemoryObject::new(Some(id), bytes, Backing::Anonymous(frames)))?)
+        let list = PageList::new(pages as usize, &mut self.ledgers[id]);
+        let list = list.inspect_err(|_| self.refund_frames(id, pages))?;
+        Ok(self.memory.insert(MemoryObject::new(Some(id), bytes, Backing::Anonymous(list)))?)
     }
 
     /// Charges memory to a ledger and reserves it on the machine.

@@ -46,7 +46,7 @@ pub fn check(world: &World) {
         held.add(process.ledger, Resource::Frames, pages + process.tables.len() as u64);
         held.add(process.ledger, Resource::Handles, u64::from(process.handles.used() + process.handles.reserved()));
         held.add(process.ledger, Resource::KernelMemory, process.held());
-        process.holds.iter().for_each(|(object, _)| held.add_memory(process.ledger, &k.memory[*object]));
+        process.holds.objects().for_each(|object| held.add_memory(process.ledger, &k.memory[object]));
         if process.charged {
             held.add_object(process.ledger, 0);
         }

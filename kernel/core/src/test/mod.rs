@@ -18,6 +18,7 @@ mod notices;
 mod parts;
 mod process;
 mod races;
+mod ranges;
 mod reclaim;
 mod scheduling;
 mod sessions;

@@ -42,11 +42,16 @@ pub fn endless_ledger() -> (Slab<Ledger>, Id<Ledger>) {
 
 impl World {
     pub fn new() -> Self {
-        let mut frames = FrameAllocator::new(Frame(16384)).expect("bitmap");
-        frames.add(Frame(1), 16383);
+        Self::with_frames(16_384)
+    }
+
+    /// A machine with so many frames, of which its root ledger can give most away.
+    pub fn with_frames(count: u64) -> Self {
+        let mut frames = FrameAllocator::new(Frame(count)).expect("bitmap");
+        frames.add(Frame(1), count - 1);
         let machine = Machine { processors: 8, ..Machine::default() };
         let mut kernel = Kernel::new(machine, frames).expect("heap");
-        let limits = Amounts::new([16000, 1 << 16, 1 << 16, 128]);
+        let limits = Amounts::new([count - 384, 1 << 16, 1 << 16, 128]);
         let root = Ledger::root(&mut kernel.ledgers, limits).expect("heap");
         Self { kernel, root }
     }
@@ -99,11 +104,13 @@ impl World {
 
     /// Lets the actor enter the kernel; the processors that were interrupted look at what they run.
     pub fn enter(&mut self, actor: Actor, min_complete: u32) {
-        let processor = self.schedule(actor);
-        let _ = self.kernel.enter(processor, min_complete, 0);
-        self.settle();
-        if self.kernel.platform.takes_again(actor.thread.index()) {
-            self.enter(actor, min_complete);
+        loop {
+            let processor = self.schedule(actor);
+            let _ = self.kernel.enter(processor, min_complete, 0);
+            self.settle();
+            if !self.kernel.platform.takes_again(actor.thread.index()) {
+                return;
+            }
         }
     }
 
@@ -167,8 +174,21 @@ impl World {
     /// Maps the beginning of a memory object; the address, or why not.
     pub fn map(&mut self, actor: Actor, object: u64, bytes: u64, access: u16) -> Result<u64, i32> {
         let space = self.give(actor, Object::VirtualMemory(actor.process), virtual_memory::ID);
+        self.map_at(actor, space, object, 0, bytes, access)
+    }
+
+    /// As [`Self::map`], at this address, with a capability to the actor's addresses.
+    pub fn map_at(
+        &mut self,
+        actor: Actor,
+        space: u64,
+        object: u64,
+        address: u64,
+        bytes: u64,
+        access: u16,
+    ) -> Result<u64, i32> {
         // Data words of `map`: offset, bytes, address, access; the object is its pointer.
-        self.write(actor, 0, &[object, mode::COPY, 4 << 32 | 1 << 48, 0, bytes, 0, access.into(), 3]);
+        self.write(actor, 0, &[object, mode::COPY, 4 << 32 | 1 << 48, 0, bytes, address, access.into(), 3]);
         let map = Submission {
             op: op::CALL,
             caps: 1,
