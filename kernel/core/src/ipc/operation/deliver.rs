@@ -15,14 +15,15 @@ use crate::ipc::ring::Ring;
 use crate::lifecycle::chore::Chore;
 use crate::platform::{ArenaRange, Platform, RingArea};
 use crate::slab::{Id, Slab};
-use capos_abi::message::{DeliveryHeader, MAX_CAPS, delivery_flag};
+use capos_abi::handle::{Handle, NULL};
+use capos_abi::message::{DeliveryHeader, delivery_flag};
 use capos_abi::ring::{Completion, completion_flag, kind};
 use capos_abi::status::{self, transfer};
 
 /// Bytes of the header before a delivered message.
 pub(super) const HEADER_BYTES: u32 = size_of::<DeliveryHeader>() as u32;
 /// Bytes of a handle before a message.
-pub(super) const HANDLE_BYTES: u32 = size_of::<capos_abi::handle::Handle>() as u32;
+pub(super) const HANDLE_BYTES: u32 = size_of::<Handle>() as u32;
 /// Completions of a delivery: itself, and the notice that its caller is gone.
 const DELIVERY_COMPLETIONS: u32 = 2;
 
@@ -99,9 +100,7 @@ impl<P: Platform> Kernel<P> {
         if self.reserve_handles(to, count).is_err() {
             return Err(status::NOT_ACCEPTED.into());
         }
-        let received = self.transfer(from, to, caps).inspect_err(|_| self.unreserve_handles(to, count))?;
-        self.platform.write_arena(place.0, place.1, received.handles.get(..count as usize).unwrap_or_default());
-        Ok(received.flags())
+        self.transfer((from, to), caps, place).inspect_err(|_| self.unreserve_handles(to, count))
     }
 
     /// Ends a call whose capabilities could not be handed over; its slot is free again.
@@ -134,14 +133,14 @@ impl<P: Platform> Kernel<P> {
         Ok(())
     }
 
-    /// Copies or moves capabilities into reserved slots of another process: all of them, or none. [`Self::end_moved`] follows.
+    /// Copies or moves capabilities into reserved slots of another process: all of them, or none. Their handles, 0 for none, go to
+    /// `place` in its arena. The flags of the completion that tells of them. [`Self::end_moved`] follows.
     pub(super) fn transfer(
         &mut self,
-        from: Id<Process>,
-        to: Id<Process>,
+        (from, to): (Id<Process>, Id<Process>),
         caps: &SentCaps,
-    ) -> Result<Received, Refusal> {
-        let mut received = Received { handles: [0; MAX_CAPS], own: false };
+        (area, place): (RingArea, u32),
+    ) -> Result<u16, Refusal> {
         let sender = &self.processes[from].handles;
         if let Some(stale) = caps.as_slice().iter().position(|&h| h != 0 && sender.any_index_of(h).is_none()) {
             return Err(refused(stale, transfer::STALE));
@@ -149,45 +148,49 @@ impl<P: Platform> Kernel<P> {
         if let Some(confined) = self.confined_to(from, caps, to) {
             return Err(refused(confined, transfer::CONFINED));
         }
-        for (i, (place, &handle)) in received.handles.iter_mut().zip(caps.as_slice()).enumerate() {
-            let Some(index) = self.processes[from].handles.any_index_of(handle) else {
-                self.unreserve_handles(to, 1);
-                continue;
+        let mut flags = 0;
+        for (i, &handle) in caps.as_slice().iter().enumerate() {
+            let received = match self.held(from, handle) {
+                Some((source, capability)) => {
+                    if is_minted_by(&capability, to) {
+                        flags = completion_flag::OWN_OBJECT;
+                    }
+                    let arrived = match caps.is_moved(i) {
+                        true => self.move_slot(source, capability, to),
+                        false => self.insert_derived(source, to, capability),
+                    };
+                    if caps.is_confined(i) {
+                        self.processes[to].handles.confine(arrived.index);
+                    }
+                    self.handle_of(arrived)
+                }
+                None => {
+                    self.unreserve_handles(to, 1);
+                    NULL
+                }
             };
-            let source = SlotRef { process: from, index };
-            received.own |= self.is_minted_by(source, to);
-            let arrived = if caps.is_moved(i) { self.move_slot(source, to) } else { self.copy_slot(source, to) };
-            if let Some(slot) = arrived
-                && caps.is_confined(i)
-            {
-                self.processes[to].handles.confine(slot.index);
-            }
-            *place = arrived.map_or(0, |slot| self.handle_of(slot));
+            self.platform.write_arena_words(area, place + i as u32 * HANDLE_BYTES, [received]);
         }
-        Ok(received)
+        Ok(flags)
     }
 
-    /// Whether a slot holds an object that this process minted.
-    fn is_minted_by(&self, slot: SlotRef, minter: Id<Process>) -> bool {
-        let capability = self.processes[slot.process].handles.slot(slot.index).and_then(|slot| slot.capability());
-        matches!(capability, Some(Capability { object: Object::Served(served), .. }) if served.minter == Some(minter))
-    }
-
-    fn copy_slot(&mut self, source: SlotRef, to: Id<Process>) -> Option<SlotRef> {
-        let capability = *self.processes[source.process].handles.slot(source.index)?.capability()?;
-        Some(self.insert_derived(source, to, capability))
+    /// The slot that a handle names, on its way elsewhere or not, and the capability in it.
+    #[inline]
+    fn held(&self, process: Id<Process>, handle: Handle) -> Option<(SlotRef, Capability)> {
+        let handles = &self.processes[process].handles;
+        let index = handles.any_index_of(handle)?;
+        Some((SlotRef { process, index }, *handles.slot(index)?.capability()?))
     }
 
     /// The receiver's slot takes the place of the sender's in the grant tree.
-    fn move_slot(&mut self, source: SlotRef, to: Id<Process>) -> Option<SlotRef> {
-        let capability = *self.processes[source.process].handles.slot(source.index)?.capability()?;
+    fn move_slot(&mut self, source: SlotRef, capability: Capability, to: Id<Process>) -> SlotRef {
         let arrived = self.insert_root(to, capability);
         grant::replace(&mut self.processes, source, arrived);
         if matches!(capability.object, Object::Memory(_)) {
             self.reattribute_mappings(source, Some(arrived));
         }
         self.release_slot(source);
-        Some(arrived)
+        arrived
     }
 }
 
@@ -261,19 +264,9 @@ pub fn accept(
     Some((start, completion))
 }
 
-/// Capabilities as their receiver holds them.
-pub(super) struct Received {
-    /// Its handles, in the order of the message; 0 for none.
-    pub handles: [u64; MAX_CAPS],
-    /// Whether the receiver has minted one of them.
-    own: bool,
-}
-
-impl Received {
-    /// What the completion says of them.
-    pub fn flags(&self) -> u16 {
-        if self.own { completion_flag::OWN_OBJECT } else { 0 }
-    }
+/// Whether this process minted the object.
+fn is_minted_by(capability: &Capability, minter: Id<Process>) -> bool {
+    matches!(capability.object, Object::Served(served) if served.minter == Some(minter))
 }
 
 /// A receiver of this endpoint that is blocked in `cap_enter` and has a free slot; the next search starts behind it.

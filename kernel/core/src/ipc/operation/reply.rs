@@ -120,10 +120,8 @@ impl<P: Platform> Kernel<P> {
             return Ok(None);
         }
         self.prepare_to_move(&caps)?;
-        let received = self.transfer(server.process, to, &caps)?;
-        let handles = received.handles.get(..usize::from(caps.len())).unwrap_or_default();
-        self.platform.write_arena(target, result.offset, handles);
-        Ok(Some((caps, flags | received.flags())))
+        flags |= self.transfer((server.process, to), &caps, (target, result.offset))?;
+        Ok(Some((caps, flags)))
     }
 
     /// An exception that does not fit arrives without its message.
