@@ -1,6 +1,6 @@
 //! What the framework does for services: limits, figures, several threads, an end in good order.
 
-use crate::{MOMENT, counters};
+use crate::{MOMENT, counters, open};
 use capnp::Error;
 use capnp::capability::Promise;
 use capos_service::{CallFailure, Context, Failure, Kind, Service, Side, new_client, sleep, spawn_local, status};
@@ -27,6 +27,7 @@ pub async fn framework(context: &Context) -> Result<(), Failure> {
     let supervisor: supervisor::Client = context.take("supervisor")?;
     figures(&supervisor).await?;
     even_spread(&context.take("crew")?).await?;
+    across_threads(&context.take("workshop-crew")?).await?;
     let workshop: workshop::Client = context.take("workshop")?;
     good_order(&workshop, &supervisor).await?;
     lost_patience(&workshop, &supervisor).await
@@ -83,6 +84,34 @@ async fn even_spread(crew: &echo::Client) -> Result<(), Failure> {
     }
     println!("calls by thread: {share:?}");
     check("every thread has its share", share.iter().all(|calls| *calls >= CALLS / CREW as u64 / 2))
+}
+
+/// An object lives with the thread that has passed it out. Every other thread of the service knows it as somebody else's, and
+/// calls it there.
+async fn across_threads(workshop: &workshop::Client) -> Result<(), Failure> {
+    let mut owners = [0; CREW];
+    for (start, owners) in (0..).zip(&mut owners) {
+        let counter = open(workshop, start).await?;
+        for times in 1..=CREW as u64 {
+            let mut request = workshop.use_request();
+            request.get().set_counter(counter.clone());
+            request.get().set_times(1);
+            let value = request.send().promise.await?.get()?.get_value();
+            check_quietly(value == start + times)?;
+        }
+        for _ in 0..CREW {
+            let mut request = workshop.same_request();
+            request.get().set_counter(counter.clone());
+            *owners += usize::from(request.send().promise.await?.get()?.get_own());
+        }
+    }
+    println!("threads that know an object as their own: {owners:?}");
+    check("an object has one thread, and the others reach it", owners == [1; CREW])?;
+    sleep(MOMENT).await?;
+    for _ in 0..CREW {
+        check_quietly(counters(workshop).await? == 0)?;
+    }
+    check("it ends with its last capability, wherever that was", true)
 }
 
 fn check_quietly(holds: bool) -> Result<(), Failure> {

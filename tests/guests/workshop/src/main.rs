@@ -2,7 +2,7 @@
 
 use capnp::Error;
 use capos_service::queue::Exchange;
-use capos_service::{is_own, new_client, slot};
+use capos_service::{Context, is_own, new_client, slot};
 use schema::endpoint_capnp::endpoint_server;
 use schema::workshop_capnp::{counter, workshop};
 use std::cell::Cell;
@@ -179,11 +179,17 @@ impl workshop::Server for Workshop {
 
 /// Calls at the same time, if the program's argument says what is limited.
 const LIMIT: u32 = 3;
+/// Threads that serve, if it asks for several. Each has counters of its own.
+const THREADS: usize = 4;
 
 fn main() -> ExitCode {
     capos_service::run(async |context| {
         let workshop = Workshop(Rc::default());
         match context.arguments().next().as_deref() {
+            Some("threads") => {
+                let offer = |context: &Context| context.offer::<workshop::Client, _>(Workshop(Rc::default()));
+                return context.serve_with_threads(THREADS, offer).await;
+            }
             Some("limited-object") => context.offer_limited_at::<workshop::Client, _>(0, LIMIT, workshop)?,
             limited => {
                 if limited == Some("limited-service") {
