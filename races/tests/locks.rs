@@ -1,11 +1,12 @@
 //! Locks: one holder at a time, who sees what the last one wrote, and no waiter is forgotten.
 
 use loom::cell::UnsafeCell;
+use loom::thread::JoinHandle;
 use races::kernel_lock::{KernelLock, Lend};
 use races::slot::{Lent, Slot};
 use races::sync::atomic::{AtomicU32, Ordering};
 use races::thread::spawn;
-use races::{futex, lock, model};
+use races::{futex, lock, model, raw};
 use std::rc::Rc;
 
 /// A number that two threads must not touch at once.
@@ -26,25 +27,18 @@ impl Number {
     }
 }
 
-/// As in `futex.rs`: loom complains if it is not.
-const BUCKETS: usize = 64;
-
-/// Touches every bucket of the futex table: loom must know of what threads share before there are two.
-fn show_all_buckets() {
-    let mut shown = [false; BUCKETS];
-    for address in (0..).step_by(size_of::<u32>()).take_while(|address| *address < BUCKETS * 64) {
-        let hash = (address as u64 >> 2).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        if !std::mem::replace(&mut shown[(hash >> 32) as usize % BUCKETS], true) {
-            futex::wake(address, 1);
-        }
-    }
+/// Touches every bucket of the futex table that a word of this value may belong to: loom must know of what threads share before
+/// there are two.
+fn show_buckets<T>(value: &T) {
+    let start = std::ptr::from_ref(value).addr();
+    (start..start + size_of::<T>()).step_by(size_of::<u32>()).for_each(|address| _ = futex::wake(address, 1));
 }
 
 /// Lets `threads` threads add 1 under a lock, and looks at the sum.
 fn counts<L: 'static>(threads: u64, new: fn(Number) -> L, add: fn(&L) -> u32) {
     model(move || {
         let lock = Rc::new(new(Number(UnsafeCell::new(0))));
-        show_all_buckets();
+        show_buckets(&*lock);
         add(&lock);
         let all: Vec<_> = (1..threads)
             .map(|number| {
@@ -144,12 +138,53 @@ fn the_runtimes_spin_lock_excludes() {
     });
 }
 
+/// Adds 1 under a lock of the runtime.
+fn add_locked(lock: &lock::Mutex<Number>) -> u32 {
+    let number = lock.lock();
+    number.add();
+    number.get()
+}
+
 #[test]
-fn the_runtimes_mutex_excludes_and_wakes() {
-    counts(3, lock::Mutex::new, |lock| {
-        let number = lock.lock();
-        number.add();
-        number.get()
+fn the_runtimes_mutex_excludes() {
+    counts(2, lock::Mutex::new, add_locked);
+}
+
+/// Starts a thread that adds 1 under a lock of the runtime.
+fn spawn_adder(number: u64, lock: &Rc<lock::Mutex<Number>>) -> JoinHandle<()> {
+    let lock = lock.clone();
+    spawn(number, move || {
+        add_locked(&lock);
+    })
+}
+
+#[test]
+fn the_runtimes_mutex_wakes_one_sleeper_after_the_other() {
+    model(|| {
+        let lock = Rc::new(lock::Mutex::new(Number(UnsafeCell::new(0))));
+        show_buckets(&*lock);
+        let held = lock.lock();
+        let sleepers = [1, 2].map(|number| spawn_adder(number, &lock));
+        raw::await_asleep(sleepers.len());
+        drop(held);
+        add_locked(&lock);
+        sleepers.into_iter().for_each(|sleeper| sleeper.join().expect("it ends"));
+        assert_eq!(add_locked(&lock), 4);
+    });
+}
+
+#[test]
+fn the_runtimes_mutex_wakes_a_sleeper_although_others_come() {
+    model(|| {
+        let lock = Rc::new(lock::Mutex::new(Number(UnsafeCell::new(0))));
+        show_buckets(&*lock);
+        let held = lock.lock();
+        let sleeper = spawn_adder(1, &lock);
+        raw::await_asleep(1);
+        let other = spawn_adder(2, &lock);
+        drop(held);
+        [sleeper, other].into_iter().for_each(|thread| thread.join().expect("it ends"));
+        assert_eq!(add_locked(&lock), 3);
     });
 }
 
@@ -157,7 +192,7 @@ fn the_runtimes_mutex_excludes_and_wakes() {
 fn a_wake_is_not_lost() {
     model(|| {
         let word = Rc::new(AtomicU32::new(0));
-        show_all_buckets();
+        show_buckets(&*word);
         let seen = word.clone();
         let waiter = spawn(1, move || {
             while seen.load(Ordering::Acquire) == 0 {
@@ -174,7 +209,7 @@ fn a_wake_is_not_lost() {
 fn a_waiter_whose_time_is_up_leaves_nothing_behind() {
     model(|| {
         let word = Rc::new(AtomicU32::new(0));
-        show_all_buckets();
+        show_buckets(&*word);
         let seen = word.clone();
         let waiter = spawn(1, move || {
             assert_ne!(futex::wait(&seen, 0, 1), futex::Outcome::Changed);
