@@ -136,13 +136,13 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
-    /// Nothing is left of a process but what it ended with: those who wait for it are told, as far as the stay allows; whether
-    /// all are.
+    /// Nothing is left of a process but what it ended with: those who wait for it are told, at least one of them, and as many as
+    /// the stay allows; whether all are.
     fn answer_end(&mut self, id: Id<Process>) -> bool {
         let entry = &mut self.processes[id];
         let (ProcessState::Ending(outcome) | ProcessState::Ended(outcome)) = entry.state else { return true };
         entry.state = ProcessState::Ended(outcome);
-        while !self.stay.is_over() {
+        loop {
             let entry = &mut self.processes[id];
             if let Some(waiter) = entry.fault_waiters.pop() {
                 self.abort(waiter, status::STALE);
@@ -153,8 +153,11 @@ impl<P: Platform> Kernel<P> {
                 entry.free_waiters(&mut self.ledgers[entry.ledger]);
                 return true;
             }
+            // Their lists are held until all are told: until then the process is not put away.
+            if self.stay.is_over() {
+                return false;
+            }
         }
-        false
     }
 
     /// Calls that wait for an object which ended with its minter are stale; whether all have ended.

@@ -2,6 +2,7 @@
 use super::calls::{call, pair, receive};
 use super::world::{Actor, PLENTY, World};
 use crate::authority::capability::Object;
+use crate::authority::handle::SlotRef;
 use crate::execution::process::Outcome;
 use crate::ledger::{Amounts, Ledger, MAX_DEPTH};
 use crate::memory::range::{Kind, Range};
@@ -184,4 +185,35 @@ fn who_is_about_to_be_reclaimed_keeps_its_memory_until_it_has_ended() {
 
 fn is_mapping(range: &Range) -> bool {
     matches!(range.kind, Kind::Mapped { .. })
+}
+
+#[test]
+fn a_process_keeps_its_ledger_wherever_a_stay_of_its_burial_ends() {
+    /// More than a stay may spend.
+    const SPENT: u32 = 10_000;
+    for spent in (0..SPENT).step_by(50) {
+        let mut world = World::new();
+        let owner = world.actor("owner", PLENTY);
+        let before = world.footprint();
+        let own = world.ledger(owner);
+        let (account, id) = below(&mut world, owner, own, &LIMITS);
+        let made = ledger_call(&mut world, owner, account, ledger::create_process::METHOD, &[1]);
+        let held = world.kernel.processes[owner.process].handles.get(made[0]).expect("held").object;
+        let Object::Process(process) = held else { panic!("a process") };
+        world.kernel.begin_stay(7);
+        world.kernel.stay.spend(spent);
+        world.kernel.end_process(process, Outcome::Killed);
+        world.kernel.do_chores();
+        world.kernel.begin_stay(7);
+        while !world.kernel.reclaim_step(id) {
+            world.stay();
+        }
+        for handle in made.into_iter().take(3).chain([account, own]) {
+            let index = world.kernel.processes[owner.process].handles.index_of(handle).expect("held");
+            world.kernel.release_slot(SlotRef { process: owner.process, index });
+        }
+        assert!(world.kernel.ledgers.get(id).is_none(), "nobody refers to it");
+        world.settle();
+        assert_eq!(world.footprint(), before, "spent {spent} before");
+    }
 }
