@@ -6,9 +6,32 @@ use tools::qemu::Exit;
 /// Instructions that a stay in the kernel may take.
 const LIMIT: u64 = 20_000;
 
+/// The seed of the campaigns: they do the same in every run.
+const SEED: &str = "seed=1";
+
 #[test]
 fn hostile_programs_keep_no_processor_in_the_kernel() {
-    measure("forgery", Machine::with_arguments("trials", &["forgery", "count=20000"]));
+    campaign("forgery", 20_000);
+}
+
+#[test]
+fn attacks_on_rings_keep_no_processor_in_the_kernel() {
+    campaign("ring", 3_000);
+}
+
+#[test]
+fn short_programs_keep_no_processor_in_the_kernel() {
+    campaign("cycles", 50);
+}
+
+#[test]
+fn killed_programs_keep_no_processor_in_the_kernel() {
+    campaign("kills", 100);
+}
+
+#[test]
+fn short_threads_keep_no_processor_in_the_kernel() {
+    campaign("threads", 100);
 }
 
 #[test]
@@ -34,6 +57,12 @@ fn starting_programs_keeps_no_processor_in_the_kernel() {
 #[test]
 fn changing_memory_keeps_no_processor_in_the_kernel() {
     check("memory");
+}
+
+/// A campaign of the guest `trials`, so many times.
+#[track_caller]
+fn campaign(name: &str, count: u64) {
+    measure(name, Machine::with_arguments("trials", &[name, &format!("count={count}"), SEED]));
 }
 
 #[track_caller]

@@ -1,4 +1,5 @@
 //! The kernel's heap, of which every table and list is made. Whoever lets one grow has a ledger that pays for it.
+use crate::execution::stay::{Stay, cost};
 use crate::ipc::operation::Refusal;
 use crate::ledger::{Ledger, Resource};
 use crate::slab::{Id, Slab};
@@ -23,18 +24,25 @@ impl OutOfHeap {
     }
 }
 
-/// The ledger that pays for what grows; looked up only if something does.
+/// Who pays for what grows: a ledger with memory, looked up only if something does, and the stay with the time of the copy.
 pub struct Payer<'a> {
     /// All ledgers.
     pub ledgers: &'a mut Slab<Ledger>,
     /// The one that pays.
     pub ledger: Id<Ledger>,
+    /// This stay in the kernel.
+    pub stay: &'a mut Stay,
 }
 
 /// Makes room for so many more; those that follow will not need the heap.
 #[inline]
 pub fn make_room<T>(list: &mut Vec<T>, more: usize, payer: Payer<'_>) -> Result<(), Refusal> {
-    if has_room(list, more) { Ok(()) } else { grow(list, more, &mut payer.ledgers[payer.ledger]) }
+    if has_room(list, more) {
+        return Ok(());
+    }
+    payer.stay.spend(cost::ALLOCATION);
+    payer.stay.spend_on_bytes(held(list));
+    grow(list, more, &mut payer.ledgers[payer.ledger])
 }
 
 /// Whether so many more will not need the heap.

@@ -129,7 +129,10 @@ impl<P: Platform> Kernel<P> {
     /// Pays for `count` more handles of a process and sets their slots aside.
     pub(crate) fn reserve_handles(&mut self, process: Id<Process>, count: u32) -> Result<(), Refusal> {
         let process = &mut self.processes[process];
-        process.reserve_handles(&mut self.ledgers[process.ledger], count)
+        let slots = process.handles.len();
+        process.reserve_handles(&mut self.ledgers[process.ledger], count)?;
+        self.stay.spend((process.handles.len() - slots) * cost::PLACE);
+        Ok(())
     }
 
     /// Gives reserved handles back.

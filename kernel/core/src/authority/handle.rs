@@ -89,6 +89,12 @@ impl HandleTable {
         self.reserved
     }
 
+    /// Whether there are slots for `count` more capabilities.
+    #[inline]
+    pub fn has_slots(&self, count: u32) -> bool {
+        self.used + self.reserved + count <= self.len()
+    }
+
     /// Makes sure that `count` more capabilities can be inserted; this ledger pays for the slots.
     pub fn reserve(&mut self, count: u32, ledger: &mut Ledger) -> Result<(), Refusal> {
         let free = self.slots.len() - self.used as usize;

@@ -86,7 +86,7 @@ impl<P: Platform> Kernel<P> {
             if self.stay.is_over() {
                 return false;
             }
-            self.stay.spend(cost::RECORD);
+            self.stay.spend(cost::PLACE);
             let thread = self.threads.id_at(uses.progress.thread);
             if let Some(thread) = thread.filter(|&id| self.threads[id].process == uses.process)
                 && !self.end_operations_of(thread, uses)
@@ -99,17 +99,16 @@ impl<P: Platform> Kernel<P> {
     }
 
     fn end_operations_of(&mut self, thread: Id<Thread>, uses: &mut Uses) -> bool {
-        for tag in uses.progress.tag..self.threads[thread].ring.tags().end {
+        let (handle, but) = (uses.handle, uses.but.filter(|but| but.thread == thread).map(|but| but.tag));
+        while let Some(tag) = self.next_operation(thread, uses.progress.tag, |record| record.handle() == handle) {
             uses.progress.tag = tag;
             if self.stay.is_over() {
                 return false;
             }
-            self.stay.spend(cost::RECORD);
-            let operation = Waiter { thread, tag };
-            let is_meant = self.threads[thread].ring.record(tag).handle() == uses.handle;
-            if is_meant && uses.but != Some(operation) && !self.abort(operation, status::STALE) {
+            if but != Some(tag) && !self.abort(Waiter { thread, tag }, status::STALE) {
                 return false;
             }
+            uses.progress.tag = tag + 1;
         }
         true
     }

@@ -26,16 +26,22 @@ pub mod cost {
     pub const NOTICE: u32 = 300;
     /// A pending operation that is ended.
     pub const ABORT: u32 = 500;
+    /// The reference of a session that a call through a new handle tells.
+    pub const REFERENCE: u32 = 1_000;
     /// A place of a table that is looked at.
     pub const PLACE: u32 = 60;
     /// An entry of a short list that is looked at.
     pub const LISTED: u32 = 6;
+    /// Memory of the kernel's heap for a list that has no room, without the copy.
+    pub const ALLOCATION: u32 = 300;
     /// A pending record that is looked at.
     pub const RECORD: u32 = 8;
+    /// A chore that is taken up, and its end.
+    pub const CHORE: u32 = 600;
     /// A thread that is stopped.
-    pub const STOP: u32 = 100;
+    pub const STOP: u32 = 600;
     /// A slot that is emptied.
-    pub const SLOT: u32 = 300;
+    pub const SLOT: u32 = 600;
     /// A range of an address map that is looked up.
     pub const LOOK_UP: u32 = 100;
     /// A range of an address map that is changed or taken out, ...
@@ -47,11 +53,13 @@ pub mod cost {
     /// An entry of a page table that is looked at.
     pub const TABLE_ENTRY: u32 = 14;
     /// A page that is mapped.
-    pub const MAPPING: u32 = 300;
+    pub const MAPPING: u32 = 150;
     /// A page table that is looked up or freed.
     pub const TABLE: u32 = 60;
     /// A page table that is made and cleared.
     pub const NEW_TABLE: u32 = 700;
+    /// A thread's record and context, without its ring area.
+    pub const THREAD: u32 = 3_000;
     /// A method that makes or changes an object.
     pub const METHOD: u32 = 1_000;
     /// A word of a program's stack that is read for a crash record.
@@ -105,6 +113,11 @@ impl Stay {
         self.left = self.left.saturating_sub_unsigned(cost);
         #[cfg(test)]
         (self.seen.least = self.seen.least.min(self.left));
+    }
+
+    /// So many bytes were copied or cleared.
+    pub fn spend_on_bytes(&mut self, bytes: u64) {
+        self.spend((bytes / u64::from(cost::BYTES_PER_INSTRUCTION)) as u32);
     }
 
     /// Nothing more is to be done in this stay.

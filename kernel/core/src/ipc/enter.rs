@@ -3,7 +3,7 @@ use crate::execution::process::Process;
 use crate::execution::stay::cost;
 use crate::execution::thread::{State, Thread};
 use crate::ipc::operation::{Done, Refusal, Step};
-use crate::ipc::record::Waiter;
+use crate::ipc::record::{Record, Waiter};
 use crate::ipc::ring::Ring;
 use crate::platform::{Platform, RingArea};
 use crate::slab::Id;
@@ -140,12 +140,12 @@ impl<P: Platform> Kernel<P> {
     #[cold]
     fn pull(&mut self, thread: Id<Thread>) {
         let (mut has_work, mut first) = (false, 0);
-        while let Some(tag) = self.threads[thread].ring.next_receive(first) {
+        while let Some(tag) = self.next_operation(thread, first, |record| matches!(record, Record::Receive(_))) {
             if self.stay.is_over() {
                 return;
             }
             let receiver = Waiter { thread, tag };
-            self.stay.spend(cost::PLACE);
+            self.stay.spend(2 * cost::PLACE);
             while !self.stay.is_over() && self.pull_one(receiver) {}
             has_work |= self.has_work(receiver);
             first = tag + 1;
@@ -189,21 +189,31 @@ impl<P: Platform> Kernel<P> {
         if self.threads[thread].ring.earliest_deadline().is_none_or(|earliest| earliest > now) {
             return;
         }
-        let mut earliest = u64::MAX;
-        for tag in self.threads[thread].ring.tags() {
+        let mut first = 0;
+        while let Some(tag) = self.next_operation(thread, first, |record| (1..=now).contains(&record.deadline())) {
             if self.stay.is_over() {
                 return;
             }
-            self.stay.spend(cost::RECORD);
-            match self.threads[thread].ring.record(tag).deadline() {
-                0 => {}
-                deadline if deadline > now => earliest = earliest.min(deadline),
-                _ => {
-                    self.abort(Waiter { thread, tag }, status::DEADLINE);
-                }
-            }
+            self.abort(Waiter { thread, tag }, status::DEADLINE);
+            first = tag + 1;
         }
-        self.threads[thread].ring.set_earliest_deadline(earliest);
+        let ring = &mut self.threads[thread].ring;
+        ring.find_earliest_deadline();
+        self.stay.spend(u32::from(ring.tags().end) * cost::RECORD);
+    }
+
+    /// The first pending operation of a thread from this tag on that is meant.
+    pub(crate) fn next_operation(
+        &mut self,
+        thread: Id<Thread>,
+        first: u16,
+        is_meant: impl Fn(&Record) -> bool,
+    ) -> Option<u16> {
+        let ring = &self.threads[thread].ring;
+        let found = ring.next(first, is_meant);
+        let looked_at = found.unwrap_or(ring.tags().end).saturating_sub(first);
+        self.stay.spend(u32::from(looked_at) * cost::RECORD);
+        found
     }
 
     /// Arms the thread's timer for the earliest of its pending deadlines and that of its `cap_enter` (0 = none).

@@ -130,7 +130,7 @@ impl<P: Platform> Kernel<P> {
             return Err(status::BAD_STATE.into());
         }
         let ledger = endpoint.ledger.ok_or(status::STALE)?;
-        make_room(&mut endpoint.minters, 1, Payer { ledgers: &mut self.ledgers, ledger })
+        make_room(&mut endpoint.minters, 1, Payer { ledgers: &mut self.ledgers, ledger, stay: &mut self.stay })
     }
 
     /// A slot holds what its process has just minted. There is room: [`Self::prepare_to_mint`] came before.

@@ -1,6 +1,6 @@
 //! Notifications: sticky bits and those who wait for them.
 use crate::execution::thread::Thread;
-use crate::heap;
+use crate::heap::{self, Payer};
 use crate::ipc::operation::Refusal;
 use crate::ipc::record::Waiter;
 use crate::ledger::Ledger;
@@ -59,9 +59,10 @@ impl Bits {
         heap::has_room(&self.waiters, 1)
     }
 
-    /// Makes room for more waiters.
-    pub fn grow(&mut self, ledger: &mut Ledger) -> Result<(), Refusal> {
-        heap::grow(&mut self.waiters, 1, ledger)
+    /// Makes room for one more waiter.
+    #[inline]
+    pub fn make_room(&mut self, payer: Payer<'_>) -> Result<(), Refusal> {
+        heap::make_room(&mut self.waiters, 1, payer)
     }
 
     /// Gives the memory of the list back. Nobody waits any more.

@@ -211,10 +211,10 @@ impl Ring {
         0..self.records.len() as u16
     }
 
-    /// The first tag from this one on under which a RECV runs.
-    pub fn next_receive(&self, first: u16) -> Option<u16> {
+    /// The first tag from this one on whose record satisfies the condition.
+    pub fn next(&self, first: u16, is_meant: impl Fn(&Record) -> bool) -> Option<u16> {
         let records = self.records.get(usize::from(first)..)?;
-        let at = records.iter().position(|record| matches!(record, Record::Receive(_)))?;
+        let at = records.iter().position(is_meant)?;
         Some(first + at as u16)
     }
 
@@ -229,9 +229,10 @@ impl Ring {
         (self.with_deadline > 0).then_some(self.earliest_deadline)
     }
 
-    /// All deadlines were looked at: this is the earliest of them.
-    pub fn set_earliest_deadline(&mut self, deadline: u64) {
-        self.earliest_deadline = deadline;
+    /// Looks at all deadlines for the earliest of them.
+    pub fn find_earliest_deadline(&mut self) {
+        let deadlines = self.records.iter().map(Record::deadline);
+        self.earliest_deadline = deadlines.filter(|&deadline| deadline != 0).min().unwrap_or(u64::MAX);
     }
 }
 

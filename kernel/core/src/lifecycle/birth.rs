@@ -47,7 +47,11 @@ impl<P: Platform> Kernel<P> {
             return Err(status::BAD_STATE.into());
         }
         let entry = &mut self.processes[process];
-        make_room(&mut entry.threads, 1, Payer { ledgers: &mut self.ledgers, ledger: entry.ledger })?;
+        make_room(
+            &mut entry.threads,
+            1,
+            Payer { ledgers: &mut self.ledgers, ledger: entry.ledger, stay: &mut self.stay },
+        )?;
         self.prepare_chore()?;
         let pages = u64::from(ring_bytes) / FRAME_BYTES;
         self.ledgers[ledger].charge(Resource::Threads, 1)?;
@@ -102,6 +106,7 @@ impl<P: Platform> Kernel<P> {
         registers: Registers,
         area: RingArea,
     ) -> Result<Id<Thread>, Refusal> {
+        self.stay.spend(cost::THREAD);
         let processor = self.quietest_processor();
         let space = self.processes[process].space.ok_or(status::STALE)?;
         let thread = self.threads.insert(Thread {

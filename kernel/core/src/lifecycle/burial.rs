@@ -10,7 +10,7 @@ use crate::execution::process::{Process, State as ProcessState};
 use crate::execution::stay::cost;
 use crate::execution::thread::{State, Thread};
 use crate::ipc::endpoint::Endpoint;
-use crate::ipc::record::Waiter;
+use crate::ipc::record::{Record, Waiter};
 use crate::ledger::Resource;
 use crate::lifecycle::chore::Chore;
 use crate::memory::frame::{FRAME_BYTES, Frame};
@@ -25,14 +25,12 @@ const UNMAP_BATCH: usize = 32;
 
 impl<P: Platform> Kernel<P> {
     pub(crate) fn bury_thread(&mut self, id: Id<Thread>, first: u16, page: u64) -> Option<Chore> {
-        for tag in first..self.threads[id].ring.tags().end {
-            if self.stay.is_over() {
+        let mut next = first;
+        while let Some(tag) = self.next_operation(id, next, |record| !matches!(record, Record::Free)) {
+            if self.stay.is_over() || !self.abort(Waiter { thread: id, tag }, status::CANCELLED) {
                 return Some(Chore::Thread(id, tag, page));
             }
-            self.stay.spend(cost::RECORD);
-            if !self.abort(Waiter { thread: id, tag }, status::CANCELLED) {
-                return Some(Chore::Thread(id, tag, page));
-            }
+            next = tag + 1;
         }
         let left = self.free_ring(id, page);
         if left.is_some() {
@@ -115,6 +113,9 @@ impl<P: Platform> Kernel<P> {
                 return rest;
             }
             self.remove_piece(id, &range.kind);
+            if self.stay.is_over() {
+                return rest;
+            }
         }
         if !self.free_tables(id) {
             return rest;
@@ -130,7 +131,7 @@ impl<P: Platform> Kernel<P> {
 
     fn bury_slot(&mut self, slot: SlotRef) {
         let is_used = self.processes[slot.process].handles.slot(slot.index).is_some_and(|s| s.capability().is_some());
-        self.stay.spend(if is_used { cost::SLOT } else { cost::RECORD });
+        self.stay.spend(if is_used { cost::SLOT } else { cost::PLACE });
         if is_used {
             self.release_slot(slot);
         }

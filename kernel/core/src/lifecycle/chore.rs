@@ -3,6 +3,7 @@ use crate::Kernel;
 use crate::authority::revoke::Uses;
 use crate::authority::session::Session;
 use crate::execution::process::Process;
+use crate::execution::stay::cost;
 use crate::execution::thread::Thread;
 use crate::heap::OutOfHeap;
 use crate::ipc::endpoint::Endpoint;
@@ -141,6 +142,7 @@ impl<P: Platform> Kernel<P> {
         while !self.stay.is_over()
             && let Some(chore) = self.chores.pop()
         {
+            self.stay.spend(cost::CHORE);
             let rest = match chore {
                 Chore::Stop(id, thread) => self.stop_threads(id, thread).map(|left| Chore::Stop(id, left)),
                 Chore::Thread(id, tag, page) => self.bury_thread(id, tag, page),

@@ -136,7 +136,7 @@ impl<P: Platform> Kernel<P> {
                 self.endpoints[endpoint].sweep = at;
                 return false;
             }
-            self.stay.spend(cost::RECORD);
+            self.stay.spend(cost::PLACE);
             let Record::Call(record) = self.threads[call.thread].ring.record(call.tag) else { return true };
             let CallState::Queued { next, .. } = record.state else { return true };
             if minter.is_none() || record.minter == minter {

@@ -217,7 +217,7 @@ impl<P: Platform> Kernel<P> {
             matches!(range.kind, Kind::Mapped { object, held: false, .. } if is_reclaimed(object))
         });
         let found = found.copied();
-        self.stay.spend(looked_at as u32 * cost::RECORD);
+        self.stay.spend(looked_at as u32 * cost::PLACE);
         match found {
             Some(range) => *from = self.vacate(id, &range),
             None if looked_at < RANGES_PER_STEP => return Visit::Done,

@@ -135,7 +135,9 @@ impl<P: Platform> Kernel<P> {
         if entry.holds.add_piece(object) {
             return Ok(());
         }
-        entry.holds.prepare(object, Payer { ledgers: &mut self.ledgers, ledger: entry.ledger })?;
+        entry
+            .holds
+            .prepare(object, Payer { ledgers: &mut self.ledgers, ledger: entry.ledger, stay: &mut self.stay })?;
         self.memory[object].charge_to(&mut self.ledgers[entry.ledger])?;
         entry.holds.insert(object);
         self.memory[object].holders += 1;

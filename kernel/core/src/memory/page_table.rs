@@ -65,13 +65,18 @@ impl<P: Platform> Kernel<P> {
     /// Makes room for one change that adds something to a process's address map at an address.
     pub(crate) fn prepare_ranges(&mut self, process: Id<Process>, address: u64) -> Result<(), Refusal> {
         let process = &mut self.processes[process];
-        process.ranges.prepare(address, Payer { ledgers: &mut self.ledgers, ledger: process.ledger })
+        process
+            .ranges
+            .prepare(address, Payer { ledgers: &mut self.ledgers, ledger: process.ledger, stay: &mut self.stay })
     }
 
     /// Makes room for one change that takes something out of a process's address map at an address.
     pub(crate) fn prepare_removal(&mut self, process: Id<Process>, address: u64) -> Result<(), Refusal> {
         let process = &mut self.processes[process];
-        process.ranges.prepare_to_remove(address, Payer { ledgers: &mut self.ledgers, ledger: process.ledger })
+        process.ranges.prepare_to_remove(
+            address,
+            Payer { ledgers: &mut self.ledgers, ledger: process.ledger, stay: &mut self.stay },
+        )
     }
 
     /// Makes the tables for the first addresses of `start..end`, at least one, and as many as the stay allows; the address

@@ -66,13 +66,13 @@ impl<T: Interval> Tree<T> {
 
     /// Makes room for so many more intervals where a number lies.
     pub fn reserve(&mut self, number: u64, more: usize, payer: Payer<'_>) -> Result<(), Refusal> {
-        let Payer { ledgers, ledger } = payer;
+        let Payer { ledgers, ledger, stay } = payer;
         let mut at = self.leaf_of(number);
         if self.leaves.get(at).is_none_or(|leaf| leaf.items.len() + more > LEAF_ITEMS) {
             self.add_leaf(at, &mut ledgers[ledger])?;
             at = self.leaf_of(number);
         }
-        self.leaves.get_mut(at).map_or(Ok(()), |leaf| make_room(&mut leaf.items, more, Payer { ledgers, ledger }))
+        self.leaves.get_mut(at).map_or(Ok(()), |leaf| make_room(&mut leaf.items, more, Payer { ledgers, ledger, stay }))
     }
 
     /// Gives the memory of an empty tree back.

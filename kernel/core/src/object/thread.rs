@@ -68,7 +68,7 @@ impl<P: Platform> Kernel<P> {
         if waiters.len() == MAX_WAITERS {
             return Err(status::BAD_STATE.into());
         }
-        make_room(waiters, 1, Payer { ledgers: &mut self.ledgers, ledger })
+        make_room(waiters, 1, Payer { ledgers: &mut self.ledgers, ledger, stay: &mut self.stay })
     }
 
     /// Writes the result of a method that waited, and completes it.

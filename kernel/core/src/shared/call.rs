@@ -126,11 +126,14 @@ impl<'a, P: Platform> Visit<'_, 'a, P> {
         None
     }
 
-    /// Sets handles aside for the capabilities of a result.
+    /// Sets handles aside for the capabilities of a result; not if slots have to be made, which takes long.
     #[inline]
     fn reserve(&self, process: &mut Process, count: u8) -> Option<()> {
         if count == 0 {
             return Some(());
+        }
+        if !process.handles.has_slots(count.into()) {
+            return None;
         }
         let mut ledger = self.kernel.ledgers.take(process.ledger)?;
         process.reserve_handles(&mut ledger, u32::from(count)).ok()

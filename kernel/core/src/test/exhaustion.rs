@@ -3,6 +3,7 @@ use super::audit;
 use super::world::{Actor, PLENTY, World, endless_ledger};
 use crate::authority::capability::Object;
 use crate::authority::handle::{HandleTable, MAX_SLOTS};
+use crate::execution::stay::Stay;
 use crate::heap::{Payer, allocate};
 use crate::ipc::operation::Refusal;
 use crate::ledger::Amounts;
@@ -114,7 +115,7 @@ fn tables_that_are_as_large_as_they_may_be_are_named() {
     let mut ranges = RangeMap::new();
     let refused = (0..).find_map(|index| {
         let start = FIRST_ADDRESS + index * 2 * PAGE;
-        let payer = Payer { ledgers: &mut ledgers, ledger };
+        let payer = Payer { ledgers: &mut ledgers, ledger, stay: &mut Stay::default() };
         ranges.prepare(start, payer).map(|()| ranges.set(start, start + PAGE, Kind::Reserved)).err()
     });
     assert_eq!(said_by(refused.expect("a map is full in the end")), (RANGES, MACHINE, 2, 1));

@@ -1,6 +1,7 @@
 //! The core on a machine of plain vectors: whole systems of processes, without a processor.
 mod accounting;
 mod audit;
+mod burial;
 mod calls;
 mod death;
 mod dice;

@@ -1,6 +1,7 @@
 //! Parts held against models: tables, timers, run queues, frames, ranges, messages.
 use super::world::endless_ledger;
 use crate::execution::schedule::RunQueue;
+use crate::execution::stay::Stay;
 use crate::execution::timer::TimerQueue;
 use crate::heap::Payer;
 use crate::ipc::message::Params;
@@ -215,7 +216,9 @@ impl Pages {
 
     fn set(&mut self, first: u64, count: u64, kind: Option<Kind>) {
         let (start, end) = (self.address(first), self.address(first + count));
-        self.ranges.prepare(start, Payer { ledgers: &mut self.ledgers, ledger: self.ledger }).expect("heap");
+        self.ranges
+            .prepare(start, Payer { ledgers: &mut self.ledgers, ledger: self.ledger, stay: &mut Stay::default() })
+            .expect("heap");
         match kind {
             Some(kind) => self.ranges.set(start, end, kind),
             None => self.ranges.remove(start, end),

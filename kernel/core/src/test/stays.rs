@@ -10,7 +10,7 @@ use crate::memory::frame::FRAME_BYTES;
 use crate::slab::Id;
 use capos_abi::interface::{endpoint_server, ledger, log_sink, null, process};
 use capos_abi::message::mode;
-use capos_abi::ring::{Completion, Submission, op};
+use capos_abi::ring::{Completion, SUBMISSION_ENTRIES, Submission, op};
 use capos_abi::status;
 
 /// Bytes that one stay clears at most.
@@ -271,4 +271,24 @@ fn a_console_that_takes_nothing_holds_up_only_who_writes_too_much() {
     world.kernel.platform.console_is_busy = false;
     world.settle();
     assert_eq!(world.kernel.log.behind(), 0);
+}
+
+#[test]
+fn growing_a_ring_costs_the_copy_of_its_records() {
+    let mut world = World::new();
+    let actor = world.actor("a", PLENTY);
+    for tag in 0..SUBMISSION_ENTRIES as u16 {
+        let wait = Submission { op: op::WAIT, arg: 1, tag: 4 * tag, user_data: tag.into(), ..Submission::default() };
+        world.submit(actor, wait);
+    }
+    let State::Running(processor) = world.kernel.threads[actor.thread].state else { panic!("the actor runs") };
+    let _ = world.kernel.enter(processor, 0, 0);
+    let waits = |world: &World| world.kernel.threads[actor.thread].bits.waiters();
+    let first = waits(&world);
+    assert!((1..SUBMISSION_ENTRIES / 2).contains(&first), "{first} in the first stay");
+    while waits(&world) < SUBMISSION_ENTRIES {
+        let before = waits(&world);
+        let _ = world.kernel.enter(processor, 0, 0);
+        assert!(waits(&world) > before, "it goes on");
+    }
 }

@@ -112,7 +112,9 @@ impl<P: Platform> Kernel<P> {
             return Err(status::SESSION_ENDED.into());
         }
         let caller = &mut self.threads[thread];
-        caller.ring.check_tag(entry.tag, Payer { ledgers: &mut self.ledgers, ledger: caller.ledger })?;
+        caller
+            .ring
+            .check_tag(entry.tag, Payer { ledgers: &mut self.ledgers, ledger: caller.ledger, stay: &mut self.stay })?;
         let mut ring = &mut caller.ring;
         if entry.caps != 0 || entry.flags & flag::SPILLED != 0 {
             if !self.prepare_caps(call)? {
@@ -139,7 +141,10 @@ impl<P: Platform> Kernel<P> {
     fn identity(&mut self, call: &ServedCall<'_>) -> Identity {
         let process = call.caller.process;
         let session = match call.session {
-            NO_REFERENCE => self.make_reference(process, call.entry.handle, call.served.endpoint),
+            NO_REFERENCE => {
+                self.stay.spend(cost::REFERENCE);
+                self.make_reference(process, call.entry.handle, call.served.endpoint)
+            }
             reference => reference,
         };
         let mask = call.entry.arg as u8 & call.disclosable;
@@ -159,7 +164,10 @@ impl<P: Platform> Kernel<P> {
         }
         if sent > 0 {
             let caller = &mut self.threads[thread];
-            caller.ring.prepare_to_carry(entry.tag, Payer { ledgers: &mut self.ledgers, ledger: caller.ledger })?;
+            caller.ring.prepare_to_carry(
+                entry.tag,
+                Payer { ledgers: &mut self.ledgers, ledger: caller.ledger, stay: &mut self.stay },
+            )?;
         }
         self.reserve_handles(process, u32::from(accepted))?;
         if sent > 0 {

@@ -111,7 +111,7 @@ impl<P: Platform> Kernel<P> {
     #[inline]
     pub(crate) fn check_tag(&mut self, thread: Id<Thread>, tag: u16) -> Result<(), Refusal> {
         let entry = &mut self.threads[thread];
-        entry.ring.check_tag(tag, Payer { ledgers: &mut self.ledgers, ledger: entry.ledger })
+        entry.ring.check_tag(tag, Payer { ledgers: &mut self.ledgers, ledger: entry.ledger, stay: &mut self.stay })
     }
 
     /// Checks that an entry has no flags but these.

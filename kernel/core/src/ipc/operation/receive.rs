@@ -37,7 +37,7 @@ impl<P: Platform> Kernel<P> {
         let pool = ring.area.range(entry.message_offset, pool_bytes).ok_or(status::BAD_RANGE)?;
         self.check_tag(thread, entry.tag)?;
         let receivers = &mut self.endpoints[endpoint].receivers;
-        make_room(receivers, 1, Payer { ledgers: &mut self.ledgers, ledger: payer })?;
+        make_room(receivers, 1, Payer { ledgers: &mut self.ledgers, ledger: payer, stay: &mut self.stay })?;
         let mut slots = heap::allocate(entry.arg as usize, &mut self.ledgers[self.threads[thread].ledger])?;
         slots.resize(entry.arg as usize, PoolSlot { generation: 0, state: PoolSlotState::Free });
         let record = ReceiveRecord {

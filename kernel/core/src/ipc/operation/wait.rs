@@ -9,9 +9,8 @@ use crate::ipc::enter::Caller;
 use crate::ipc::notification::{Bits, Notification};
 use crate::ipc::record::{Record, WaitRecord, Waiter};
 use crate::ipc::ring::Ring;
-use crate::ledger::Ledger;
 use crate::platform::Platform;
-use crate::slab::{Id, Slab};
+use crate::slab::Id;
 use capos_abi::ring::Submission;
 use capos_abi::status;
 
@@ -25,17 +24,20 @@ impl<P: Platform> Kernel<P> {
             return Err(status::BAD_ARGUMENT.into());
         }
         let waiter = &mut self.threads[thread];
-        waiter.ring.check_tag(entry.tag, Payer { ledgers: &mut self.ledgers, ledger: waiter.ledger })?;
+        let payer = Payer { ledgers: &mut self.ledgers, ledger: waiter.ledger, stay: &mut self.stay };
+        waiter.ring.check_tag(entry.tag, payer)?;
         if entry.arg == 0 && entry.deadline <= self.platform.now() {
             self.give_way(thread);
             return Err(status::DEADLINE.into());
         }
         let Some(id) = notification else {
-            make_room(&mut waiter.bits, &mut self.ledgers, Some(waiter.ledger))?;
+            let payer = Payer { ledgers: &mut self.ledgers, ledger: waiter.ledger, stay: &mut self.stay };
+            waiter.bits.make_room(payer)?;
             return take_or_wait(&mut waiter.bits, &mut waiter.ring, thread, entry, None);
         };
         let target = &mut self.notifications[id];
-        make_room(&mut target.bits, &mut self.ledgers, target.ledger)?;
+        let ledger = target.ledger.ok_or(status::STALE)?;
+        target.bits.make_room(Payer { ledgers: &mut self.ledgers, ledger, stay: &mut self.stay })?;
         let step = take_or_wait(&mut target.bits, &mut waiter.ring, thread, entry, notification)?;
         target.references += u32::from(matches!(step, Step::Pending));
         Ok(step)
@@ -52,15 +54,6 @@ impl<P: Platform> Kernel<P> {
             _ => Err(status::WRONG_INTERFACE.into()),
         }
     }
-}
-
-/// Makes room in bits for one more who waits for them, for which whoever pays for them pays.
-#[inline(always)]
-fn make_room(bits: &mut Bits, ledgers: &mut Slab<Ledger>, payer: Option<Id<Ledger>>) -> Result<(), Refusal> {
-    if bits.has_room() {
-        return Ok(());
-    }
-    bits.grow(&mut ledgers[payer.ok_or(status::STALE)?])
 }
 
 /// Takes those of the wanted bits that are set, or waits for them under a tag that was checked; there is room.
