@@ -131,13 +131,16 @@ impl Process {
         &self.name
     }
 
-    /// Gives the memory of what has ended back: handles, address map, page tables, threads.
+    /// Gives some of the memory of an empty address map and of what was held back; whether there is more.
+    pub fn free_maps(&mut self, ledger: &mut Ledger) -> bool {
+        self.ranges.free_some(ledger) || self.holds.free_some(ledger)
+    }
+
+    /// Gives the memory of what else has ended back: handles, page tables, threads.
     pub fn free_lists(&mut self, ledger: &mut Ledger) {
         self.handles.free(ledger);
-        self.ranges.free(ledger);
         heap::free(&mut self.tables, ledger);
         heap::free(&mut self.threads, ledger);
-        self.holds.free(ledger);
     }
 
     /// Gives the memory of the lists of those who wait back. Nobody does any more.

@@ -117,6 +117,13 @@ impl<P: Platform> Kernel<P> {
                 return rest;
             }
         }
+        let entry = &mut self.processes[id];
+        while entry.free_maps(&mut self.ledgers[entry.ledger]) {
+            self.stay.spend(cost::SLOT);
+            if self.stay.is_over() {
+                return rest;
+            }
+        }
         if !self.free_tables(id) {
             return rest;
         }

@@ -82,9 +82,9 @@ impl Holds {
         self.0.get(place).filter(|hold| hold.object == object).map(|_| place)
     }
 
-    /// Gives their memory back. Nothing is held any more.
-    pub fn free(&mut self, ledger: &mut Ledger) {
-        self.0.free(ledger);
+    /// Gives some of their memory back, when nothing is held any more; whether there is more.
+    pub fn free_some(&mut self, ledger: &mut Ledger) -> bool {
+        self.0.free_leaf(ledger)
     }
 
     /// Bytes of the kernel's heap that they hold.

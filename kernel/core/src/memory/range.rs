@@ -254,9 +254,9 @@ impl RangeMap {
         }
     }
 
-    /// Gives the memory of an empty map back.
-    pub fn free(&mut self, ledger: &mut Ledger) {
-        self.tree.free(ledger);
+    /// Gives some of the memory of an empty map back; whether there is more.
+    pub fn free_some(&mut self, ledger: &mut Ledger) -> bool {
+        self.tree.free_leaf(ledger)
     }
 
     /// Bytes of the kernel's heap that it holds.

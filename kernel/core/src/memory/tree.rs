@@ -75,12 +75,15 @@ impl<T: Interval> Tree<T> {
         self.leaves.get_mut(at).map_or(Ok(()), |leaf| make_room(&mut leaf.items, more, Payer { ledgers, ledger, stay }))
     }
 
-    /// Gives the memory of an empty tree back.
-    pub fn free(&mut self, ledger: &mut Ledger) {
-        self.leaves.iter_mut().for_each(|leaf| heap::free(&mut leaf.items, ledger));
-        self.leaves.clear();
-        heap::free(&mut self.leaves, ledger);
-        *self = Self::new();
+    /// Gives the memory of an empty tree back: of one leaf; whether there are more.
+    pub fn free_leaf(&mut self, ledger: &mut Ledger) -> bool {
+        let Some(mut leaf) = self.leaves.pop() else {
+            heap::free(&mut self.leaves, ledger);
+            return false;
+        };
+        heap::free(&mut leaf.items, ledger);
+        self.used = 0;
+        true
     }
 
     /// Bytes of the kernel's heap that it holds.
