@@ -25,7 +25,16 @@ fn calls_between_processes(cpus: u32) {
 
 #[test]
 fn a_program_that_faults_comes_back() {
-    let mut machine = Machine::with("ping-pong").boot();
+    ping_pong(1);
+}
+
+#[test]
+fn a_program_that_faults_comes_back_on_four_processors() {
+    ping_pong(4);
+}
+
+fn ping_pong(cpus: u32) {
+    let mut machine = Machine::with("ping-pong").cpus(cpus).boot();
     machine.expect("pong: faulted");
     machine.expect("ball 4 comes back");
     machine.expect("the point of ball 6 is lost: kernel: the server died");

@@ -137,6 +137,35 @@ fn revoking_ends_copies_and_the_calls_that_use_them() {
 }
 
 #[test]
+fn revoking_ends_receptions_and_waits() {
+    let mut world = World::new();
+    let (owner, own, client, object) = pair(&mut world);
+    let (manager, server) = (manager(&mut world, owner), world.actor("server", PLENTY));
+    let lent = world.copy(owner, own, server);
+    world.run(server, receive(lent));
+    assert!(world.run(client, call(object)).is_empty());
+    world.enter(server, 0);
+    let [delivery] = world.completions(server)[..] else { panic!("one delivery") };
+    revoke(&mut world, owner, manager, own);
+    let [over] = world.completions(server)[..] else { panic!("one end") };
+    assert_eq!((over.user_data, over.kind, over.status), (55, kind::DONE, status::STALE), "the reception has ended");
+    assert_eq!(world.completions(client)[0].status, status::SERVER_DIED, "so has the call that it held");
+    assert_eq!(world.run(server, reply(delivery.value))[0].status, status::TOO_LATE);
+    assert_eq!(world.run(server, receive(lent))[0].status, status::STALE);
+    assert!(world.run(client, call(object)).is_empty(), "the next call waits for another server");
+    assert_eq!(world.run(owner, receive(own))[0].kind, kind::DELIVERY);
+
+    let paying = world.ledger(owner);
+    let (_, made) = world.call_kernel(owner, paying, ledger::ID, ledger::create_notification::METHOD, &[]);
+    let bell = world.copy(owner, made[0], server);
+    let wait = Submission { op: op::WAIT, handle: bell, tag: 3, user_data: 8, arg: 1, ..Submission::default() };
+    assert!(world.run(server, wait).is_empty());
+    revoke(&mut world, owner, manager, made[0]);
+    let [over] = world.completions(server)[..] else { panic!("one end") };
+    assert_eq!((over.user_data, over.status), (8, status::STALE), "the wait has ended");
+}
+
+#[test]
 fn a_large_tree_goes_in_steps() {
     let mut world = World::new();
     let actor = world.actor("a", crate::ledger::Amounts::new([100, 2000, 20, 4]));
