@@ -47,6 +47,8 @@ pub struct Scheduler {
     hand_over: Option<Id<Thread>>,
     /// Ready threads without budget, and when they get a new one.
     exhausted: TimerQueue,
+    /// The processor whose timer serves the deadlines of threads: the others sleep on, or run on.
+    timekeeper: usize,
 }
 
 impl Scheduler {
@@ -58,6 +60,7 @@ impl Scheduler {
             has_strays: AtomicBool::new(false),
             hand_over: None,
             exhausted: TimerQueue::new(),
+            timekeeper: 0,
         })
     }
 
@@ -84,6 +87,16 @@ impl Scheduler {
     #[inline]
     pub(crate) fn leave(&mut self, processor: usize) {
         self.of(processor).current = None;
+    }
+
+    /// Whether this processor's timer has to serve the deadlines of threads, of which this is the earliest: not if another one's
+    /// fires by then.
+    #[inline]
+    fn keeps_time(&mut self, processor: usize, earliest: u64) -> bool {
+        if self.of(self.timekeeper).armed > earliest {
+            self.timekeeper = processor;
+        }
+        self.timekeeper == processor
     }
 
     #[inline]
@@ -209,7 +222,9 @@ impl<P: Platform> Kernel<P> {
         let (exhausted, deadline) = (account.exhausted_until(now).is_some(), account.deadline());
         let others = self.scheduler.of(processor).queue.first().is_some_and(|(first, _)| first <= deadline);
         if exhausted || others {
-            self.scheduler.of(processor).must_yield = true;
+            // Nobody else pays until it has left.
+            let state = self.scheduler.of(processor);
+            (state.must_yield, state.payer, state.since) = (true, Some(current), now);
         } else {
             self.start_paying(processor, current);
         }
@@ -232,11 +247,16 @@ impl<P: Platform> Kernel<P> {
     /// Puts the current thread in line and lets the first one run.
     #[inline(never)]
     fn yield_current(&mut self, processor: usize) {
-        self.scheduler.of(processor).must_yield = false;
-        let Some(current) = self.scheduler.of(processor).current.take() else { return };
+        let state = self.scheduler.of(processor);
+        state.must_yield = false;
+        let Some(current) = state.current.take() else { return };
+        let has_paid = state.payer == Some(current);
         self.stop_paying(processor);
         self.threads[current].state = State::Ready;
-        self.enqueue(current, Some(processor));
+        match has_paid {
+            true => self.requeue(current, processor),
+            false => self.enqueue(current, Some(processor)),
+        }
         self.pick(processor);
     }
 
@@ -256,10 +276,11 @@ impl<P: Platform> Kernel<P> {
         self.scheduler.of(processor).switch(processor, thread, &mut self.threads[thread]);
     }
 
-    /// The earliest deadline that every processor's timer serves.
+    /// The earliest deadline that this processor's timer serves, its own slice aside.
     #[inline]
-    fn earliest_deadline(&self, processor: usize) -> u64 {
-        let earliest = self.timers.earliest().min(self.scheduler.exhausted.earliest());
+    fn earliest_deadline(&mut self, processor: usize) -> u64 {
+        let of_all = self.timers.earliest().min(self.scheduler.exhausted.earliest());
+        let earliest = if self.scheduler.keeps_time(processor, of_all) { of_all } else { u64::MAX };
         if self.chores.is_empty() { earliest } else { earliest.min(self.next_chore(processor)) }
     }
 

@@ -36,6 +36,10 @@ pub struct Machine {
     /// Threads that enter again as soon as they run.
     pub again: Mutex<HashSet<ContextIndex>>,
     pub interrupted: Mutex<Vec<usize>>,
+    /// When each processor's timer fires.
+    pub alarms: Mutex<HashMap<usize, u64>>,
+    /// Pages of which a processor may still hold an old translation: space and address.
+    pub stale: HashSet<(u64, u64)>,
     pub console: String,
     /// Interrupt lines that are not masked.
     pub enabled_lines: HashSet<u8>,
@@ -57,6 +61,23 @@ impl Machine {
         let mut interrupted = held(&self.interrupted);
         let at = interrupted.iter().position(|it| *it == processor);
         at.map(|at| interrupted.swap_remove(at)).is_some()
+    }
+    /// When this processor's timer fires; `u64::MAX`: never.
+    pub fn alarm(&self, processor: usize) -> u64 {
+        held(&self.alarms).get(&processor).copied().unwrap_or(u64::MAX)
+    }
+    /// Time goes on until a timer fires: the processors whose timers do.
+    pub fn fire_timers(&mut self) -> Vec<usize> {
+        let mut alarms = held(&self.alarms);
+        let Some(first) = alarms.values().copied().min().filter(|&first| first != u64::MAX) else { return Vec::new() };
+        self.now = self.now.max(first);
+        let fired = alarms.iter().filter(|(_, alarm)| **alarm <= self.now).map(|(processor, _)| *processor).collect();
+        alarms.retain(|_, alarm| *alarm > self.now);
+        fired
+    }
+    /// The processors that were interrupted; they are told later.
+    pub fn all_interrupted(&self) -> Vec<usize> {
+        held(&self.interrupted).clone()
     }
     /// What the thread's system call returns, or where it goes on.
     pub fn result(&self, context: ContextIndex) -> u64 {
@@ -96,7 +117,9 @@ impl Platform for Machine {
     fn interrupt_processor(&self, processor: usize) {
         held(&self.interrupted).push(processor);
     }
-    fn set_timer(&self, _: usize, _: u64) {}
+    fn set_timer(&self, processor: usize, deadline: u64) {
+        held(&self.alarms).insert(processor, deadline);
+    }
     fn create_context(&mut self, _: ContextIndex, _: Space, _: &Registers) -> bool {
         true
     }
@@ -121,6 +144,7 @@ impl Platform for Machine {
     fn leave_space(&mut self, space: Space) {
         assert!(!self.pages.keys().any(|(s, _)| *s == space.0.0), "pages are still mapped");
         self.tables.retain(|(s, _)| *s != space.0.0);
+        self.stale.retain(|(s, _)| *s != space.0.0);
     }
     fn make_table(&mut self, space: Space, tables: &mut PageTables<'_>, address: u64) -> Result<u64, OutOfFrames> {
         let block = address / TABLE_BYTES;
@@ -143,7 +167,9 @@ impl Platform for Machine {
         Ok(())
     }
     fn unmap(&mut self, space: Space, address: u64) -> Option<Frame> {
-        self.pages.remove(&(space.0.0, address)).map(|(frame, _)| frame)
+        let (frame, _) = self.pages.remove(&(space.0.0, address))?;
+        self.stale.insert((space.0.0, address));
+        Some(frame)
     }
     fn unmap_next(&mut self, space: Space, start: u64, end: u64) -> (u64, Option<Frame>) {
         let end = end.min((start + 1).next_multiple_of(TABLE_BYTES));
@@ -156,9 +182,13 @@ impl Platform for Machine {
     fn protect(&mut self, space: Space, address: u64, access: Access) {
         if let Some(page) = self.pages.get_mut(&(space.0.0, address)) {
             page.1 = access;
+            self.stale.insert((space.0.0, address));
         }
     }
-    fn flush(&mut self, _: Space, _: u64, _: u64) {}
+    fn flush(&mut self, space: Space, address: u64, pages: u64) {
+        let flushed = address..address + pages * FRAME_BYTES;
+        self.stale.retain(|(s, page)| *s != space.0.0 || !flushed.contains(page));
+    }
     fn heap_bytes(&self) -> u64 {
         64 << 20
     }

@@ -17,6 +17,7 @@ mod memory;
 mod models;
 mod notices;
 mod parts;
+mod placement;
 mod process;
 mod races;
 mod ranges;

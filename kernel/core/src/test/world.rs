@@ -107,6 +107,7 @@ impl World {
         loop {
             let processor = self.schedule(actor);
             let _ = self.kernel.enter(processor, min_complete, 0);
+            self.check_translations();
             self.settle();
             if !self.kernel.platform.takes_again(actor.thread.index()) {
                 return;
@@ -124,6 +125,13 @@ impl World {
     pub fn stay(&mut self) {
         let processor = self.kernel.platform.take_interrupted().unwrap_or(0);
         let _ = self.kernel.reschedule(processor);
+        self.check_translations();
+    }
+
+    /// No processor leaves the kernel while one holds a translation that is not true any more.
+    fn check_translations(&self) {
+        let stale = &self.kernel.platform.stale;
+        assert!(stale.is_empty(), "stale translations: {stale:x?}");
     }
 
     /// The processor that the actor runs on; it is brought onto one if it is ready.

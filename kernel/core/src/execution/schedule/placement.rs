@@ -6,6 +6,9 @@ use crate::platform::Platform;
 use crate::slab::Id;
 use crate::{Kernel, MAX_PROCESSORS};
 
+/// Threads that an idle processor looks at, at most, for one that it may run.
+const STEALER_LOOKS: usize = 64;
+
 impl<P: Platform> Kernel<P> {
     /// Where a new thread should run.
     pub(crate) fn quietest_processor(&mut self) -> usize {
@@ -19,65 +22,109 @@ impl<P: Platform> Kernel<P> {
         allowed.min_by_key(|&p| load(self.scheduler.of(p))).unwrap_or(0)
     }
 
-    /// Puts a ready thread in line, on an idle processor if there is one.
+    /// Puts a thread in line that was away: it finds its place in the virtual time of the processor that it goes to.
     #[inline(never)]
     pub(super) fn enqueue(&mut self, thread: Id<Thread>, here: Option<usize>) {
         self.take_account_back(thread);
-        let entry = &mut self.threads[thread];
-        if entry.account.has_budget()
-            && let Some(later) = entry.account.exhausted_until(self.platform.now())
-        {
-            return self.scheduler.exhausted.set(thread.index(), Some(later));
+        if !self.waits_for_budget(thread) {
+            let (target, is_idle) = self.line_for(thread, here);
+            self.arrive(target, thread);
+            self.join_line(thread, target, is_idle, here);
         }
-        let (home, mask) = (entry.processor, entry.account.numbers.processors);
-        let allowed = |p: usize| mask >> (p % MAX_PROCESSORS) & 1 == 1;
-        let is_idle = |k: &Self, p: usize| k.current(p).is_none() && Some(p) != here && allowed(p);
-        let idle = core::iter::once(home).chain(0..self.platform.processors()).find(|&p| is_idle(self, p));
-        let target = match idle {
-            Some(idle) => idle,
-            None if allowed(home) => home,
-            None => self.quietest_of(mask),
-        };
-        let is_urgent = self.push(target, thread);
-        let state = self.scheduler.of(target);
+    }
+
+    /// Puts a thread in line again that has run here until now, on its own account: it keeps its place in virtual time.
+    pub(super) fn requeue(&mut self, thread: Id<Thread>, here: usize) {
+        if !self.waits_for_budget(thread) {
+            let (target, is_idle) = self.line_for(thread, Some(here));
+            self.migrate(target, thread);
+            self.join_line(thread, target, is_idle, Some(here));
+        }
+    }
+
+    /// Whether a thread has used its budget up: then it waits for the next one.
+    fn waits_for_budget(&mut self, thread: Id<Thread>) -> bool {
+        let account = &mut self.threads[thread].account;
+        if account.has_budget()
+            && let Some(later) = account.exhausted_until(self.platform.now())
+        {
+            self.scheduler.exhausted.set(thread.index(), Some(later));
+            return true;
+        }
+        false
+    }
+
+    /// The processor on which a thread will run, and whether nothing runs there.
+    fn line_for(&mut self, thread: Id<Thread>, here: Option<usize>) -> (usize, bool) {
+        let entry = &self.threads[thread];
+        let (home, numbers) = (entry.processor, entry.account.numbers);
+        let is_idle = |p: usize| self.current(p).is_none() && Some(p) != here && numbers.allows(p);
+        let idle = core::iter::once(home).chain(0..self.platform.processors()).find(|&p| is_idle(p));
+        match idle {
+            Some(idle) => (idle, true),
+            None if numbers.allows(home) => (home, false),
+            None => (self.quietest_of(numbers.processors), false),
+        }
+    }
+
+    /// Puts a thread into a processor's line, and lets that processor look if it has to.
+    fn join_line(&mut self, thread: Id<Thread>, target: usize, is_idle: bool, here: Option<usize>) {
+        let (state, account) = (self.scheduler.of(target), &self.threads[thread].account);
+        state.queue.push(thread.index(), account.deadline());
+        let payer = state.payer.filter(|_| state.current.is_some()).and_then(|payer| self.threads.get(payer));
+        let is_urgent = payer.is_some_and(|payer| account.preempts(&payer.account));
         state.must_yield |= is_urgent;
-        if Some(target) != here && (idle.is_some() || is_urgent || state.queue.len() == 1) {
+        if Some(target) != here && (is_idle || is_urgent || state.queue.len() == 1) {
             self.platform.interrupt_processor(target);
         }
     }
 
-    /// Puts a thread into a processor's line; whether it should run at once instead of the one that runs there.
-    fn push(&mut self, processor: usize, thread: Id<Thread>) -> bool {
-        self.arrive(processor, thread);
-        let (state, account) = (self.scheduler.of(processor), &self.threads[thread].account);
-        state.queue.push(thread.index(), account.deadline());
-        let payer = state.payer.filter(|_| state.current.is_some()).and_then(|payer| self.threads.get(payer));
-        payer.is_some_and(|payer| account.preempts(&payer.account))
-    }
-
     /// A thread that was away, here or elsewhere, finds its place in a processor's virtual time.
     pub(super) fn arrive(&mut self, processor: usize, thread: Id<Thread>) {
-        let entry = &mut self.threads[thread];
-        let from = core::mem::replace(&mut entry.processor, processor);
-        let old = self.scheduler.of(from).queue.virtual_now();
-        let new = self.scheduler.of(processor).queue.virtual_now();
-        if from != processor {
-            entry.account.migrate(old, new);
-        }
-        entry.account.arrive(new);
+        self.migrate(processor, thread);
+        let now = self.scheduler.of(processor).queue.virtual_now();
+        self.threads[thread].account.arrive(now);
     }
 
-    /// Takes a thread out of the longest line, the first one that may run here.
+    /// A thread belongs to this processor from now on: as far behind the others or ahead of them as it was where it comes from.
+    fn migrate(&mut self, processor: usize, thread: Id<Thread>) {
+        let from = core::mem::replace(&mut self.threads[thread].processor, processor);
+        if from != processor {
+            let (old, new) =
+                (self.scheduler.of(from).queue.virtual_now(), self.scheduler.of(processor).queue.virtual_now());
+            self.threads[thread].account.migrate(old, new);
+        }
+    }
+
+    /// Takes a thread that may run here out of another line, the longest that has one.
     pub(super) fn steal(&mut self, processor: usize) -> Option<Id<Thread>> {
-        let others = (0..self.platform.processors()).filter(|&p| p != processor);
-        let busiest = others.max_by_key(|&p| self.scheduler.of(p).queue.len())?;
+        let mut lines: u64 = (0..self.platform.processors()).filter(|&p| p != processor).map(|p| 1 << p).sum();
+        let mut looks = STEALER_LOOKS;
+        while let Some((len, longest)) = self.longest_line(lines).filter(|_| looks > 0) {
+            let stolen = self.steal_from(longest, processor, looks);
+            if stolen.is_some() {
+                return stolen;
+            }
+            lines &= !(1 << longest);
+            looks = looks.saturating_sub(len);
+        }
+        None
+    }
+
+    /// The longest of these lines, if somebody waits there.
+    fn longest_line(&mut self, lines: u64) -> Option<(usize, usize)> {
+        let lines = (0..self.platform.processors()).filter(|p| lines >> p & 1 == 1);
+        lines.map(|p| (self.scheduler.of(p).queue.len(), p)).filter(|(len, _)| *len > 0).max()
+    }
+
+    /// Takes a thread that may run here out of this line, if there is one among so many of those that come first.
+    fn steal_from(&mut self, line: usize, processor: usize, looks: usize) -> Option<Id<Thread>> {
         let threads = &self.threads;
-        let state = &mut self.scheduler.processors[busiest % MAX_PROCESSORS];
-        let allows = |id: Id<Thread>| threads[id].account.numbers.allows(processor);
-        let stolen = state.queue.pop_where(|thread| threads.id_at(thread).is_some_and(allows))?;
+        let may_run = |id: Id<Thread>| threads[id].account.numbers.allows(processor);
+        let queue = &mut self.scheduler.processors[line % MAX_PROCESSORS].queue;
+        let stolen = queue.pop_where(looks, |thread| threads.id_at(thread).is_some_and(may_run))?;
         let stolen = threads.id_at(stolen)?;
-        let (old, new) = (state.queue.virtual_now(), self.scheduler.of(processor).queue.virtual_now());
-        self.threads[stolen].account.migrate(old, new);
+        self.migrate(processor, stolen);
         Some(stolen)
     }
 

@@ -2,9 +2,6 @@
 use crate::execution::thread_heap::ThreadHeap;
 use crate::heap::OutOfHeap;
 
-/// Threads that [`RunQueue::pop_where`] looks at.
-const SEARCHED: usize = 64;
-
 /// Threads that wait, by index, and the virtual time of the processor.
 pub struct RunQueue {
     /// By virtual deadline; of equal ones the older arrival first.
@@ -55,9 +52,9 @@ impl RunQueue {
         self.heap.pop()
     }
 
-    /// Takes the first one that satisfies the condition, out of some of those that come first.
-    pub fn pop_where(&mut self, condition: impl Fn(u32) -> bool) -> Option<u32> {
-        let fitting = self.heap.some(SEARCHED).filter(|(_, thread)| condition(*thread));
+    /// Takes the first one that satisfies the condition, out of so many of those that come first.
+    pub fn pop_where(&mut self, looks: usize, condition: impl Fn(u32) -> bool) -> Option<u32> {
+        let fitting = self.heap.some(looks).filter(|(_, thread)| condition(*thread));
         let (_, thread) = fitting.min()?;
         self.heap.set(thread, None);
         Some(thread)

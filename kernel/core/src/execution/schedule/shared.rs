@@ -40,8 +40,9 @@ pub struct LentScheduler<'a> {
     processors: &'a [Lent<Processor>],
     mailboxes: &'a [Lent<Mailbox>],
     has_strays: &'a AtomicBool,
-    /// The earliest deadline that any processor's timer serves.
+    /// The earliest deadline of any thread, and the processor whose timer serves it.
     earliest: u64,
+    timekeeper: usize,
     /// Whether somebody waits in a queue whom an idle processor may steal.
     can_steal: bool,
 }
@@ -56,6 +57,7 @@ impl Scheduler {
             mailboxes: Lent::lend(self.mailboxes.as_mut_slice()),
             has_strays: &self.has_strays,
             earliest: earliest.min(self.exhausted.earliest()),
+            timekeeper: self.timekeeper,
             can_steal,
         }
     }
@@ -142,7 +144,8 @@ impl<'a, P: Platform> SharedKernel<'a, P> {
             (None, Some(woken)) => self.run_woken(number, here, woken)?,
             (None, None) => self.pick(number, here)?,
         }
-        if let Some(alarm) = here.new_alarm(self.scheduler.earliest) {
+        let earliest = if self.scheduler.timekeeper == number { self.scheduler.earliest } else { u64::MAX };
+        if let Some(alarm) = here.new_alarm(earliest) {
             self.platform.set_timer(number, alarm);
         }
         Some(here.next())
