@@ -12,6 +12,14 @@ using Notification = import "notification.capnp".Notification;
 interface Ledger @0xb0f4a6e0d91c4a01 {
   # Limits and charges of one account. Ledgers form a tree: what a child may use was taken from its parent.
 
+  const kernelBytesPerFrame :UInt64 = 32;
+  const kernelBytesPerHandle :UInt64 = 240;
+  const kernelBytesPerObject :UInt64 = 1536;
+  const kernelBytesPerThread :UInt64 = 8192;
+  # Bytes of the kernel's own memory that come with each unit of a limit; those of a ledger are one sum, whatever they are used for.
+  # A frame's are for address maps and lists of pages, a handle's for its slot, an object's for its record and lists of those who wait,
+  # a thread's for its record and those of its pending operations.
+
   createLedger @0 (frames :UInt64, handles :UInt64, objects :UInt64, threads :UInt64) -> (ledger :Ledger);
   # A child with these limits, reserved from this ledger until the child is gone.
 

@@ -4,4 +4,5 @@
 
 include!(concat!(env!("OUT_DIR"), "/modules.rs"));
 
+pub mod quota;
 pub mod table;

@@ -11,6 +11,8 @@ use tools::qemu::Medium;
 
 /// The code with which init ends a machine that it cannot start.
 const CANNOT_START: u8 = 100;
+/// MiB of memory that hold what the system's programs may use, but not the kernel memory that this brings.
+const LITTLE: u32 = 512;
 
 #[test]
 fn without_a_package() {
@@ -54,6 +56,15 @@ fn a_manifest_that_is_not_sound() {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("manifest.package");
     std::fs::write(&path, without_manifest()).expect("the folder for temporary files is writable");
     refused_by_init(Machine::new().package(path));
+}
+
+/// What the compiler of the description believed of the machine is not true of this one.
+#[test]
+fn quotas_that_bring_more_kernel_memory_than_the_machine_has() {
+    let mut machine = Machine::with("stress").memory(LITTLE).boot();
+    machine.expect("init: the system cannot start: the quotas add up to ");
+    machine.expect(" bytes of kernel memory, but the machine has ");
+    machine.ends_with(Exit::Shutdown(CANNOT_START));
 }
 
 #[test]

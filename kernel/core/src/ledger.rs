@@ -2,6 +2,7 @@
 use crate::ipc::operation::Refusal;
 use crate::lifecycle::reclaim::Reclaim;
 use crate::slab::{Id, Slab};
+use capos_abi::interface::ledger as abi;
 use capos_abi::status::{exhausted, resource};
 
 /// What a ledger counts.
@@ -22,18 +23,6 @@ pub enum Resource {
 
 /// Kinds of resources.
 pub const RESOURCES: usize = 5;
-
-/// Bytes of the kernel's heap that come with each unit of a limit; those of a ledger are one sum, whatever they are used for.
-mod allotment {
-    /// For address maps and lists of pages.
-    pub const FRAME: u64 = 32;
-    /// For the slot, in a table that grows in pieces.
-    pub const HANDLE: u64 = 240;
-    /// For the object's record, and lists of those who wait.
-    pub const OBJECT: u64 = 1536;
-    /// For the thread's record, and those of its pending operations.
-    pub const THREAD: u64 = 8 << 10;
-}
 
 /// Bytes of the kernel's heap that an object takes at most, lists aside: its record, in a table that grows in pieces, and its places
 /// in the queues of what is to be put away.
@@ -66,10 +55,10 @@ impl Amounts {
     /// So many frames, handles, objects and threads, and the kernel memory that comes with them.
     pub const fn new([frames, handles, objects, threads]: [u64; RESOURCES - 1]) -> Self {
         let kernel_memory = frames
-            .saturating_mul(allotment::FRAME)
-            .saturating_add(handles.saturating_mul(allotment::HANDLE))
-            .saturating_add(objects.saturating_mul(allotment::OBJECT))
-            .saturating_add(threads.saturating_mul(allotment::THREAD));
+            .saturating_mul(abi::KERNEL_BYTES_PER_FRAME)
+            .saturating_add(handles.saturating_mul(abi::KERNEL_BYTES_PER_HANDLE))
+            .saturating_add(objects.saturating_mul(abi::KERNEL_BYTES_PER_OBJECT))
+            .saturating_add(threads.saturating_mul(abi::KERNEL_BYTES_PER_THREAD));
         Self([frames, handles, objects, threads, kernel_memory])
     }
 

@@ -28,7 +28,9 @@ fn interface(out: &mut String, request: &Request, node: &node::Reader<'_>) {
     writeln!(out, "/// Interface `{name}`.\npub mod {} {{\nuse super::*;", snake(&name)).expect("string");
     writeln!(out, "/// Interface id.\npub const ID: u64 = {:#018x};", node.get_id()).expect("string");
     for nested in node.get_nested_nodes().expect("nested nodes") {
-        enumerants(out, &request.node(nested.get_id()));
+        let node = request.node(nested.get_id());
+        enumerants(out, &node);
+        constant(out, &node);
     }
     for (ordinal, method) in interface.get_methods().expect("methods").iter().enumerate() {
         let method_name = method.get_name().expect("name").to_str().expect("UTF-8");
@@ -52,6 +54,14 @@ fn enumerants(out: &mut String, node: &node::Reader<'_>) {
         writeln!(out, "/// `{name}`.\npub const {}: u16 = {value};", upper(name)).expect("string");
     }
     out.push_str("}\n");
+}
+
+fn constant(out: &mut String, node: &node::Reader<'_>) {
+    let Ok(node::Const(constant)) = node.which() else { return };
+    let name = short_name(node);
+    let name = name.rsplit('.').next().expect("a name has a last part");
+    let value = default_bits(constant.get_value().expect("value"));
+    writeln!(out, "/// Constant `{name}`.\npub const {}: u64 = {value};", upper(name)).expect("string");
 }
 
 fn layout(out: &mut String, part: &str, path: &str, node: &node::Reader<'_>) {

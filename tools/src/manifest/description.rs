@@ -16,7 +16,7 @@ pub struct Description {
     pub routes: Named<Named<Source>>,
     #[serde(default)]
     pub expose: Named<Source>,
-    pub machine: Quota,
+    pub machine: Machine,
 }
 
 #[derive(Deserialize)]
@@ -40,6 +40,17 @@ pub struct Quota {
     pub handles: u64,
     pub objects: u64,
     pub threads: u64,
+}
+
+/// What the smallest machine has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Machine {
+    pub frames: u64,
+    pub handles: u64,
+    pub objects: u64,
+    pub threads: u64,
+    pub kernel_memory: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
