@@ -8,6 +8,7 @@ use races::{model, processors};
 use std::rc::Rc;
 
 const ROOT: u64 = 7;
+const OTHER_ROOT: u64 = 8;
 const ADDRESS: u64 = 0x1000;
 
 /// What the lock protects here.
@@ -58,6 +59,21 @@ fn a_page_is_free_when_no_program_reaches_it() {
         shootdown::flush(ROOT, ADDRESS, 1);
         page.free();
         other.join().expect("it ends");
+    });
+}
+
+#[test]
+fn a_processor_that_has_other_tables_is_not_interrupted() {
+    model(|| {
+        processors::start(ROOT);
+        let other = loom::thread::spawn(|| {
+            processors::become_processor(1);
+            processors::load_root(OTHER_ROOT);
+        });
+        other.join().expect("it ends");
+        shootdown::flush(ROOT, ADDRESS, 1);
+        shootdown::leave(ROOT);
+        assert!(processors::all().all(|processor| !processor.interrupted.load(Ordering::SeqCst)));
     });
 }
 

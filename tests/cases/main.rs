@@ -17,6 +17,7 @@ mod page_tables;
 mod panic;
 mod power;
 mod remote;
+mod sharing;
 mod standard_library;
 mod start_page;
 mod stays;

@@ -22,6 +22,8 @@ const PHYSICAL: u64 = 0x000f_ffff_ffff_f000;
 pub struct Page {
     /// Its first address.
     pub address: u64,
+    /// Where it lies in memory.
+    pub physical: u64,
     /// 4 KiB, 2 MiB or 1 GiB.
     pub bytes: u64,
     /// It may be written.
@@ -75,6 +77,7 @@ impl Walk<'_> {
             match entry & PRESENT != 0 {
                 true if level == 0 || entry & LARGE != 0 => self.pages.push(Page {
                     address,
+                    physical: entry & PHYSICAL & !(covered - 1),
                     bytes: covered,
                     writable: flags & WRITABLE != 0,
                     executable: flags & NO_EXECUTE == 0,

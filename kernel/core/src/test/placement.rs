@@ -209,11 +209,58 @@ fn no_timer_is_set_for_who_is_idle_or_runs_alone() {
 fn only_the_processor_that_a_thread_goes_to_is_interrupted() {
     let mut crew = Crew::new(8);
     let State::Running(home) = crew.state(2) else { panic!("it runs") };
-    crew.block(2, 0);
+    (0..THREADS).for_each(|which| crew.block(which, 0));
     let signal = Submission { op: op::SIGNAL, handle: crew.handles[2], arg: 1, ..Submission::default() };
     assert_eq!(crew.disturbs(signal), [home], "where it ran last");
     crew.world.settle();
     assert_eq!(crew.disturbs(signal), [], "it runs already");
+}
+
+#[test]
+fn nobody_is_interrupted_for_a_thread_that_waits_for_its_turn() {
+    let mut crew = Crew::new(2);
+    crew.block(0, 0);
+    let signal = Submission { op: op::SIGNAL, handle: crew.handles[0], arg: 1, ..Submission::default() };
+    assert_eq!(crew.disturbs(signal), [], "three others wait for two busy processors, and had no more than this one");
+    assert_eq!(crew.state(0), State::Ready);
+}
+
+#[test]
+fn a_thread_that_changes_its_processor_gets_the_share_of_the_others_there() {
+    let mut world = World::new();
+    world.kernel.platform.processors = 2;
+    let holder = world.actor("holder", PLENTY);
+    let actors = [world.actor("a", FEW), world.actor("b", FEW), world.actor("c", FEW)];
+    let on = |world: &mut World, which: usize, processors| {
+        bind(world, holder, actors[which].thread, Numbers { processors, ..Numbers::ORDINARY });
+    };
+    (0..2).for_each(|which| on(&mut world, which, 1));
+    on(&mut world, 2, 2);
+    world.submit(holder, wait_until(0));
+    world.enter(holder, 1);
+    // Who has a processor for itself has had as much as the two others together.
+    run_slices(&mut world, 200);
+    let used = |world: &World| actors.map(|actor| world.kernel.threads[actor.thread].account.consumed);
+    let thread = actors[2].thread;
+    world.kernel.threads[thread].account.numbers.processors = 1;
+    world.kernel.reconsider(thread);
+    world.settle();
+    let before = used(&world);
+    run_slices(&mut world, 30);
+    for (after, before) in used(&world).into_iter().zip(before) {
+        assert!((after - before).abs_diff(10 * SLICE_NANOSECONDS) <= 2 * SLICE_NANOSECONDS, "{after} - {before}");
+    }
+}
+
+/// Lets so many slices go by on both processors.
+fn run_slices(world: &mut World, count: u32) {
+    for _ in 0..count {
+        world.kernel.platform.now += SLICE_NANOSECONDS;
+        for processor in 0..2 {
+            let _ = world.kernel.timer(processor);
+        }
+        world.settle();
+    }
 }
 
 #[test]

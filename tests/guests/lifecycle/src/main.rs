@@ -14,7 +14,7 @@ use schema::scheduling_capnp::{scheduling_authority, scheduling_context};
 use std::process::ExitCode;
 use std::time::Duration;
 use verdict::{check, complete};
-use victim::{ALIVE, FORBIDDEN, GO, NOWHERE, WENT_ON};
+use victim::{ALIVE, FORBIDDEN, GO, MARK, NOWHERE, PAGE_BYTES, SMALL_STACK_BYTES, WENT_ON};
 
 /// Long enough for what runs to show it.
 const MOMENT: Duration = Duration::from_millis(40);
@@ -46,6 +46,7 @@ fn main() -> ExitCode {
     }
     capos_service::run(async |context| {
         crash_records().await?;
+        stack_overflow().await?;
         forbidden_instructions().await?;
         answered_faults().await?;
         abandoned_faults().await?;
@@ -115,6 +116,24 @@ async fn crash_records() -> Result<(), Failure> {
             && crash.get_instruction() != 0,
     )?;
     check("it holds registers and the stack", words.len() > REGISTERS && words[STACK_POINTER].is_multiple_of(8))?;
+    Ok(reclaim(&ledger).await?)
+}
+
+async fn stack_overflow() -> Result<(), Failure> {
+    let (ledger, signals) = (part().await?, Signals::new().await?);
+    let process = start("overflow", &ledger, &signals).await?;
+    check(
+        "a thread that has used its stack up ends the process",
+        outcome(&process).await?.0 == process::Outcome::Faulted,
+    )?;
+    let reply = process.crash_request().send().promise.await?;
+    let words = words(reply.get()?.get_words()?);
+    let deepest = words.iter().filter(|&&word| word > MARK).map(|word| word - MARK).max();
+    let pages = (SMALL_STACK_BYTES / PAGE_BYTES) as u64;
+    check(
+        "and has got no further than its own memory",
+        deepest.is_some_and(|depth| (pages / 4..=pages).contains(&depth)),
+    )?;
     Ok(reclaim(&ledger).await?)
 }
 

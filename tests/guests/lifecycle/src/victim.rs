@@ -6,6 +6,7 @@ use capos_rt::raw::{self, Message};
 use capos_rt::startup;
 use std::arch::asm;
 use std::hint::black_box;
+use std::thread;
 
 /// The bit that says: begin.
 pub const GO: u64 = 1;
@@ -15,6 +16,12 @@ pub const ALIVE: u64 = 2;
 pub const WENT_ON: i32 = 7;
 /// An address that nothing is mapped at.
 pub const NOWHERE: usize = 0x18;
+
+/// Bytes of a page, and of the stack of the thread that `overflow` starts.
+pub const PAGE_BYTES: usize = 4096;
+pub const SMALL_STACK_BYTES: usize = 64 << 10;
+/// The depth at which it begins to count: no other register holds anything like this.
+pub const MARK: u64 = 0xdeef_0000_0000_0000;
 
 /// Instructions that the kernel keeps for itself; the last one by UMIP.
 pub const FORBIDDEN: [&str; 6] = ["cli", "hlt", "in", "rdmsr", "write-cr3", "sgdt"];
@@ -28,6 +35,12 @@ pub fn run(what: &str) -> i32 {
             // SAFETY: nothing is there, so nothing is written: the program ends here.
             unsafe { std::ptr::without_provenance_mut::<u32>(NOWHERE).write_volatile(1) };
             0
+        }
+        "overflow" => {
+            // Its memory lies below that of the next thread.
+            thread::spawn(thread::park);
+            let small = thread::Builder::new().stack_size(SMALL_STACK_BYTES);
+            small.spawn(|| descend(MARK)).map_or(0, |overflowing| overflowing.join().map_or(0, |depth| depth as i32))
         }
         "fault" => {
             let _ = raw::wait(signals, GO, 0);
@@ -47,6 +60,13 @@ pub fn run(what: &str) -> i32 {
             1
         }
     }
+}
+
+/// Goes down the stack until there is none, a page or two at a time, each marked with its depth.
+#[expect(unconditional_recursion, reason = "the guard page ends it")]
+fn descend(depth: u64) -> u64 {
+    let page = black_box([depth; PAGE_BYTES / size_of::<u64>()]);
+    descend(depth + 1) + page[0]
 }
 
 /// Tries to execute one of [`FORBIDDEN`].
