@@ -26,5 +26,6 @@ mod scheduling;
 mod sessions;
 mod shared;
 mod stays;
+mod suspension;
 mod transit;
 mod world;

@@ -58,13 +58,19 @@ impl<P: Platform> Kernel<P> {
     fn line_for(&mut self, thread: Id<Thread>, here: Option<usize>) -> (usize, bool) {
         let entry = &self.threads[thread];
         let (home, numbers) = (entry.processor, entry.account.numbers);
-        let is_idle = |p: usize| self.current(p).is_none() && Some(p) != here && numbers.allows(p);
+        let is_idle = |p: usize| self.is_idle(p) && Some(p) != here && numbers.allows(p);
         let idle = core::iter::once(home).chain(0..self.platform.processors()).find(|&p| is_idle(p));
         match idle {
             Some(idle) => (idle, true),
             None if numbers.allows(home) => (home, false),
             None => (self.quietest_of(numbers.processors), false),
         }
+    }
+
+    /// Whether a processor has nothing to run, nor will as soon as it looks.
+    fn is_idle(&self, processor: usize) -> bool {
+        let state = &self.scheduler.processors[processor % MAX_PROCESSORS];
+        state.current.is_none() && state.queue.len() == 0
     }
 
     /// Puts a thread into a processor's line, and lets that processor look if it has to.
