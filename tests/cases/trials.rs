@@ -61,6 +61,20 @@ fn everything_is_used_up_on_four_processors() {
     on(4, "exhaustion", 10, 1_000);
 }
 
+#[test]
+fn maps_of_tens_of_thousands_of_ranges_change_and_end() {
+    maps(1);
+}
+
+#[test]
+fn maps_of_tens_of_thousands_of_ranges_change_and_end_on_four_processors() {
+    maps(4);
+}
+
+fn maps(cpus: u32) {
+    Machine::with("maps").memory(3 << 10).cpus(cpus).boot().completes();
+}
+
 fn on(cpus: u32, campaign: &str, quick: u64, soak: u64) {
     let count = format!("count={}", tests::choose(quick, soak));
     let patience = tests::choose(tests::machine::patience(), SOAK);

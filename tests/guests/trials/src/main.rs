@@ -9,6 +9,8 @@ mod exhaustion;
 mod forgery;
 mod glutton;
 mod kills;
+mod maps;
+mod patchwork;
 mod ring;
 mod threads;
 mod unborn;
@@ -100,6 +102,7 @@ async fn run(name: &str, trial: &Trial) -> Result<(), Failure> {
         "exhaustion" => exhaustion::run(trial).await,
         "forgery" => forgery::run(trial).await,
         "ring" => ring::run(trial).await,
+        "maps" => maps::run(trial).await,
         "kills" => kills::run(trial).await,
         "threads" => threads::run(trial).await,
         _ => Err(format!("there is no campaign \"{name}\"").into()),

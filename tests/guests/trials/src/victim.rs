@@ -1,6 +1,6 @@
 //! The programs that campaigns start: this same file, started with the name of what it does.
 
-use crate::{exhaustion, glutton, threads};
+use crate::{exhaustion, glutton, patchwork, threads};
 use capnp::capability::FromClientHook;
 use capos_service::mapping::Mapping;
 use capos_service::spawn::{Quota, Spawn, SpawnError, create_ledger};
@@ -66,6 +66,8 @@ pub enum Role {
     Teams,
     /// Uses something up.
     Glutton,
+    /// Has an address map of tens of thousands of ranges.
+    Patchwork,
     /// Starts programs that do the same.
     ProcessBomb,
     /// Starts threads that do the same.
@@ -74,7 +76,7 @@ pub enum Role {
 
 impl Role {
     /// All of them.
-    const ALL: [Role; 15] = [
+    const ALL: [Role; 16] = [
         Role::Spin,
         Role::Wait,
         Role::Call,
@@ -88,6 +90,7 @@ impl Role {
         Role::Exit,
         Role::Teams,
         Role::Glutton,
+        Role::Patchwork,
         Role::ProcessBomb,
         Role::ThreadBomb,
     ];
@@ -123,6 +126,7 @@ impl Role {
             Role::Exit => Ok(()),
             Role::Teams => threads::teams().await,
             Role::Glutton => glutton::run(),
+            Role::Patchwork => patchwork::run(),
             Role::ProcessBomb => exhaustion::process_bomb().await,
             Role::ThreadBomb => exhaustion::thread_bomb().await,
         }
