@@ -59,6 +59,11 @@ fn changing_memory_keeps_no_processor_in_the_kernel() {
     check("memory");
 }
 
+#[test]
+fn thousands_of_copies_and_mappings_keep_no_processor_in_the_kernel() {
+    measure("multitude", Machine::with_arguments("stress", &["multitude", "count=10000"]).memory(2048));
+}
+
 /// A campaign of the guest `trials`, so many times.
 #[track_caller]
 fn campaign(name: &str, count: u64) {

@@ -60,6 +60,16 @@ fn a_hundred_thousand_capabilities_are_revoked_on_four_processors() {
 }
 
 #[test]
+fn thousands_of_copies_and_mappings_go_at_once() {
+    on(1, "multitude", 5_000, 15_000);
+}
+
+#[test]
+fn thousands_of_copies_and_mappings_go_at_once_on_four_processors() {
+    on(4, "multitude", 5_000, 15_000);
+}
+
+#[test]
 fn malformed_messages_get_answers_or_errors() {
     on(1, "malformed", 10_000, 1_000_000);
 }

@@ -1,5 +1,6 @@
 //! The state of the kernel, and the doors through which the machine enters it.
 use crate::authority::capability::{Capability, Object};
+use crate::authority::grant::{self, Derived, Node};
 use crate::authority::handle::SlotRef;
 use crate::authority::session::Sessions;
 use crate::execution::process::Process;
@@ -15,9 +16,9 @@ use crate::lifecycle::chore::Chores;
 use crate::log::Log;
 use crate::memory::MemoryObject;
 use crate::memory::frame::FrameAllocator;
+use crate::object::{InterruptTable, SchedulingContext};
 use crate::platform::{ContextIndex, Platform};
 use crate::slab::{Id, Slab};
-use crate::{authority::grant, object::InterruptTable, object::SchedulingContext};
 
 /// The kernel heap is too small to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,7 +153,7 @@ impl<P: Platform> Kernel<P> {
     /// Puts a capability derived from the one in `parent` into a reserved slot of `process`.
     pub(crate) fn insert_derived(&mut self, parent: SlotRef, process: Id<Process>, capability: Capability) -> SlotRef {
         let child = self.insert_root(process, capability);
-        grant::insert_child(&mut self.processes, parent, child);
+        grant::insert_first(&mut self.processes, parent, child);
         child
     }
 
@@ -169,11 +170,10 @@ impl<P: Platform> Kernel<P> {
             return;
         }
         self.remove_origin(slot);
-        self.inherit_mappings(slot);
-        let lonely_root = grant::unlink(&mut self.processes, slot);
+        let lonely_root = grant::unlink(&mut self.processes, slot.into());
         let removed = self.processes[slot.process].handles.remove(slot.index);
         self.ledgers[ledger].refund(Resource::Handles, 1);
-        if let Some(root) = lonely_root {
+        if let Some(Derived::Slot(root)) = lonely_root.map(Node::derived) {
             self.notice_unreferenced(root);
         }
         if let Some(capability) = removed {

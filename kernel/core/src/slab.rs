@@ -1,5 +1,7 @@
 //! Storage of one kind of kernel object, named by index and generation.
 use crate::heap::OutOfHeap;
+use crate::ipc::operation::Refusal;
+use crate::ledger::{Ledger, Resource};
 use crate::table::{LentTable, Table};
 use core::fmt;
 use core::marker::PhantomData;
@@ -123,6 +125,23 @@ impl<T> Slab<T> {
         self.entries.reserve(self.entries.len() + 1)
     }
 
+    /// As [`Self::prepare`], for a slab for which this ledger pays.
+    pub fn prepare_at(&mut self, ledger: &mut Ledger) -> Result<(), Refusal> {
+        if self.first_free != NONE { Ok(()) } else { self.entries.reserve_at(self.entries.len() + 1, ledger) }
+    }
+
+    /// Gives the memory of an empty slab back to the ledger that has paid for it.
+    pub fn free(&mut self, ledger: &mut Ledger) {
+        debug_assert!(self.len == 0, "what is in a slab ends before the slab");
+        ledger.refund(Resource::KernelMemory, self.held());
+        *self = Self::new();
+    }
+
+    /// Bytes of the kernel's heap that it holds.
+    pub fn held(&self) -> u64 {
+        self.entries.held()
+    }
+
     /// Makes sure that there can be so many objects.
     pub fn reserve(&mut self, objects: usize) -> Result<(), OutOfHeap> {
         self.entries.reserve(objects)
@@ -157,6 +176,11 @@ impl<T> Slab<T> {
         Some(value)
     }
 
+    /// Removes the object in a place.
+    pub fn remove_at(&mut self, place: u32) -> Option<T> {
+        self.id_at(place).and_then(|id| self.remove(id))
+    }
+
     /// The object, if it still exists.
     #[inline]
     pub fn get(&self, id: Id<T>) -> Option<&T> {
@@ -172,6 +196,16 @@ impl<T> Slab<T> {
     /// Lends the objects for as long as the slab is borrowed.
     pub fn lend(&mut self) -> LentSlab<'_, T> {
         LentSlab { entries: self.entries.lend() }
+    }
+
+    /// The object in a place, if there is one.
+    pub fn at(&self, place: u32) -> Option<&T> {
+        self.entries.get(place as usize)?.value()
+    }
+
+    /// The object in a place, if there is one.
+    pub fn at_mut(&mut self, place: u32) -> Option<&mut T> {
+        self.entries.get_mut(place as usize)?.value_mut()
     }
 
     /// The id of an object that exists, by its word.

@@ -1,11 +1,50 @@
-//! The grant tree: which capability was copied from which.
+//! The grant tree: which capability was copied from which, and what was mapped with it.
 //!
 //! The children of a node form a list whose ends point back to the node (a threaded tree), so nobody stores a parent that would have
-//! to be rewritten. Copying puts a child first, releasing puts the node's children in its place, moving puts another slot there:
-//! each is O(1), whatever hangs below.
-use crate::authority::handle::SlotRef;
+//! to be rewritten. Copying puts a child first, mapping puts one last, releasing puts the node's children in its place, moving puts
+//! another slot there: each is O(1), whatever hangs below.
+use crate::authority::handle::{MAX_SLOTS, SlotRef};
 use crate::execution::process::Process;
-use crate::slab::Slab;
+use crate::memory::mapping::Mappings;
+use crate::slab::{Id, Slab};
+
+/// A node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Node {
+    process: Id<Process>,
+    /// Of a slot; behind those, of a mapping.
+    index: u32,
+}
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Derived {
+    /// A capability.
+    Slot(SlotRef),
+    /// What was mapped with one: in this process, in this place among its mappings.
+    Mapping(Id<Process>, u32),
+}
+
+impl From<SlotRef> for Node {
+    fn from(slot: SlotRef) -> Self {
+        Self { process: slot.process, index: slot.index }
+    }
+}
+
+impl Node {
+    /// The node of a mapping.
+    pub fn mapping(process: Id<Process>, place: u32) -> Self {
+        Self { process, index: MAX_SLOTS + place }
+    }
+
+    /// What it is.
+    pub fn derived(self) -> Derived {
+        match self.index.checked_sub(MAX_SLOTS) {
+            Some(place) => Derived::Mapping(self.process, place),
+            None => Derived::Slot(SlotRef { process: self.process, index: self.index }),
+        }
+    }
+}
 
 /// What lies next to a node in its list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,9 +52,9 @@ pub enum Neighbour {
     /// Nothing: the list has no parent, its nodes are roots.
     None,
     /// A child of the same parent.
-    Sibling(SlotRef),
+    Sibling(Node),
     /// The parent: this is the end of the list.
-    Parent(SlotRef),
+    Parent(Node),
 }
 
 /// A node's place in its tree.
@@ -24,7 +63,7 @@ pub struct Links {
     previous: Neighbour,
     next: Neighbour,
     /// First and last child.
-    children: Option<(SlotRef, SlotRef)>,
+    children: Option<(Node, Node)>,
 }
 
 impl Links {
@@ -32,26 +71,57 @@ impl Links {
     pub const ROOT: Self = Self { previous: Neighbour::None, next: Neighbour::None, children: None };
 }
 
-fn links(processes: &mut Slab<Process>, at: SlotRef) -> &mut Links {
-    &mut processes[at.process].handles.slot_mut(at.index).expect("a linked slot exists").links
+#[inline(always)]
+fn links(processes: &mut Slab<Process>, at: Node) -> &mut Links {
+    let process = &mut processes[at.process];
+    match process.handles.slot_mut(at.index) {
+        Some(slot) => &mut slot.links,
+        None => mapping_links(&mut process.mappings, at.index),
+    }
 }
 
-/// Hangs the slot `child`, a tree of its own, below `parent`.
-pub fn insert_child(processes: &mut Slab<Process>, parent: SlotRef, child: SlotRef) {
-    let children = links(processes, parent).children;
-    let (next, last) = match children {
-        None => (Neighbour::Parent(parent), child),
-        Some((first, last)) => {
+#[cold]
+#[inline(never)]
+fn mapping_links(mappings: &mut Mappings, index: u32) -> &mut Links {
+    let mapping = index.checked_sub(MAX_SLOTS).and_then(|place| mappings.get_mut(place));
+    &mut mapping.expect("a linked node exists").links
+}
+
+/// Hangs the slot `child`, a tree of its own, below `parent`, before all that hangs there.
+pub fn insert_first(processes: &mut Slab<Process>, parent: SlotRef, child: SlotRef) {
+    let (parent, child) = (parent.into(), child.into());
+    let children = &mut links(processes, parent).children;
+    let before = *children;
+    *children = Some((child, before.map_or(child, |(_, last)| last)));
+    let next = match before {
+        None => Neighbour::Parent(parent),
+        Some((first, _)) => {
             links(processes, first).previous = Neighbour::Sibling(child);
-            (Neighbour::Sibling(first), last)
+            Neighbour::Sibling(first)
         }
     };
-    links(processes, parent).children = Some((child, last));
     *links(processes, child) = Links { previous: Neighbour::Parent(parent), next, children: None };
 }
 
+/// Hangs `child`, a tree of its own, below `parent`, behind all that hangs there.
+pub fn insert_last(processes: &mut Slab<Process>, parent: SlotRef, child: Node) {
+    let parent = parent.into();
+    let children = &mut links(processes, parent).children;
+    let before = *children;
+    *children = Some((before.map_or(child, |(first, _)| first), child));
+    let previous = match before {
+        None => Neighbour::Parent(parent),
+        Some((_, last)) => {
+            links(processes, last).next = Neighbour::Sibling(child);
+            Neighbour::Sibling(last)
+        }
+    };
+    *links(processes, child) = Links { previous, next: Neighbour::Parent(parent), children: None };
+}
+
 /// Takes a node out; its children come into its place. Returns a root that has lost its last child by it.
-pub fn unlink(processes: &mut Slab<Process>, node: SlotRef) -> Option<SlotRef> {
+#[inline(always)]
+pub fn unlink(processes: &mut Slab<Process>, node: Node) -> Option<Node> {
     let Links { previous, next, children } = core::mem::replace(links(processes, node), Links::ROOT);
     if let Some((first, last)) = children {
         links(processes, first).previous = previous;
@@ -82,6 +152,7 @@ pub fn unlink(processes: &mut Slab<Process>, node: SlotRef) -> Option<SlotRef> {
 
 /// Puts the slot `to`, a tree of its own, in the place of `from`.
 pub fn replace(processes: &mut Slab<Process>, from: SlotRef, to: SlotRef) {
+    let (from, to) = (from.into(), to.into());
     let moved = core::mem::replace(links(processes, from), Links::ROOT);
     *links(processes, to) = moved;
     if let Some((first, last)) = moved.children {
@@ -92,14 +163,15 @@ pub fn replace(processes: &mut Slab<Process>, from: SlotRef, to: SlotRef) {
     set_previous(processes, moved.next, Neighbour::Sibling(to), to);
 }
 
-/// A capability derived from this one, if there is one.
-pub fn first_child(processes: &mut Slab<Process>, node: SlotRef) -> Option<SlotRef> {
-    links(processes, node).children.map(|(first, _)| first)
+/// What was derived from a capability, the first of it.
+pub fn first_child(processes: &mut Slab<Process>, slot: SlotRef) -> Option<Node> {
+    links(processes, slot.into()).children.map(|(first, _)| first)
 }
 
-/// The capability that this one was derived from. Walks to the end of the node's list.
-pub fn parent(processes: &mut Slab<Process>, node: SlotRef) -> Option<SlotRef> {
-    let mut at = links(processes, node).next;
+/// The capability that a node was derived from. Walks to the end of the node's list.
+#[cfg(test)]
+pub fn parent(processes: &mut Slab<Process>, node: impl Into<Node>) -> Option<Node> {
+    let mut at = links(processes, node.into()).next;
     loop {
         match at {
             Neighbour::None => return None,
@@ -110,7 +182,7 @@ pub fn parent(processes: &mut Slab<Process>, node: SlotRef) -> Option<SlotRef> {
 }
 
 /// What stands before a list's node `first` now leads to it.
-fn set_next(processes: &mut Slab<Process>, before: Neighbour, leads_to: Neighbour, first: SlotRef) {
+fn set_next(processes: &mut Slab<Process>, before: Neighbour, leads_to: Neighbour, first: Node) {
     match before {
         Neighbour::None => {}
         Neighbour::Sibling(at) => links(processes, at).next = leads_to,
@@ -119,7 +191,7 @@ fn set_next(processes: &mut Slab<Process>, before: Neighbour, leads_to: Neighbou
 }
 
 /// What stands behind a list's node `last` now leads back to it.
-fn set_previous(processes: &mut Slab<Process>, behind: Neighbour, leads_to: Neighbour, last: SlotRef) {
+fn set_previous(processes: &mut Slab<Process>, behind: Neighbour, leads_to: Neighbour, last: Node) {
     match behind {
         Neighbour::None => {}
         Neighbour::Sibling(at) => links(processes, at).previous = leads_to,
@@ -127,12 +199,12 @@ fn set_previous(processes: &mut Slab<Process>, behind: Neighbour, leads_to: Neig
     }
 }
 
-fn set_first(processes: &mut Slab<Process>, parent: SlotRef, first: SlotRef) {
+fn set_first(processes: &mut Slab<Process>, parent: Node, first: Node) {
     let children = &mut links(processes, parent).children;
     *children = Some((first, children.map_or(first, |(_, last)| last)));
 }
 
-fn set_last(processes: &mut Slab<Process>, parent: SlotRef, last: SlotRef) {
+fn set_last(processes: &mut Slab<Process>, parent: Node, last: Node) {
     let children = &mut links(processes, parent).children;
     *children = Some((children.map_or(last, |(first, _)| first), last));
 }

@@ -125,7 +125,6 @@ impl HandleTable {
         let slot = self.slot_mut(index).expect("a reserved slot is free");
         let next = core::mem::replace(&mut slot.next_free, NONE);
         slot.capability = Some(capability);
-        slot.links = Links::ROOT;
         slot.lock = Lock::Open;
         slot.session = NO_REFERENCE;
         slot.notice = Notice::Never;

@@ -1,17 +1,16 @@
 //! Revocation: what was derived from a capability ends, in every process.
 //!
 //! Parents go before their children: the first child is taken out, its own children come into its place, and so on. With a slot
-//! end the operations that use it and the mappings made with it, so nothing derived succeeds once the last slot is gone.
+//! end the operations that use it; what was mapped with it is among its children. So nothing derived succeeds once the last is
+//! gone. What the holder of the revoked capability has mapped with it stays, as the capability itself does.
 use crate::Kernel;
 use crate::authority::capability::Object;
-use crate::authority::grant;
+use crate::authority::grant::{self, Derived};
 use crate::authority::handle::{Lock, SlotRef};
 use crate::execution::process::Process;
 use crate::execution::stay::cost;
 use crate::execution::thread::Thread;
 use crate::ipc::record::Waiter;
-use crate::memory::MemoryObject;
-use crate::memory::range::{Kind, Range};
 use crate::platform::Platform;
 use crate::slab::Id;
 use capos_abi::handle::Handle;
@@ -54,13 +53,27 @@ impl<P: Platform> Kernel<P> {
             if self.stay.is_over() {
                 return false;
             }
-            self.stay.spend(cost::SLOT);
-            if !self.end_uses(child) || self.end_mappings(child).is_none() {
+            let ended = match child.derived() {
+                Derived::Slot(child) => self.end_slot(child),
+                // Those behind it are its holder's own, too.
+                Derived::Mapping(process, place) if self.is_mapped_with(process, place, slot) => return true,
+                Derived::Mapping(process, place) => self.end_mapping(process, place),
+            };
+            if !ended {
                 return false;
             }
-            self.unbind_interrupt(child);
-            self.release_slot(child);
         }
+        true
+    }
+
+    /// Ends what a capability is used for, and takes it away; what was derived from it comes in its place. False: not yet.
+    fn end_slot(&mut self, slot: SlotRef) -> bool {
+        self.stay.spend(cost::SLOT);
+        if !self.end_uses(slot) {
+            return false;
+        }
+        self.unbind_interrupt(slot);
+        self.release_slot(slot);
         true
     }
 
@@ -111,58 +124,6 @@ impl<P: Platform> Kernel<P> {
             uses.progress.tag = tag + 1;
         }
         true
-    }
-
-    /// Unmaps what was mapped with this capability, in whatever process; `None`: something is left for the next stay.
-    fn end_mappings(&mut self, slot: SlotRef) -> Option<()> {
-        let held = self.processes[slot.process].handles.slot(slot.index)?;
-        let Some(Object::Memory(object)) = held.capability().map(|c| c.object) else { return Some(()) };
-        let handle = self.handle_of(slot);
-        for index in 0..self.processes.slots() {
-            let Some(process) = self.processes.id_at(index) else { continue };
-            while let Some(range) = self.mapping_of(process, object, slot.process, handle) {
-                if self.vacate(process, &range) < range.end {
-                    return None;
-                }
-            }
-        }
-        Some(())
-    }
-
-    /// A capability goes by itself: the mappings made with it now belong to the one that it was derived from.
-    pub(crate) fn inherit_mappings(&mut self, slot: SlotRef) {
-        if self.is_memory(slot) {
-            let parent = grant::parent(&mut self.processes, slot);
-            self.reattribute_mappings(slot, parent);
-        }
-    }
-
-    /// Mappings made with one capability now belong to another one.
-    pub(crate) fn reattribute_mappings(&mut self, from: SlotRef, to: Option<SlotRef>) {
-        let old = (from.process, self.handle_of(from));
-        let new = to.map(|slot| (slot.process, self.handle_of(slot)));
-        for index in 0..self.processes.slots() {
-            let Some(process) = self.processes.id_at(index) else { continue };
-            for range in self.processes[process].ranges.iter_mut() {
-                if let Kind::Mapped { granted, .. } = &mut range.kind
-                    && *granted == Some(old)
-                {
-                    *granted = new;
-                }
-            }
-        }
-    }
-
-    fn is_memory(&self, slot: SlotRef) -> bool {
-        let held = self.processes[slot.process].handles.slot(slot.index).and_then(|s| s.capability());
-        matches!(held.map(|c| c.object), Some(Object::Memory(_)))
-    }
-
-    fn mapping_of(&self, at: Id<Process>, of: Id<MemoryObject>, holder: Id<Process>, by: Handle) -> Option<Range> {
-        let found = self.processes[at].ranges.iter().find(|r| {
-            matches!(r.kind, Kind::Mapped { object, granted: Some(grant), held: false, .. } if object == of && grant == (holder, by))
-        });
-        found.copied()
     }
 
     /// Masks and unbinds an interrupt line that was bound with this capability.

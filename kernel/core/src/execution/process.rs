@@ -10,6 +10,7 @@ use crate::ledger::{Ledger, Resource};
 use crate::lifecycle::fault::Crash;
 use crate::memory::frame::Frame;
 use crate::memory::hold::Holds;
+use crate::memory::mapping::Mappings;
 use crate::memory::range::RangeMap;
 use crate::platform::Space;
 use crate::slab::Id;
@@ -66,6 +67,8 @@ pub struct Process {
     pub tables: Vec<Frame>,
     /// What its addresses stand for.
     pub ranges: RangeMap,
+    /// What was mapped there with which capability.
+    pub mappings: Mappings,
     /// Its threads that have not ended.
     pub threads: Vec<Id<Thread>>,
     /// Those of them that have not been stopped.
@@ -102,6 +105,7 @@ impl Process {
             space: Some(space),
             tables,
             ranges: RangeMap::new(),
+            mappings: Mappings::new(),
             threads: Vec::new(),
             live_threads: 0,
             is_finished: false,
@@ -139,6 +143,7 @@ impl Process {
     /// Gives the memory of what else has ended back: handles, page tables, threads.
     pub fn free_lists(&mut self, ledger: &mut Ledger) {
         self.handles.free(ledger);
+        self.mappings.free(ledger);
         heap::free(&mut self.tables, ledger);
         heap::free(&mut self.threads, ledger);
     }
@@ -162,7 +167,7 @@ impl Process {
         let lists = heap::held(&self.tables) + heap::held(&self.threads) + self.holds.held();
         let waiters = heap::held(&self.waiters) + heap::held(&self.fault_waiters);
         let crash = self.crash.as_ref().map_or(0, |crash| heap::held(&crash.words));
-        self.handles.held() + self.ranges.held() + lists + waiters + crash
+        self.handles.held() + self.ranges.held() + self.mappings.held() + lists + waiters + crash
     }
 
     /// Whether nothing of it is left but its record and how it crashed.

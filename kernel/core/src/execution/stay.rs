@@ -22,8 +22,10 @@ pub mod cost {
     pub const TRANSFER: u32 = 700;
     /// A call that is put into a queue.
     pub const QUEUE: u32 = 500;
-    /// A notice that is posted.
-    pub const NOTICE: u32 = 300;
+    /// A notice that comes to wait, or is posted.
+    pub const NOTICE: u32 = 400;
+    /// A mapping that has lost its last piece.
+    pub const UNMAPPED: u32 = 300;
     /// A pending operation that is ended.
     pub const ABORT: u32 = 500;
     /// The reference of a session that a call through a new handle tells.

@@ -166,7 +166,7 @@ impl<P: Platform> Kernel<P> {
         let Some(minter) = endpoint.minter_mut(root.process) else { return };
         minter.push(handles, root.index);
         let listed = endpoint.minters.len() + endpoint.receivers.len();
-        self.stay.spend(listed as u32 * cost::LISTED);
+        self.stay.spend(cost::NOTICE + listed as u32 * cost::LISTED);
         self.tell_receivers(id);
         let waiting = self.endpoints[id].receivers.iter().copied().find(|r| {
             self.threads[r.thread].process == root.process && matches!(self.threads[r.thread].state, State::Blocked(_))

@@ -143,13 +143,16 @@ impl<P: Platform> Kernel<P> {
 
     /// Holds what a part of a mapping stands for.
     pub(crate) fn hold_part(&mut self, process: Id<Process>, part: Range) -> Result<u64, Refusal> {
-        let Kind::Mapped { object, offset, access, writable, held: false, .. } = part.kind else { return Ok(part.end) };
+        let Kind::Mapped { object, offset, access, writable, mapping, held: false } = part.kind else {
+            return Ok(part.end);
+        };
         self.spend_on_range(process);
         self.prepare_ranges(process, part.start)?;
         self.hold_object(process, object)?;
         self.split_mapping(process, &part);
-        let kind = Kind::Mapped { object, offset, access, writable, granted: None, held: true };
+        let kind = Kind::Mapped { object, offset, access, writable, mapping: None, held: true };
         self.processes[process].ranges.set(part.start, part.end, kind);
+        self.leave_mapping(process, mapping);
         Ok(part.end)
     }
 

@@ -114,6 +114,7 @@ impl<P: Platform> Kernel<P> {
         let &Kind::Mapped { object, writable, held, .. } = kind else { return };
         self.memory[object].writers += u32::from(writable);
         self.retain(Object::Memory(object));
+        self.join_mapping(process, kind.mapping());
         if held {
             self.processes[process].holds.add_piece(object);
         }
@@ -123,6 +124,7 @@ impl<P: Platform> Kernel<P> {
     pub(crate) fn remove_piece(&mut self, process: Id<Process>, kind: &Kind) {
         let &Kind::Mapped { object, writable, held, .. } = kind else { return };
         self.memory[object].writers -= u32::from(writable);
+        self.leave_mapping(process, kind.mapping());
         if held && self.processes[process].holds.remove_piece(object) {
             self.drop_hold(process, object);
         }

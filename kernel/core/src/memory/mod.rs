@@ -2,6 +2,7 @@
 pub(crate) mod change;
 pub mod frame;
 pub(crate) mod hold;
+pub(crate) mod mapping;
 pub(crate) mod page_list;
 pub(crate) mod page_table;
 pub(crate) mod range;

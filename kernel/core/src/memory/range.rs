@@ -1,12 +1,10 @@
 //! The address-range map of a process: what its addresses stand for.
-use crate::execution::process::Process;
 use crate::heap::Payer;
 use crate::ipc::operation::Refusal;
 use crate::ledger::{Exhausted, Ledger};
 use crate::memory::tree::{Interval, LEAF_ITEMS, Place, Tree};
 use crate::memory::{Access, MemoryObject};
 use crate::slab::Id;
-use capos_abi::handle::Handle;
 use capos_abi::status::resource;
 
 /// First address that a process can use.
@@ -37,8 +35,8 @@ pub enum Kind {
         access: Access,
         /// Whether the mapper held the writable interface.
         writable: bool,
-        /// Who mapped it with which handle; `None`: the kernel, for init.
-        granted: Option<(Id<Process>, Handle)>,
+        /// The place of the mapping that it is a piece of; `None`: it is held, or the kernel mapped it for init.
+        mapping: Option<u32>,
         /// Whether the process pays for the object, too, and keeps the mapping whatever becomes of that.
         held: bool,
     },
@@ -56,12 +54,17 @@ impl Kind {
         }
     }
 
+    /// The place of the mapping that it is a piece of.
+    pub fn mapping(&self) -> Option<u32> {
+        if let Self::Mapped { mapping, .. } = self { *mapping } else { None }
+    }
+
     /// The same memory with another access.
     pub fn with_access(self, access: Access) -> Self {
         match self {
             Self::Committed(_) => Self::Committed(access),
-            Self::Mapped { object, offset, writable, granted, held, .. } => {
-                Self::Mapped { object, offset, access, writable, granted, held }
+            Self::Mapped { object, offset, writable, mapping, held, .. } => {
+                Self::Mapped { object, offset, access, writable, mapping, held }
             }
             Self::Reserved | Self::Ring => self,
         }
@@ -134,6 +137,7 @@ impl RangeMap {
     }
 
     /// All ranges, sorted.
+    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = &Range> {
         self.iter_from(0)
     }
@@ -141,11 +145,6 @@ impl RangeMap {
     /// The ranges that do not end at or before this address, sorted.
     pub fn iter_from(&self, address: u64) -> impl Iterator<Item = &Range> {
         self.tree.iter_from(self.tree.place_of(address))
-    }
-
-    /// All ranges; their addresses must stay as they are.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Range> {
-        self.tree.iter_mut()
     }
 
     /// Ranges that move when one is added or taken out, at most.

@@ -142,11 +142,6 @@ impl<T: Interval> Tree<T> {
         first.iter().chain(leaves.flat_map(|leaf| &leaf.items))
     }
 
-    /// All intervals; they stay where they are.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.leaves.iter_mut().flat_map(|leaf| &mut leaf.items)
-    }
-
     /// The first number from this one on behind which so many belong to no interval; perhaps behind the last interval.
     pub fn hole(&self, from: u64, wanted: u64) -> u64 {
         let leaves = self.leaves.get(self.leaf_of(from)..self.used).unwrap_or_default();

@@ -139,8 +139,8 @@ impl<P: Platform> Kernel<P> {
             return Ok(Step::Again);
         }
         self.prepare_ranges(id, start)?;
-        let granted = Some((slot.process, self.handle_of(slot)));
-        let kind = Kind::Mapped { object, offset, access, writable, granted, held: false };
+        let mapping = Some(self.add_mapping(slot, id, (start, end))?);
+        let kind = Kind::Mapped { object, offset, access, writable, mapping, held: false };
         self.add_piece(id, &kind);
         self.processes[id].ranges.set(start, end, kind);
         self.answer_address(call, results::SHAPE, results::ADDRESS, start)

@@ -142,7 +142,7 @@ impl<P: Platform> Kernel<P> {
         let object = self.memory.insert(object).map_err(|_| StartError::Memory)?;
         self.prepare_range(process, start, end)?;
         let kind =
-            Kind::Mapped { object, offset: 0, access: segment.access, writable: false, granted: None, held: false };
+            Kind::Mapped { object, offset: 0, access: segment.access, writable: false, mapping: None, held: false };
         self.processes[process].ranges.set(start, end, kind);
         Ok(())
     }

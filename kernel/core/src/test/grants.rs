@@ -92,7 +92,7 @@ proptest! {
             prop_assert_eq!((used - before) as usize, model.len());
             for (&name, &(parent, slot)) in &model {
                 let found = grant::parent(&mut world.kernel.processes, slot);
-                prop_assert_eq!(found, parent.map(|p| model[&p].1));
+                prop_assert_eq!(found, parent.map(|p| model[&p].1.into()));
                 let has_child = grant::first_child(&mut world.kernel.processes, slot).is_some();
                 prop_assert_eq!(has_child, !descendants(&model, name).is_empty());
             }

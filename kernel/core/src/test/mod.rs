@@ -13,6 +13,7 @@ mod hostile;
 mod interrupts;
 mod large;
 mod machine;
+mod mappings;
 mod memory;
 mod models;
 mod notices;

@@ -295,7 +295,7 @@ impl Transit {
             assert_eq!(table.get(held.handle).is_none(), held.locked);
             assert_eq!(table.slot(slot.index).and_then(|s| s.capability()).map(|c| c.confined), Some(held.confined));
             let parent = held.parent.map(|parent| self.slot(&self.held[&parent]));
-            assert_eq!(grant::parent(&mut self.world.kernel.processes, slot), parent);
+            assert_eq!(grant::parent(&mut self.world.kernel.processes, slot), parent.map(Into::into));
         }
     }
 }

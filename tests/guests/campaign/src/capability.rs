@@ -78,13 +78,15 @@ pub fn sealed(words: &[u64]) -> Result<Handle, Failure> {
     raw::call(memory, ID, METHOD, &Message::new(params::SHAPE), 0).map(|_| memory)
 }
 
-fn create_memory() -> Result<Handle, Failure> {
+/// Memory of a page.
+pub fn create_memory() -> Result<Handle, Failure> {
     use ledger::{ID, create_memory_object::*};
     let message = Message::new(params::SHAPE).set(params::BYTES, PAGE_BYTES);
     raw::call(startup::ledger(), ID, METHOD, &message, 1).map(|reply| reply.capability(results::MEMORY))
 }
 
-fn map(memory: Handle) -> Result<u64, Failure> {
+/// Maps such memory; where.
+pub fn map(memory: Handle) -> Result<u64, Failure> {
     use virtual_memory::{ID, access::READ_WRITE, map::*};
     let message = Message::new(params::SHAPE).set_capability(params::OBJECT, memory);
     let message = message.set(params::BYTES, PAGE_BYTES).set(params::ACCESS, READ_WRITE.into());

@@ -11,6 +11,7 @@ mod forgery;
 mod lane;
 mod malformed;
 mod mangle;
+mod multitude;
 mod protocol;
 mod reception;
 mod revocation;
@@ -50,6 +51,7 @@ fn play(role: &str) -> Option<Result<(), Failure>> {
         "liar" => malformed::serve(),
         "reader" => malformed::read(),
         "holder" => revocation::hold(),
+        "minter" => multitude::hold(),
         "link" => chains::serve(),
         "starter" => chains::start(),
         "filler" => caller::fill_every_slot(),
@@ -68,6 +70,7 @@ async fn run(context: &Context, campaign: &str) -> Result<(), Failure> {
         "malformed" => malformed::run(context, count).await,
         "revocation" => revocation::run(context, count).await,
         "forgery" => forgery::run(context, count).await,
+        "multitude" => multitude::run(context, count).await,
         _ => Err(format!("there is no campaign {campaign:?}").into()),
     }
 }

@@ -186,9 +186,6 @@ impl<P: Platform> Kernel<P> {
     fn move_slot(&mut self, source: SlotRef, capability: Capability, to: Id<Process>) -> SlotRef {
         let arrived = self.insert_root(to, capability);
         grant::replace(&mut self.processes, source, arrived);
-        if matches!(capability.object, Object::Memory(_)) {
-            self.reattribute_mappings(source, Some(arrived));
-        }
         self.release_slot(source);
         arrived
     }
