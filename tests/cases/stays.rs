@@ -64,6 +64,11 @@ fn thousands_of_copies_and_mappings_keep_no_processor_in_the_kernel() {
     measure("multitude", Machine::with_arguments("stress", &["multitude", "count=10000"]).memory(2048));
 }
 
+#[test]
+fn maps_of_tens_of_thousands_of_ranges_keep_no_processor_in_the_kernel() {
+    measure("maps", Machine::with("maps").memory(3 << 10));
+}
+
 /// A campaign of the guest `trials`, so many times.
 #[track_caller]
 fn campaign(name: &str, count: u64) {
