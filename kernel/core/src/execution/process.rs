@@ -71,6 +71,10 @@ pub struct Process {
     pub mappings: Mappings,
     /// Its threads that have not ended.
     pub threads: Vec<Id<Thread>>,
+    /// So many of them, from the first on, are still to be suspended or woken.
+    pub walk: usize,
+    /// A chore wakes them.
+    pub is_waking: bool,
     /// Those of them that have not been stopped.
     pub live_threads: u32,
     /// Whether it has no live threads and is only put away.
@@ -107,6 +111,8 @@ impl Process {
             ranges: RangeMap::new(),
             mappings: Mappings::new(),
             threads: Vec::new(),
+            walk: 0,
+            is_waking: false,
             live_threads: 0,
             is_finished: false,
             last_code: 0,

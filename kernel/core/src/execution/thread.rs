@@ -53,6 +53,8 @@ pub struct Thread {
     pub references: u32,
     /// Where it belongs.
     pub process: Id<Process>,
+    /// Its place among the threads of its process.
+    pub place: usize,
     /// Who pays for it.
     pub ledger: Id<Ledger>,
     /// Whether its ledger still pays: not once that was reclaimed.

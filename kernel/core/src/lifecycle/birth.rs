@@ -112,6 +112,7 @@ impl<P: Platform> Kernel<P> {
         let thread = self.threads.insert(Thread {
             references: 1,
             process,
+            place: self.processes[process].threads.len(),
             ledger,
             charged: true,
             state: State::Clearing,

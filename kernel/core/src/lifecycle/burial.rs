@@ -46,11 +46,22 @@ impl<P: Platform> Kernel<P> {
                 return Some(Chore::Thread(id, self.threads[id].ring.tags().end, u64::MAX));
             }
         }
-        self.processes[process].threads.retain(|t| *t != id);
+        self.leave_process(id, process);
         let entry = &mut self.threads[id];
         entry.free_lists(&mut self.ledgers[entry.ledger]);
         self.release(Object::Thread(id));
         None
+    }
+
+    /// Takes a thread out of its process's list. The last one comes into its place: whoever walks the list goes from its end to its
+    /// start, and passes nobody by.
+    fn leave_process(&mut self, id: Id<Thread>, process: Id<Process>) {
+        let (place, list) = (self.threads[id].place, &mut self.processes[process].threads);
+        let Some(last) = list.pop() else { return };
+        if let Some(left) = list.get_mut(place) {
+            *left = last;
+            self.threads[last].place = place;
+        }
     }
 
     pub(crate) fn bury_calls(&mut self, id: Id<Endpoint>) -> Option<Chore> {

@@ -20,8 +20,10 @@ const MAX_MOVED: usize = 256;
 
 /// What is to be done, and how far it has come.
 pub enum Chore {
-    /// A process that ends: its next thread to stop.
+    /// A process that ends: so many of its threads are left to stop.
     Stop(Id<Process>, usize),
+    /// A process that starts or goes on: its threads to wake.
+    Wake(Id<Process>),
     /// A new thread with a large ring area: its next page to clear.
     Clear(Id<Thread>, u64),
     /// A thread: its next tag to end and page of its ring to free.
@@ -130,9 +132,9 @@ impl<P: Platform> Kernel<P> {
 
     /// Makes sure that there is room for what follows so many moved capabilities, too.
     pub(crate) fn prepare_moves(&mut self, moved: usize) -> Result<(), OutOfHeap> {
-        let twice = self.threads.len() + self.processes.len() + self.memory.len();
-        let once = self.threads.len() + self.notifications.len() + self.endpoints.len() + self.sessions.count();
-        let objects = 2 * twice + once + 5;
+        let thrice = self.threads.len() + self.processes.len();
+        let once = self.notifications.len() + self.endpoints.len() + self.sessions.count();
+        let objects = 3 * thrice + 2 * self.memory.len() + once + 5;
         self.chores.reserve(objects as usize + moved)
     }
 
@@ -144,7 +146,8 @@ impl<P: Platform> Kernel<P> {
         {
             self.stay.spend(cost::CHORE);
             let rest = match chore {
-                Chore::Stop(id, thread) => self.stop_threads(id, thread).map(|left| Chore::Stop(id, left)),
+                Chore::Stop(id, left) => self.stop_threads(id, left).map(|left| Chore::Stop(id, left)),
+                Chore::Wake(id) => self.wake_left(id),
                 Chore::Thread(id, tag, page) => self.bury_thread(id, tag, page),
                 Chore::Clear(id, page) => self.clear_ring(id, page),
                 Chore::Process(id, slot) => self.bury_process(id, slot),

@@ -43,14 +43,14 @@ impl<P: Platform> Kernel<P> {
         {
             self.stop_thread(current, status::CANCELLED);
         }
-        self.chores.push(Chore::Stop(process, 0));
+        self.chores.push(Chore::Stop(process, self.processes[process].threads.len()));
     }
 
-    /// Stops the threads of a process that ends, from this one on, as far as the stay allows; the first one that is left.
-    pub(crate) fn stop_threads(&mut self, process: Id<Process>, first: usize) -> Option<usize> {
-        for i in first..self.processes[process].threads.len() {
+    /// Stops the first `left` threads of a process that ends, the last of them first, as far as the stay allows; how many are left.
+    pub(crate) fn stop_threads(&mut self, process: Id<Process>, left: usize) -> Option<usize> {
+        for i in (0..left).rev() {
             if self.stay.is_over() {
-                return Some(i);
+                return Some(i + 1);
             }
             self.stay.spend(cost::STOP);
             let Some(&thread) = self.processes[process].threads.get(i) else { continue };

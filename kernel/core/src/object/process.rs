@@ -4,7 +4,6 @@ use crate::Kernel;
 use crate::authority::capability::{Capability, Object};
 use crate::execution::process::{Outcome, Process, State};
 use crate::execution::stay::cost;
-use crate::execution::thread::State as ThreadState;
 use crate::ipc::message::{Params, Reply};
 use crate::ipc::operation::{Refusal, Step, refused};
 use crate::ipc::record::{MethodTarget, Waiter};
@@ -103,18 +102,6 @@ impl<P: Platform> Kernel<P> {
         self.answer(call, &Reply::new(start::results::SHAPE))
     }
 
-    /// Lets the threads of a filled process run.
-    pub(crate) fn begin_process(&mut self, id: Id<Process>) {
-        self.processes[id].state = State::Running;
-        for i in 0..self.processes[id].threads.len() {
-            if let Some(&thread) = self.processes[id].threads.get(i)
-                && self.threads[thread].state == ThreadState::Created
-            {
-                self.wake(thread);
-            }
-        }
-    }
-
     fn wait_for_process(&mut self, id: Id<Process>, call: &KernelCall<'_>) -> Result<Step, Refusal> {
         call.check_room(wait::results::SHAPE, 0, 0)?;
         if let State::Ended(outcome) = self.processes[id].state {
@@ -141,8 +128,8 @@ impl<P: Platform> Kernel<P> {
         if !matches!(self.processes[id].state, State::Running | State::Suspended) {
             return Err(status::BAD_STATE.into());
         }
-        if !self.resume_step(id) {
-            return Ok(Step::Again);
+        if self.processes[id].state == State::Suspended {
+            self.begin_process(id);
         }
         self.answer(call, &Reply::new(resume::results::SHAPE))
     }

@@ -3,6 +3,7 @@ mod accounting;
 mod audit;
 mod burial;
 mod calls;
+mod crowd;
 mod death;
 mod dice;
 mod exhaustion;

@@ -51,7 +51,7 @@ impl World {
         frames.add(Frame(1), count - 1);
         let machine = Machine { processors: 8, ..Machine::default() };
         let mut kernel = Kernel::new(machine, frames).expect("heap");
-        let limits = Amounts::new([count - 384, 1 << 16, 1 << 16, 128]);
+        let limits = Amounts::new([count - 384, 1 << 16, 1 << 16, 4096]);
         let root = Ledger::root(&mut kernel.ledgers, limits).expect("heap");
         Self { kernel, root }
     }
