@@ -35,6 +35,16 @@ fn short_threads_keep_no_processor_in_the_kernel() {
 }
 
 #[test]
+fn programs_that_use_everything_up_keep_no_processor_in_the_kernel() {
+    campaign("exhaustion", 1);
+}
+
+#[test]
+fn a_thousand_threads_keep_no_processor_in_the_kernel() {
+    check("crowd");
+}
+
+#[test]
 fn the_ends_of_programs_keep_no_processor_in_the_kernel() {
     check("lifecycle");
 }
