@@ -104,6 +104,7 @@ impl<P: Platform> Kernel<P> {
         let process = entry.process;
         self.processes[process].live_threads -= 1;
         self.timers.set(thread.index(), None);
+        self.end_account(thread);
         if let Some(context) = self.threads[thread].context {
             self.unbind_context(context);
         }
@@ -266,12 +267,10 @@ impl<P: Platform> Kernel<P> {
         self.threads[id].references -= 1;
         if self.threads[id].references == 0
             && let Some(thread) = self.threads.remove(id)
+            && thread.charged
         {
-            self.scheduler.forget_payer(self.platform.processors(), id);
-            if thread.charged {
-                self.ledgers[thread.ledger].refund(Resource::Threads, 1);
-                self.release_ledger(thread.ledger);
-            }
+            self.ledgers[thread.ledger].refund(Resource::Threads, 1);
+            self.release_ledger(thread.ledger);
         }
     }
 

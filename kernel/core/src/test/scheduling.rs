@@ -2,6 +2,7 @@
 use super::calls::{call, pair, receive};
 use super::world::{Actor, PLENTY, World};
 use crate::authority::capability::Object;
+use crate::execution::process::Outcome;
 use crate::execution::schedule::RunQueue;
 use crate::execution::schedule::account::{Account, Numbers, SLICE_NANOSECONDS};
 use crate::execution::thread::{State, Thread};
@@ -374,6 +375,26 @@ fn a_caller_pays_for_its_server() {
         (world.kernel.threads[server.thread].account.consumed, world.kernel.threads[client.thread].account.consumed);
     assert_eq!(after.0, before.0, "the server's own account is untouched");
     assert!(after.1 - before.1 >= SLICE_NANOSECONDS, "the caller has paid");
+}
+
+#[test]
+fn a_caller_that_has_ended_pays_no_more() {
+    let mut world = World::new();
+    world.kernel.platform.processors = 1;
+    let (server, own, client, object) = pair(&mut world);
+    world.submit(server, receive(own));
+    world.enter(server, 1);
+    world.submit(client, call(object));
+    world.enter(client, 1);
+    assert_eq!(running(&world, 0), Some(server.thread));
+    let before = world.kernel.threads[server.thread].account.consumed;
+    world.kernel.platform.now += SLICE_NANOSECONDS / 8;
+    world.kernel.end_process(client.process, Outcome::Killed);
+    let _ = world.kernel.reschedule(0);
+    world.kernel.platform.now += SLICE_NANOSECONDS / 2;
+    world.kernel.settle_account(server.thread);
+    assert_eq!(running(&world, 0), Some(server.thread));
+    assert_eq!(world.kernel.threads[server.thread].account.consumed, before + SLICE_NANOSECONDS / 2);
 }
 
 #[test]

@@ -1,17 +1,8 @@
 //! Whose account pays for what a processor runs. The clock is read when an account changes hands, not in between.
-use super::Scheduler;
 use crate::Kernel;
 use crate::execution::thread::Thread;
 use crate::platform::Platform;
 use crate::slab::Id;
-
-impl Scheduler {
-    /// A thread that is gone pays for nobody any more.
-    pub(crate) fn forget_payer(&mut self, processors: usize, thread: Id<Thread>) {
-        let states = self.processors.iter_mut().take(processors);
-        states.filter(|state| state.payer == Some(thread)).for_each(|state| state.payer = None);
-    }
-}
 
 impl<P: Platform> Kernel<P> {
     /// From now on this thread's account pays for what the processor runs.
@@ -54,6 +45,16 @@ impl<P: Platform> Kernel<P> {
                 let virtual_now = self.scheduler.of(processor).queue.virtual_now();
                 self.threads[borrower].account.arrive(virtual_now);
                 self.start_paying(processor, borrower);
+            }
+        }
+    }
+
+    /// A thread that runs no more pays for nobody: whoever has borrowed its account goes on with its own.
+    pub(crate) fn end_account(&mut self, thread: Id<Thread>) {
+        self.take_account_back(thread);
+        for processor in 0..self.platform.processors() {
+            if self.scheduler.of(processor).payer == Some(thread) {
+                self.stop_paying(processor);
             }
         }
     }
