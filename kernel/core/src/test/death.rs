@@ -1,11 +1,13 @@
 //! A dead peer is a normal event, and nothing of it stays behind.
+use super::audit;
 use super::calls::{call, pair, receive};
 use super::world::{Actor, PLENTY, World};
 use crate::authority::capability::Object;
 use crate::execution::process::Outcome;
-use capos_abi::interface::{endpoint_server, process};
+use capos_abi::interface::{endpoint_server, process, thread};
 use capos_abi::ring::{Submission, kind, op};
 use capos_abi::status;
+use std::collections::BTreeSet;
 
 fn kill(world: &mut World, actor: Actor) {
     world.kernel.end_process(actor.process, Outcome::Killed);
@@ -26,6 +28,32 @@ fn a_server_that_dies_completes_what_was_delivered_and_ends_its_objects() {
     assert!(ended.contains(&(100, status::STALE)), "{ended:?}");
     let later = world.run(client, call(object));
     assert_eq!(later[0].status, status::STALE);
+}
+
+#[test]
+fn who_waits_for_a_thread_learns_of_its_end_and_costs_nobody_anything_then() {
+    let mut world = World::new();
+    let (child, parent) = (world.actor("child", PLENTY), world.actor("parent", PLENTY));
+    let held = world.give(parent, Object::Thread(child.thread), thread::ID);
+    world.write(parent, 0, &[0]);
+    let join = Submission {
+        op: op::CALL,
+        handle: held,
+        interface: thread::ID,
+        method: thread::join::METHOD,
+        message_bytes: 8,
+        result_offset: 1024,
+        result_bytes: 64,
+        ..Submission::default()
+    };
+    for tag in [1, 2] {
+        assert!(world.run(parent, Submission { tag, ..join }).is_empty(), "it has not ended");
+    }
+    kill(&mut world, child);
+    let ends = world.completions(parent).into_iter().map(|end| (end.status, end.tag));
+    assert_eq!(ends.collect::<BTreeSet<_>>(), BTreeSet::from([(status::OK, 1), (status::OK, 2)]));
+    audit::check(&world);
+    assert_eq!(world.run(parent, join)[0].status, status::OK, "who asks later learns of it, too");
 }
 
 #[test]

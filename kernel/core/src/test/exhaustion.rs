@@ -6,9 +6,10 @@ use crate::authority::handle::{HandleTable, MAX_SLOTS};
 use crate::execution::stay::Stay;
 use crate::heap::{Payer, allocate};
 use crate::ipc::operation::Refusal;
-use crate::ledger::Amounts;
+use crate::ledger::{Amounts, Ledger, OBJECT_BYTES, Resource};
 use crate::memory::range::{FIRST_ADDRESS, Kind, MAX_RANGES, RangeMap};
 use crate::platform::Registers;
+use crate::slab::Slab;
 use capos_abi::interface::{ledger, virtual_memory};
 use capos_abi::ring::Completion;
 use capos_abi::status;
@@ -43,6 +44,53 @@ fn number(world: &mut World, actor: Actor, ledger: u64) -> u32 {
 }
 
 #[test]
+fn an_object_is_charged_together_with_the_kernel_memory_that_it_takes() {
+    let mut ledgers = Slab::new();
+    let amounts = Amounts([0, 0, 9, 0, 2 * OBJECT_BYTES + 5]);
+    let ledger = Ledger::root(&mut ledgers, amounts).map(|id| &mut ledgers[id]).expect("heap");
+    assert!(ledger.charge(Resource::Objects, 2).is_ok());
+    let used = *ledger.used();
+    let refusal = ledger.charge(Resource::Objects, 1).expect_err("too little is left");
+    assert_eq!((refusal.resource, refusal.requested, refusal.remaining), (KERNEL_MEMORY, OBJECT_BYTES, 5));
+    assert_eq!(*ledger.used(), used, "a refusal changes nothing");
+}
+
+#[test]
+fn a_ledger_gives_no_more_kernel_memory_away_than_it_has() {
+    let mut ledgers = Slab::new();
+    let parent = Ledger::root(&mut ledgers, Amounts([0, 0, 0, 0, 100])).expect("heap");
+    let kernel_memory = |bytes| Amounts([0, 0, 0, 0, bytes]);
+    Ledger::child(&mut ledgers, parent, kernel_memory(60)).expect("that much is there");
+    let refusal = Ledger::child(&mut ledgers, parent, kernel_memory(41)).expect_err("one byte too many");
+    assert_eq!(said_by(refusal), (KERNEL_MEMORY, ledgers[parent].number(), 41, 40));
+    Ledger::child(&mut ledgers, parent, kernel_memory(40)).expect("all of it");
+}
+
+#[test]
+fn what_cannot_be_held_is_not_charged() {
+    let mut world = World::new();
+    let user = world.actor("user", PLENTY);
+    let (own, space) = (world.ledger(user), world.give(user, Object::VirtualMemory(user.process), virtual_memory::ID));
+    let payer = world.kernel.processes[user.process].ledger;
+    let [small, large] = [PAGE, 64 * PAGE].map(|bytes| {
+        let made = world.call_kernel(user, own, ledger::ID, ledger::create_memory_object::METHOD, &[bytes]).1[0];
+        let address = world.map(user, made, bytes, virtual_memory::access::READ_WRITE).expect("room");
+        world.touch(user, address + bytes - PAGE);
+        [address, bytes]
+    });
+    let hold = |world: &mut World, span: &[u64]| {
+        world.call_kernel(user, space, virtual_memory::ID, virtual_memory::hold::METHOD, span).0
+    };
+    assert_eq!(hold(&mut world, &small).status, status::OK);
+    let (limits, used) = (*world.kernel.ledgers[payer].limits(), *world.kernel.ledgers[payer].used());
+    let rest = limits.of(Resource::KernelMemory) - used.of(Resource::KernelMemory);
+    world.kernel.ledgers[payer].charge(Resource::KernelMemory, rest).expect("all of it");
+    assert_eq!(said(&hold(&mut world, &large)).0, KERNEL_MEMORY);
+    world.kernel.ledgers[payer].refund(Resource::KernelMemory, rest);
+    assert_eq!(*world.kernel.ledgers[payer].used(), used);
+}
+
+#[test]
 fn each_resource_of_a_ledger_is_named_with_request_and_remainder() {
     // The actor itself takes a thread, an object, a handle for its ledger, 16 frames for its ring and 2 for page tables.
     let cases: [Case<'_>; 6] = [
@@ -62,6 +110,7 @@ fn each_resource_of_a_ledger_is_named_with_request_and_remainder() {
         let (refused, _) = world.call_kernel(actor, own, ledger::ID, method, data);
         assert_eq!(said(&refused), (resource, ledger, requested, remaining), "method {method}");
         assert_eq!(world.footprint(), before, "what is refused leaves nothing behind");
+        audit::check(&world);
     }
 }
 

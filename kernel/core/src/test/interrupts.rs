@@ -1,5 +1,6 @@
 //! Interrupt lines: who may have one, and for how long.
 use super::grants::{manager, revoke};
+use super::reclaim::{below, reclaim};
 use super::world::{Actor, PLENTY, World};
 use crate::authority::capability::Object;
 use capos_abi::interface::interrupt_lines::{ID, open};
@@ -28,8 +29,7 @@ fn an_interrupt_line_has_one_holder_at_a_time() {
 }
 
 /// Binds a line to a new notification, of which an interrupt sets bit 0; the notification.
-fn bind(world: &mut World, actor: Actor, line: u64) -> u64 {
-    let paying = world.ledger(actor);
+fn bind(world: &mut World, actor: Actor, paying: u64, line: u64) -> u64 {
     let (_, made) = world.call_kernel(actor, paying, ledger::ID, ledger::create_notification::METHOD, &[]);
     let message = [made[0], mode::COPY, 1 << 32 | 1 << 48, 1, 3];
     world.write(actor, 0, &message);
@@ -60,17 +60,30 @@ fn a_revoked_interrupt_line_is_masked_and_wakes_nobody() {
     let (owner, driver) = (world.actor("owner", PLENTY), world.actor("driver", PLENTY));
     let (lines, manager) = (world.give(owner, Object::InterruptLines, ID), manager(&mut world, owner));
     let (_, opened) = world.call_kernel(owner, lines, ID, open::METHOD, &[4]);
-    let line = world.copy(owner, opened[0], driver);
-    let notification = bind(&mut world, driver, line);
+    let (line, own) = (world.copy(owner, opened[0], driver), world.ledger(driver));
+    let notification = bind(&mut world, driver, own, line);
     wait(&mut world, driver, notification);
     assert!(world.kernel.platform.enabled_lines.contains(&4));
     let _ = world.kernel.interrupt(0, 4);
     assert_eq!(world.completions(driver)[0].value, 1);
 
-    let notification = bind(&mut world, driver, line);
+    let notification = bind(&mut world, driver, own, line);
     wait(&mut world, driver, notification);
     revoke(&mut world, owner, manager, opened[0]);
     assert!(!world.kernel.platform.enabled_lines.contains(&4));
     let _ = world.kernel.interrupt(0, 4);
     assert!(world.completions(driver).is_empty());
+}
+
+#[test]
+fn a_line_is_masked_when_the_ledger_of_its_notification_is_reclaimed() {
+    let mut world = World::new();
+    let driver = world.actor("driver", PLENTY);
+    let (lines, own) = (world.give(driver, Object::InterruptLines, ID), world.ledger(driver));
+    let (_, opened) = world.call_kernel(driver, lines, ID, open::METHOD, &[4]);
+    let (paying, _) = below(&mut world, driver, own, &[0, 0, 1, 0]);
+    bind(&mut world, driver, paying, opened[0]);
+    assert!(world.kernel.platform.enabled_lines.contains(&4));
+    reclaim(&mut world, driver, paying);
+    assert!(!world.kernel.platform.enabled_lines.contains(&4));
 }

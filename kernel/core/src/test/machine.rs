@@ -47,6 +47,8 @@ pub struct Machine {
     pub console_is_busy: bool,
     /// Bytes of frames that were filled with zeros.
     pub zeroed: u64,
+    /// Frames that were, and that no program has had since.
+    pub zeros: HashSet<u64>,
 }
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -168,6 +170,7 @@ impl Platform for Machine {
     }
     fn unmap(&mut self, space: Space, address: u64) -> Option<Frame> {
         let (frame, _) = self.pages.remove(&(space.0.0, address))?;
+        self.zeros.remove(&frame.0);
         self.stale.insert((space.0.0, address));
         Some(frame)
     }
@@ -192,8 +195,9 @@ impl Platform for Machine {
     fn heap_bytes(&self) -> u64 {
         64 << 20
     }
-    fn zero_frame(&mut self, _: Frame) {
+    fn zero_frame(&mut self, frame: Frame) {
         self.zeroed += FRAME_BYTES;
+        self.zeros.insert(frame.0);
     }
     fn write_frames(&mut self, _: Frame, _: u64, _: &[u8]) {}
     fn init_ring(&mut self, area: RingArea) {

@@ -5,8 +5,10 @@ use crate::authority::capability::Object;
 use crate::execution::trap::FaultAccess;
 use crate::ledger::{Amounts, Resource};
 use crate::{Next, execution::process};
+use capos_abi::interface::ledger;
 use capos_abi::interface::virtual_memory::{self, access, commit, decommit, protect, reserve};
 use capos_abi::status;
+use std::collections::BTreeSet;
 
 const PAGE: u64 = 4096;
 
@@ -54,6 +56,41 @@ fn a_ledger_that_is_full_names_what_is_missing() {
     let ledger = world.kernel.ledgers[world.kernel.processes[actor.process].ledger].number();
     let frames = status::resource::FRAMES;
     assert_eq!(said(&done), (frames, ledger, 64, 2), "of 20 frames, 16 hold the ring and 2 are tables");
+}
+
+/// The frames of a new program: of its ring, of memory of its own, and of a memory object.
+fn frames_of_a_program(world: &mut World) -> (Actor, BTreeSet<u64>) {
+    const BYTES: u64 = 16 * PAGE;
+    let own = space(world, PLENTY);
+    let actor = own.0;
+    let address = vm(world, own, reserve::METHOD, &[BYTES]).1[1];
+    assert_eq!(vm(world, own, commit::METHOD, &[address, BYTES, u64::from(access::READ_WRITE)]).0, status::OK);
+    let ledger = world.ledger(actor);
+    let made = world.call_kernel(actor, ledger, ledger::ID, ledger::create_memory_object::METHOD, &[BYTES]);
+    let mapped = world.map(actor, made.1[0], BYTES, access::READ_WRITE).expect("room");
+    for page in (0..BYTES).step_by(PAGE as usize) {
+        [address, mapped].into_iter().for_each(|start| assert!(touch(world, actor, start + page, FaultAccess::Write)));
+    }
+    let at = world.kernel.processes[actor.process].space.expect("alive").0.0;
+    let pages = world.kernel.platform.pages.iter().filter(|((space, _), _)| *space == at);
+    (actor, pages.map(|(_, (frame, _))| frame.0).collect())
+}
+
+#[test]
+fn what_a_program_gets_holds_zeros_whoever_had_it_before() {
+    let mut world = World::new();
+    world.kernel.frames.prepare(world.kernel.platform.processors).expect("heap");
+    let mut before = BTreeSet::new();
+    for _ in 0..4 {
+        (0..20).for_each(|_| assert!(world.kernel.zero_ahead()));
+        let (actor, frames) = frames_of_a_program(&mut world);
+        assert!(frames.iter().all(|frame| world.kernel.platform.zeros.contains(frame)));
+        let again = frames.intersection(&before).count();
+        assert!(before.is_empty() || again > 0, "frames are used again");
+        before = frames;
+        world.kernel.end_process(actor.process, process::Outcome::Killed);
+        world.settle();
+    }
 }
 
 #[test]

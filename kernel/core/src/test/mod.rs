@@ -20,6 +20,7 @@ mod models;
 mod notices;
 mod parts;
 mod placement;
+mod places;
 mod process;
 mod races;
 mod ranges;

@@ -4,6 +4,7 @@ use super::world::{Actor, World, endless_ledger};
 use crate::authority::capability::{Capability, Object};
 use crate::authority::handle::HandleTable;
 use crate::execution::thread::State;
+use crate::ipc::positions::Positions;
 use crate::ipc::ring::Ring;
 use crate::ledger::{Amounts, Ledger, Resource};
 use crate::memory::frame::Frame;
@@ -247,4 +248,20 @@ fn check_queues(world: &World, actors: &[Actor], blocked: &BTreeSet<usize>) {
     }
     let idle = (0..world.kernel.platform.processors()).filter(|p| world.kernel.current(*p).is_none()).count();
     assert!(waiting == 0 || idle == 0, "{waiting} wait beside {idle} idle processors");
+}
+
+#[test]
+fn a_queue_may_be_full_and_not_one_entry_fuller() {
+    for at in [0, 7, u32::MAX] {
+        let mut positions = Positions::default();
+        (positions.submission_head, positions.completion_tail) = (at, at);
+        let full = at.wrapping_add(SUBMISSION_ENTRIES);
+        assert_eq!(positions.see_submission_tail(full), full);
+        assert_eq!(positions.see_submission_tail(full.wrapping_add(1)), at, "it counts as none");
+        let full = at.wrapping_sub(COMPLETION_ENTRIES);
+        for head in [full, full.wrapping_sub(1)] {
+            positions.see_completion_head(head);
+            assert_eq!(positions.unread(), COMPLETION_ENTRIES);
+        }
+    }
 }

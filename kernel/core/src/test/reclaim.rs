@@ -1,13 +1,18 @@
 //! Reclaiming a ledger: what it paid for is gone, what others held of it is stale, and the account is even.
+use super::audit;
 use super::calls::{call, pair, receive};
+use super::scheduling::bind;
 use super::world::{Actor, PLENTY, World};
 use crate::authority::capability::Object;
 use crate::authority::handle::SlotRef;
-use crate::execution::process::Outcome;
+use crate::execution::process::{Outcome, State};
+use crate::execution::schedule::account::Numbers;
 use crate::ledger::{Amounts, Ledger, MAX_DEPTH};
 use crate::memory::range::{Kind, Range};
 use crate::slab::Id;
-use capos_abi::interface::{endpoint_server, ledger, memory_object, notification, process, virtual_memory};
+use capos_abi::interface::{
+    endpoint_server, ledger, memory_object, notification, process, scheduling_context, thread, virtual_memory,
+};
 use capos_abi::ring::{Submission, op};
 use capos_abi::status;
 
@@ -21,14 +26,14 @@ fn ledger_call(world: &mut World, actor: Actor, handle: u64, method: u16, data: 
 }
 
 /// A ledger below the actor's own, as a capability and as an object.
-fn below(world: &mut World, actor: Actor, parent: u64, limits: &[u64]) -> (u64, Id<Ledger>) {
+pub(super) fn below(world: &mut World, actor: Actor, parent: u64, limits: &[u64]) -> (u64, Id<Ledger>) {
     let handle = ledger_call(world, actor, parent, ledger::create_ledger::METHOD, limits)[0];
     let held = world.kernel.processes[actor.process].handles.get(handle).expect("held");
     let Object::Ledger(id) = held.object else { panic!("a ledger") };
     (handle, id)
 }
 
-fn reclaim(world: &mut World, actor: Actor, handle: u64) {
+pub(super) fn reclaim(world: &mut World, actor: Actor, handle: u64) {
     let done = u64::from(ledger::progress::DONE);
     while ledger_call(world, actor, handle, ledger::reclaim::METHOD, &[])[1] != done {
         world.settle();
@@ -105,6 +110,72 @@ fn map(world: &mut World, actor: Actor, memory: u64) -> u64 {
 }
 
 #[test]
+fn what_is_held_outlasts_the_reclaiming_of_its_ledger_and_goes_with_its_holder() {
+    let mut world = World::new();
+    let (owner, user) = (world.actor("owner", PLENTY), world.actor("user", PLENTY));
+    let own = world.ledger(owner);
+    let (account, id) = below(&mut world, owner, own, &LIMITS);
+    let before = world.footprint().1;
+    let memory = ledger_call(&mut world, owner, account, ledger::create_memory_object::METHOD, &[8192])[0];
+    let copy = world.copy(owner, memory, user);
+    let address = map(&mut world, user, copy);
+    let space = world.give(user, Object::VirtualMemory(user.process), virtual_memory::ID);
+    let change = |world: &mut World, method| {
+        let (done, _) = world.call_kernel(user, space, virtual_memory::ID, method, &[address, 8192]);
+        assert_eq!(done.status, status::OK);
+    };
+    change(&mut world, virtual_memory::hold::METHOD);
+    let with_memory = world.footprint().1;
+    assert!(with_memory < before);
+
+    reclaim(&mut world, owner, account);
+    assert_eq!(*world.kernel.ledgers[id].used(), Amounts::default());
+    assert_eq!(world.footprint().1, with_memory, "the frame of the page that was touched is not free");
+    assert!(world.kernel.platform.pages.keys().any(|(_, page)| *page == address), "the mapping stays");
+    audit::check(&world);
+    change(&mut world, virtual_memory::unmap::METHOD);
+    world.settle();
+    assert_eq!(world.footprint().1, with_memory + 1, "nobody holds it any more");
+    audit::check(&world);
+}
+
+#[test]
+fn a_thread_ends_with_the_ledger_that_pays_for_it_and_so_does_its_process() {
+    let mut world = World::new();
+    let (owner, other) = (world.actor("owner", PLENTY), world.actor("other", PLENTY));
+    let own = world.ledger(owner);
+    let (account, id) = below(&mut world, owner, own, &LIMITS);
+    let second = world.kernel.new_thread(id, other.process, Default::default(), 64 << 10).expect("room");
+    world.give(owner, Object::Thread(second), thread::ID);
+    world.give(owner, Object::Process(other.process), process::ID);
+    world.settle();
+
+    reclaim(&mut world, owner, account);
+    assert_eq!(*world.kernel.ledgers[id].used(), Amounts::default());
+    let state = world.kernel.processes[other.process].state;
+    assert!(matches!(state, State::Ended(Outcome::Killed)), "it cannot go on without it: {state:?}");
+}
+
+#[test]
+fn a_scheduling_context_ends_with_the_ledger_that_pays_for_it() {
+    let mut world = World::new();
+    let (payer, bound, other) =
+        (world.actor("payer", PLENTY), world.actor("bound", PLENTY), world.actor("other", PLENTY));
+    let before = world.kernel.threads[bound.thread].account.numbers;
+    let context = bind(&mut world, payer, bound.thread, Numbers { weight: 2 * before.weight, ..before });
+    let context = world.copy(payer, context, other);
+    let id = world.kernel.processes[payer.process].ledger;
+    let account = world.give(other, Object::Ledger(id), ledger::ID);
+    assert_ne!(world.kernel.threads[bound.thread].account.numbers, before);
+
+    reclaim(&mut world, other, account);
+    assert_eq!(*world.kernel.ledgers[id].used(), Amounts::default());
+    assert_eq!(world.kernel.threads[bound.thread].account.numbers, before, "as if it had never been bound");
+    let inspect = scheduling_context::inspect::METHOD;
+    assert_eq!(world.call_kernel(other, context, scheduling_context::ID, inspect, &[]).0.status, status::STALE);
+}
+
+#[test]
 fn shells_go_with_the_last_capability_and_nothing_stays_behind() {
     let mut world = World::new();
     let before = world.footprint();
@@ -162,6 +233,22 @@ fn ledgers_are_only_so_deep() {
     }
     let (refused, _) = world.call_kernel(actor, at, ledger::ID, ledger::create_ledger::METHOD, &[0, 0, 0, 0]);
     assert_eq!(refused.status, status::BAD_STATE);
+}
+
+#[test]
+fn nothing_is_charged_to_a_ledger_that_is_being_reclaimed() {
+    let mut world = World::new();
+    let owner = world.actor("owner", PLENTY);
+    let own = world.ledger(owner);
+    let (account, id) = below(&mut world, owner, own, &LIMITS);
+    let make =
+        |world: &mut World| world.call_kernel(owner, account, ledger::ID, ledger::create_notification::METHOD, &[]).0;
+    // The first step of its reclaiming.
+    world.kernel.ledgers[id].closed = true;
+    assert_eq!(make(&mut world).status, status::EXHAUSTED);
+    assert_eq!(*world.kernel.ledgers[id].used(), Amounts::default());
+    reclaim(&mut world, owner, account);
+    assert_eq!(make(&mut world).status, status::OK);
 }
 
 #[test]

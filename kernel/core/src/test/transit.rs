@@ -1,10 +1,13 @@
 //! Capabilities in transit against a model: copied, moved and confined by calls and answers that are cancelled, while they are given
 //! up and revoked. Nothing is lost, nothing is there twice, and the grant tree is what the model says.
+use super::audit;
 use super::calls::{POOL, SLOT_BYTES, call, pair, receive, reply};
+use super::places::reserved;
 use super::world::{Actor, World};
 use crate::authority::capability::Object;
 use crate::authority::grant;
 use crate::authority::handle::SlotRef;
+use crate::execution::process::Outcome;
 use capos_abi::interface::null;
 use capos_abi::message::mode;
 use capos_abi::ring::{Completion, Submission, kind, op};
@@ -289,6 +292,7 @@ impl Transit {
         (1..3).for_each(|client| assert_eq!(self.end(client), None, "every call ends once"));
         let used = |actor: &Actor| self.world.kernel.processes[actor.process].handles.used();
         assert_eq!(self.actors.iter().map(used).sum::<u32>() - self.others, self.held.len() as u32);
+        self.check_places();
         for held in self.held.values() {
             let slot = self.slot(held);
             let table = &self.world.kernel.processes[slot.process].handles;
@@ -296,6 +300,29 @@ impl Transit {
             assert_eq!(table.slot(slot.index).and_then(|s| s.capability()).map(|c| c.confined), Some(held.confined));
             let parent = held.parent.map(|parent| self.slot(&self.held[&parent]));
             assert_eq!(grant::parent(&mut self.world.kernel.processes, slot), parent.map(Into::into));
+        }
+    }
+
+    /// A call has a place for its completion, a delivered one another for the notice that it was cancelled, and a RECV its own.
+    fn check_places(&self) {
+        let calls =
+            |fits: &dyn Fn(&Sent) -> bool| self.sent.iter().filter(|sent| !sent.cancelled && fits(sent)).count();
+        for (at, &actor) in self.actors.iter().enumerate() {
+            let expected = match at {
+                SERVER => 1 + calls(&|sent| sent.token.is_some()),
+                client => calls(&|sent| sent.client == client),
+            };
+            assert_eq!(reserved(&self.world, actor), expected as u32);
+        }
+    }
+
+    /// Everybody ends, whatever is under way.
+    fn end_all(&mut self) {
+        audit::check(&self.world);
+        for actor in self.actors {
+            self.world.kernel.end_process(actor.process, Outcome::Killed);
+            self.world.settle();
+            audit::check(&self.world);
         }
     }
 }
@@ -313,5 +340,6 @@ proptest! {
             transit.apply(step);
             transit.check();
         }
+        transit.end_all();
     }
 }
