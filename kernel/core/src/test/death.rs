@@ -1,9 +1,9 @@
 //! A dead peer is a normal event, and nothing of it stays behind.
-use super::audit;
 use super::calls::{call, pair, receive};
 use super::world::{Actor, PLENTY, World};
 use crate::authority::capability::Object;
 use crate::execution::process::Outcome;
+use crate::ledger::Amounts;
 use capos_abi::interface::{endpoint_server, process, thread};
 use capos_abi::ring::{Submission, kind, op};
 use capos_abi::status;
@@ -52,8 +52,12 @@ fn who_waits_for_a_thread_learns_of_its_end_and_costs_nobody_anything_then() {
     kill(&mut world, child);
     let ends = world.completions(parent).into_iter().map(|end| (end.status, end.tag));
     assert_eq!(ends.collect::<BTreeSet<_>>(), BTreeSet::from([(status::OK, 1), (status::OK, 2)]));
-    audit::check(&world);
     assert_eq!(world.run(parent, join)[0].status, status::OK, "who asks later learns of it, too");
+    let payer = world.kernel.threads[child.thread].ledger;
+    world.kernel.ledgers[payer].references += 1;
+    world.run(parent, Submission { op: op::RELEASE, handle: held, ..Submission::default() });
+    assert!(world.kernel.threads.get(child.thread).is_none());
+    assert_eq!(*world.kernel.ledgers[payer].used(), Amounts::default());
 }
 
 #[test]

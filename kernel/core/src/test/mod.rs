@@ -4,6 +4,7 @@ mod audit;
 mod burial;
 mod calls;
 mod crowd;
+mod deadlines;
 mod death;
 mod dice;
 mod exhaustion;

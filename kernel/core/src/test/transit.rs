@@ -320,6 +320,9 @@ impl Transit {
     fn end_all(&mut self) {
         audit::check(&self.world);
         for actor in self.actors {
+            // It is looked at when nobody else refers to it any more.
+            let ledger = self.world.kernel.processes[actor.process].ledger;
+            self.world.kernel.ledgers[ledger].references += 1;
             self.world.kernel.end_process(actor.process, Outcome::Killed);
             self.world.settle();
             audit::check(&self.world);
