@@ -135,3 +135,38 @@ fn end_survivors(world: &mut World) {
         }
     }
 }
+
+#[test]
+fn the_token_of_a_call_that_is_over_names_no_later_one() {
+    let mut world = World::new();
+    let (server, own, client, object) = pair(&mut world);
+    world.run(server, receive(own));
+    let deliver = |world: &mut World| {
+        world.run(client, call(object));
+        world.enter(server, 0);
+        world.completions(server)[0]
+    };
+    let first = deliver(&mut world);
+    assert_eq!(world.run(server, reply(first.value))[0].status, status::OK);
+    assert_eq!(world.completions(client)[0].status, status::OK);
+    let second = deliver(&mut world);
+    assert_eq!(second.slot, first.slot, "it lies where the first one lay");
+    assert_eq!(world.run(server, reply(first.value))[0].status, status::TOO_LATE);
+    assert!(world.completions(client).is_empty(), "the second call is open");
+    assert_eq!(world.run(server, reply(second.value))[0].status, status::OK);
+    assert_eq!(world.completions(client)[0].status, status::OK);
+}
+
+#[test]
+fn a_message_may_name_no_capability_and_nothing_stays_set_aside_for_it() {
+    let mut world = World::new();
+    let (server, own, client, object) = pair(&mut world);
+    world.run(server, receive(own));
+    world.write(client, 0, &[0, 0, 1 << 48, 3]);
+    world.run(client, Submission { caps: 0x21, message_bytes: 32, ..call(object) });
+    world.enter(server, 0);
+    let delivery = world.completions(server)[0];
+    assert_eq!(delivery.caps, 1);
+    assert_eq!(world.kernel.processes[server.process].handles.reserved(), 0);
+    audit::check(&world);
+}

@@ -155,3 +155,28 @@ fn bad_ranges_are_refused() {
     );
     assert_eq!(vm(&mut world, own, reserve::METHOD, &[1 << 63]).0, status::BAD_ARGUMENT);
 }
+
+#[test]
+fn every_piece_of_a_mapping_shows_the_pages_that_it_was_cut_from() {
+    const PAGES: u64 = 6;
+    let mut world = World::new();
+    let own = space(&mut world, PLENTY);
+    let actor = own.0;
+    let ledger = world.ledger(actor);
+    let create = ledger::create_memory_object::METHOD;
+    let made = world.call_kernel(actor, ledger, ledger::ID, create, &[PAGES * PAGE]).1[0];
+    let Object::Memory(object) = world.kernel.processes[actor.process].handles.get(made).expect("made").object else {
+        panic!("a memory object")
+    };
+    let start = world.map(actor, made, PAGES * PAGE, access::READ_WRITE).expect("room");
+    let page = |index: u64| start + index * PAGE;
+    for (method, index) in [(virtual_memory::unmap::METHOD, 1), (virtual_memory::hold::METHOD, 3)] {
+        assert_eq!(vm(&mut world, own, method, &[page(index), PAGE]).0, status::OK);
+    }
+    let at = world.kernel.processes[actor.process].space.expect("alive").0.0;
+    for index in [5, 0, 3, 2, 4] {
+        assert!(touch(&mut world, actor, page(index), FaultAccess::Write));
+        let (frame, _) = world.kernel.platform.pages[&(at, page(index))];
+        assert_eq!(Some(frame), world.kernel.memory[object].frame(index));
+    }
+}
