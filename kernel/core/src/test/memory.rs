@@ -180,3 +180,15 @@ fn every_piece_of_a_mapping_shows_the_pages_that_it_was_cut_from() {
         assert_eq!(Some(frame), world.kernel.memory[object].frame(index));
     }
 }
+
+#[test]
+fn what_is_written_is_not_executed_and_what_is_executed_is_not_written() {
+    for (given, wrong) in [(access::READ_WRITE, FaultAccess::Execute), (access::READ_EXECUTE, FaultAccess::Write)] {
+        let mut world = World::new();
+        let own = space(&mut world, PLENTY);
+        let address = vm(&mut world, own, reserve::METHOD, &[2 * PAGE]).1[1];
+        assert_eq!(vm(&mut world, own, commit::METHOD, &[address, 2 * PAGE, given.into()]).0, status::OK);
+        assert!(touch(&mut world, own.0, address, FaultAccess::Read));
+        assert!(!touch(&mut world, own.0, address + PAGE, wrong), "{wrong:?}");
+    }
+}
