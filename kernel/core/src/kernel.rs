@@ -95,7 +95,7 @@ impl<P: Platform> Kernel<P> {
         while !self.stay.is_over()
             && let Some(index) = self.timers.pop_expired(now)
         {
-            self.stay.spend(cost::ABORT);
+            self.stay.spend(cost::EXPIRY);
             if let Some(thread) = self.threads.id_at(index) {
                 self.expire(thread, now);
             }

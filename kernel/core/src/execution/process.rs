@@ -8,6 +8,7 @@ use crate::ipc::operation::Refusal;
 use crate::ipc::record::Waiter;
 use crate::ledger::{Ledger, Resource};
 use crate::lifecycle::fault::Crash;
+use crate::lifecycle::open_fault::OpenFaults;
 use crate::memory::frame::Frame;
 use crate::memory::hold::Holds;
 use crate::memory::mapping::Mappings;
@@ -87,6 +88,8 @@ pub struct Process {
     pub handlers: u32,
     /// Calls of `next`.
     pub fault_waiters: Vec<Waiter>,
+    /// Faults of its threads that wait for the handler.
+    pub open_faults: OpenFaults,
     /// How it crashed.
     pub crash: Option<Crash>,
     /// Memory objects that it holds.
@@ -119,6 +122,7 @@ impl Process {
             waiters: Vec::new(),
             handlers: 0,
             fault_waiters: Vec::new(),
+            open_faults: OpenFaults::default(),
             crash: None,
             holds: Holds::new(),
             name: [0; NAME_BYTES],

@@ -26,6 +26,8 @@ pub mod cost {
     pub const NOTICE: u32 = 400;
     /// A mapping that has lost its last piece.
     pub const UNMAPPED: u32 = 300;
+    /// A deadline that has passed, and its thread, which runs again.
+    pub const EXPIRY: u32 = 1_500;
     /// A pending operation that is ended.
     pub const ABORT: u32 = 500;
     /// The reference of a session that a call through a new handle tells.
@@ -54,10 +56,14 @@ pub mod cost {
     pub const PAGE: u32 = 110;
     /// An entry of a page table that is looked at.
     pub const TABLE_ENTRY: u32 = 14;
+    /// A frame that goes back to its free neighbours.
+    pub const FREED_FRAME: u32 = 150;
     /// A page that is mapped.
     pub const MAPPING: u32 = 150;
-    /// A page table that is looked up or freed.
+    /// A page table that is looked up.
     pub const TABLE: u32 = 60;
+    /// A page table that is freed.
+    pub const FREED_TABLE: u32 = 300 + FREED_FRAME;
     /// A page table that is made and cleared.
     pub const NEW_TABLE: u32 = 700;
     /// A thread's record and context, without its ring area.

@@ -7,7 +7,7 @@ use crate::ipc::notification::Bits;
 use crate::ipc::record::Waiter;
 use crate::ipc::ring::Ring;
 use crate::ledger::Ledger;
-use crate::lifecycle::fault::OpenFault;
+use crate::lifecycle::open_fault::OpenFault;
 use crate::object::SchedulingContext;
 use crate::platform::{ContextIndex, Platform};
 use crate::slab::Id;

@@ -12,7 +12,7 @@ use crate::ipc::ring::Ring;
 use crate::ledger::{Exhausted, Ledger, Resource};
 use crate::lifecycle::chore::Chore;
 use crate::memory::Access;
-use crate::memory::frame::FRAME_BYTES;
+use crate::memory::frame::{BATCH_FRAMES, FRAME_BYTES};
 use crate::memory::range::Kind;
 use crate::platform::{Platform, Registers, RingArea, Space};
 use crate::slab::Id;
@@ -33,6 +33,24 @@ impl<P: Platform> Kernel<P> {
         let process = self.processes.insert(Process::new(ledger, session, space, name))?;
         self.join_session(process, session);
         Ok(process)
+    }
+
+    /// Brings free frames at hand together in the map if it has none for such a ring area, as far as the stay allows; whether that
+    /// was all. The cursor of the thread tells where it stopped.
+    pub(crate) fn gather_ring_frames(&mut self, thread: Id<Thread>, ring_bytes: u32) -> bool {
+        // What an entry that was given up has left there is an address.
+        let cursor = core::mem::take(&mut self.threads[thread].cursor) as usize;
+        let mut from = if cursor <= self.platform.processors() { cursor } else { 0 };
+        while !self.frames.has_run(u64::from(ring_bytes) / FRAME_BYTES) {
+            if self.stay.is_over() {
+                self.threads[thread].cursor = from as u64;
+                return false;
+            }
+            self.stay.spend(BATCH_FRAMES as u32 * cost::FREED_FRAME);
+            let Some(reached) = self.frames.gather(from) else { return true };
+            from = reached;
+        }
+        true
     }
 
     /// A thread with its ring mapped; it runs when its process does.

@@ -213,7 +213,7 @@ impl<P: Platform> Kernel<P> {
                     Some(frame) => self.frames.free(frame),
                     None => self.frames.unreserve(1),
                 }
-                self.stay.spend(cost::PAGE / 2);
+                self.stay.spend(cost::FREED_FRAME);
             }
             if !pages.is_empty() {
                 return false;
@@ -306,6 +306,7 @@ impl<P: Platform> Kernel<P> {
         }
         if is_private {
             batch.into_iter().take(touched).for_each(|frame| self.frames.free(frame));
+            self.stay.spend(touched as u32 * cost::FREED_FRAME);
             self.frames.unreserve((at - start) / FRAME_BYTES - touched as u64);
         }
         at

@@ -24,15 +24,6 @@ pub struct Crash {
     pub words: Vec<u64>,
 }
 
-/// A thread's fault that waits for an answer.
-#[derive(Clone, Copy)]
-pub struct OpenFault {
-    /// What happened.
-    pub fault: Fault,
-    /// Whether the handler has been told.
-    pub is_reported: bool,
-}
-
 impl<P: Platform> Kernel<P> {
     /// A running thread has faulted: it waits for its handler, or its process ends.
     pub(crate) fn take_fault(&mut self, thread: Id<Thread>, fault: Fault) {
@@ -45,8 +36,9 @@ impl<P: Platform> Kernel<P> {
             self.scheduler.leave(processor);
         }
         entry.state = State::Faulted;
-        entry.fault = Some(OpenFault { fault, is_reported: false });
-        if let Some(waiter) = self.processes[process].fault_waiters.pop() {
+        let entry = &mut self.processes[process];
+        entry.open_faults.open(&mut self.threads, thread, fault);
+        if let Some(waiter) = entry.fault_waiters.pop() {
             self.answer_fault(waiter, process);
         }
     }
@@ -85,31 +77,20 @@ impl<P: Platform> Kernel<P> {
         buffer.get(..words).unwrap_or_default()
     }
 
-    /// A thread whose fault waits for an answer.
-    pub(crate) fn faulted_thread(
-        &self,
-        process: Id<Process>,
-        condition: impl Fn(&Thread) -> bool,
-    ) -> Option<Id<Thread>> {
-        let faulted = |id: &Id<Thread>| self.threads[*id].state == State::Faulted && condition(&self.threads[*id]);
-        self.processes[process].threads.iter().copied().find(faulted)
-    }
-
-    /// The thread of this number, if its fault waits for an answer.
-    pub(crate) fn faulted_number(&self, process: Id<Process>, number: u64) -> Option<Id<Thread>> {
-        self.processes[process]
-            .threads
-            .iter()
-            .copied()
-            .find(|id| u64::from(id.index()) == number && self.threads[*id].state == State::Faulted)
+    /// The thread of this number, and what it did, if that waits for an answer.
+    pub(crate) fn faulted_thread(&self, process: Id<Process>, number: u64) -> Option<(Id<Thread>, Fault)> {
+        let id = self.threads.id_at(u32::try_from(number).ok()?)?;
+        let thread = &self.threads[id];
+        let open = thread.fault.filter(|_| thread.process == process)?;
+        Some((id, open.fault))
     }
 
     /// Lets a thread go on whose fault was answered.
     pub(crate) fn resume_faulted(&mut self, thread: Id<Thread>) {
-        let entry = &mut self.threads[thread];
-        entry.fault = None;
-        if self.processes[entry.process].state == ProcessState::Suspended {
-            entry.state = State::Suspended(Pause::Running);
+        let process = self.threads[thread].process;
+        self.processes[process].open_faults.close(&mut self.threads, thread);
+        if self.processes[process].state == ProcessState::Suspended {
+            self.threads[thread].state = State::Suspended(Pause::Running);
         } else {
             self.wake(thread);
         }
@@ -117,7 +98,7 @@ impl<P: Platform> Kernel<P> {
 
     /// Nobody answers the faults of a process any more.
     pub(crate) fn abandon_faults(&mut self, process: Id<Process>) {
-        if let Some(thread) = self.faulted_thread(process, |_| true)
+        if let Some(thread) = self.processes[process].open_faults.any()
             && let Some(open) = self.threads[thread].fault
         {
             self.end_by_fault(thread, open.fault);

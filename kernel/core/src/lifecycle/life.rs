@@ -96,7 +96,11 @@ impl<P: Platform> Kernel<P> {
             State::Ready => self.forget(thread),
             State::Stopped | State::Ended => return,
             State::Running(processor) => self.scheduler.leave(processor),
-            State::Clearing | State::Created | State::Blocked(_) | State::Faulted | State::Suspended(_) => {}
+            State::Faulted => {
+                let process = self.threads[thread].process;
+                self.processes[process].open_faults.close(&mut self.threads, thread);
+            }
+            State::Clearing | State::Created | State::Blocked(_) | State::Suspended(_) => {}
         }
         let entry = &mut self.threads[thread];
         entry.state = State::Stopped;

@@ -4,5 +4,6 @@ pub(crate) mod burial;
 pub(crate) mod chore;
 pub(crate) mod fault;
 pub(crate) mod life;
+pub(crate) mod open_fault;
 pub(crate) mod reclaim;
 pub(crate) mod suspend;

@@ -1,14 +1,17 @@
 //! The frame allocator: which physical frames are free.
 //!
-//! A map with a bit for each frame; in front of it a few frames for each processor, used last and used next; beside it a few that are
+//! A map of those that are free; in front of it a few frames for each processor, used last and used next; beside it a few that are
 //! zeroed already, by processors that had nothing to do. All of them are free frames, and counted as such: whoever finds the map empty
 //! gets those, too. A machine-wide reservation count keeps memory that was committed fillable.
+mod bit_tree;
 mod map;
 mod stack;
 
 use alloc::vec::Vec;
 use map::FreeMap;
 use stack::FrameStack;
+
+pub use map::LARGEST_RUN;
 
 /// Bytes of a frame.
 pub const FRAME_BYTES: u64 = capos_abi::PAGE_BYTES;
@@ -52,7 +55,7 @@ const PAGE_TABLE_HEADROOM: u64 = 64;
 /// Free frames that a processor keeps at hand at most: 2 MiB.
 const CACHED_FRAMES: usize = 512;
 /// Frames that go from the map to a processor, or back, at a time: a stay in the kernel is short.
-const BATCH_FRAMES: usize = 16;
+pub const BATCH_FRAMES: usize = 16;
 /// Frames that are zeroed ahead of their use: 2 MiB.
 const ZEROED_FRAMES: usize = 512;
 
@@ -152,19 +155,31 @@ impl FrameAllocator {
         Some(frame)
     }
 
-    /// `count` neighbouring frames, the first one aligned to `count` rounded up to a power of two.
+    /// `count` neighbouring frames, the first one aligned to `count` rounded up to a power of two; at most [`LARGEST_RUN`]. They are
+    /// looked for in the map alone: [`Self::gather`] brings others there.
     pub fn allocate_contiguous(&mut self, count: u64) -> Result<Frame, OutOfFrames> {
         let remaining = self.available().min(count.saturating_sub(1));
         let refusal = OutOfFrames { requested: count, remaining };
-        if count == 0 || self.available() < count {
+        if self.available() < count {
             return Err(refusal);
         }
-        let run = self.map.take_run(count).or_else(|| {
-            self.put_all_back();
-            self.map.take_run(count)
-        });
-        self.free -= run.map_or(0, |_| count);
-        run.ok_or(refusal)
+        let run = self.map.take_run(count).ok_or(refusal)?;
+        self.free -= count;
+        Ok(run)
+    }
+
+    /// Whether [`Self::allocate_contiguous`] would find so many.
+    pub fn has_run(&self, count: u64) -> bool {
+        self.map.find_run(count).is_some()
+    }
+
+    /// Puts [`BATCH_FRAMES`] of the frames at hand back to their neighbours in the map, beginning with those of the processor with
+    /// this number, and behind the last processor's those that were zeroed ahead; how far it came, `None` once nothing is left.
+    pub fn gather(&mut self, from: usize) -> Option<usize> {
+        let stacks = self.cached.iter_mut().chain([&mut self.zeroed]).enumerate();
+        let (number, stack) = stacks.skip(from).find(|(_, stack)| !stack.is_empty())?;
+        core::iter::from_fn(|| stack.pop()).take(BATCH_FRAMES).for_each(|frame| self.map.put(frame));
+        Some(number)
     }
 
     /// Whether there are enough frames that were zeroed ahead.
@@ -195,9 +210,8 @@ impl FrameAllocator {
     pub fn free_contiguous(&mut self, first: Frame, count: u64) {
         for frame in (0..count).map(|index| first.offset(index)) {
             debug_assert!(!self.is_free(frame), "frame {frame:?} freed twice");
-            self.map.put(frame);
         }
-        self.free += count;
+        self.free += self.map.add(first, count);
     }
 
     #[inline]
@@ -239,13 +253,6 @@ impl FrameAllocator {
         self.map.put(frame);
         if let Some(cached) = self.cached.get_mut(self.processor) {
             core::iter::from_fn(|| cached.pop()).take(BATCH_FRAMES).for_each(|frame| self.map.put(frame));
-        }
-    }
-
-    /// Puts everything into the map that is not there.
-    fn put_all_back(&mut self) {
-        for stack in self.cached.iter_mut().chain([&mut self.zeroed]) {
-            core::iter::from_fn(|| stack.pop()).for_each(|frame| self.map.put(frame));
         }
     }
 

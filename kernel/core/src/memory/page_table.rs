@@ -114,7 +114,7 @@ impl<P: Platform> Kernel<P> {
             let Some(table) = entry.tables.pop() else { return true };
             self.frames.free(table);
             self.ledgers[entry.ledger].refund(Resource::Frames, 1);
-            self.stay.spend(cost::TABLE);
+            self.stay.spend(cost::FREED_TABLE);
         }
         entry.tables.is_empty()
     }

@@ -3,7 +3,6 @@ use super::KernelCall;
 use crate::Kernel;
 use crate::execution::process::Process;
 use crate::execution::stay::cost;
-use crate::execution::thread::Thread;
 use crate::ipc::message::{Params, Reply};
 use crate::ipc::operation::{Refusal, Step};
 use crate::ipc::record::{MethodTarget, Waiter};
@@ -29,7 +28,7 @@ impl<P: Platform> Kernel<P> {
             next::METHOD => self.next_fault(id, call),
             registers::METHOD => {
                 use registers::{params as p, results};
-                let thread = self.faulted_number(id, params.get(p::THREAD)).ok_or(status::BAD_STATE)?;
+                let (thread, _) = self.faulted_thread(id, params.get(p::THREAD)).ok_or(status::BAD_STATE)?;
                 let mut buffer = [0; RECORD_WORDS];
                 let words = self.thread_record(thread, &mut buffer);
                 let (blob, bytes) = super::bytes_of(words);
@@ -41,7 +40,7 @@ impl<P: Platform> Kernel<P> {
             resume::METHOD => {
                 use resume::{params as p, results};
                 call.check_room(results::SHAPE, 0, 0)?;
-                let thread = self.faulted_number(id, params.get(p::THREAD)).ok_or(status::BAD_STATE)?;
+                let (thread, _) = self.faulted_thread(id, params.get(p::THREAD)).ok_or(status::BAD_STATE)?;
                 let instruction = params.get(p::INSTRUCTION);
                 if instruction >= LAST_ADDRESS {
                     return Err(status::BAD_ARGUMENT.into());
@@ -55,10 +54,9 @@ impl<P: Platform> Kernel<P> {
             fail::METHOD => {
                 use fail::{params as p, results};
                 call.check_room(results::SHAPE, 0, 0)?;
-                let thread = self.faulted_number(id, params.get(p::THREAD)).ok_or(status::BAD_STATE)?;
-                let open = self.threads[thread].fault.ok_or(status::BAD_STATE)?;
+                let (thread, fault) = self.faulted_thread(id, params.get(p::THREAD)).ok_or(status::BAD_STATE)?;
                 let step = self.answer(call, &Reply::new(results::SHAPE));
-                self.end_by_fault(thread, open.fault);
+                self.end_by_fault(thread, fault);
                 step
             }
             _ => Err(status::UNIMPLEMENTED.into()),
@@ -67,35 +65,28 @@ impl<P: Platform> Kernel<P> {
 
     fn next_fault(&mut self, id: Id<Process>, call: &KernelCall<'_>) -> Result<Step, Refusal> {
         call.check_room(next::results::SHAPE, 0, 0)?;
-        if let Some(thread) = self.unreported(id) {
-            let reply = self.report_fault(thread);
-            return self.answer(call, &reply);
+        match self.report_fault(id) {
+            Some(reply) => self.answer(call, &reply),
+            None => self.start_method(call, MethodTarget::Faults(id)),
         }
-        self.start_method(call, MethodTarget::Faults(id))
-    }
-
-    fn unreported(&self, id: Id<Process>) -> Option<Id<Thread>> {
-        self.faulted_thread(id, |thread| thread.fault.is_some_and(|open| !open.is_reported))
     }
 
     /// Answers a `next` that has waited.
     pub(crate) fn answer_fault(&mut self, waiter: Waiter, id: Id<Process>) {
-        if let Some(thread) = self.unreported(id) {
-            let reply = self.report_fault(thread);
+        if let Some(reply) = self.report_fault(id) {
             self.finish_method(waiter, &reply);
         }
     }
 
-    fn report_fault(&mut self, thread: Id<Thread>) -> Reply {
+    /// Tells the handler of a fault that it does not know, if there is one.
+    fn report_fault(&mut self, id: Id<Process>) -> Option<Reply> {
         use next::results;
+        let (thread, fault) = self.processes[id].open_faults.tell(&mut self.threads)?;
         let mut reply = Reply::new(results::SHAPE);
         reply.set(results::THREAD, u64::from(thread.index()));
-        if let Some(open) = &mut self.threads[thread].fault {
-            open.is_reported = true;
-            reply.set(results::FAULT, u64::from(open.fault.kind as u16));
-            reply.set(results::ADDRESS, open.fault.address);
-            reply.set(results::INSTRUCTION, open.fault.instruction);
-        }
-        reply
+        reply.set(results::FAULT, u64::from(fault.kind as u16));
+        reply.set(results::ADDRESS, fault.address);
+        reply.set(results::INSTRUCTION, fault.instruction);
+        Some(reply)
     }
 }

@@ -116,6 +116,9 @@ impl<P: Platform> Kernel<P> {
             return Err(status::BAD_ARGUMENT.into());
         }
         call.check_room(results::SHAPE, 1, 0)?;
+        if !self.gather_ring_frames(call.thread(), ring_bytes) {
+            return Ok(Step::Again);
+        }
         self.reserve_handles(call.process(), 1)?;
         let made = self.new_thread(id, process, registers, ring_bytes);
         let thread = made.inspect_err(|_| self.unreserve_handles(call.process(), 1))?;

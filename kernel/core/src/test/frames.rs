@@ -1,5 +1,5 @@
 //! The frame allocator against a set of numbers: memory with holes, and a lot of it.
-use crate::memory::frame::{Frame, FrameAllocator, OutOfFrames};
+use crate::memory::frame::{Frame, FrameAllocator, LARGEST_RUN, OutOfFrames};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => Just(Step::One),
-        2 => (1u64..40).prop_map(Step::Run),
+        2 => (1u64..140).prop_map(Step::Run),
         2 => any::<usize>().prop_map(Step::Back),
         1 => (0u64..50).prop_map(Step::Reserve),
         2 => Just(Step::Reserved),
@@ -34,6 +34,15 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (1u32..100).prop_map(Step::ZeroAhead),
         1 => (0..PROCESSORS).prop_map(Step::Enter),
     ]
+}
+
+/// A run from the map, or else from everything that is free.
+fn run(frames: &mut FrameAllocator, count: u64) -> Result<Frame, OutOfFrames> {
+    let mut from = Some(0);
+    while !frames.has_run(count) && from.is_some() {
+        from = frames.gather(from.unwrap_or_default());
+    }
+    frames.allocate_contiguous(count)
 }
 
 proptest! {
@@ -58,7 +67,15 @@ proptest! {
         for step in steps {
             let taken = match step {
                 Step::One => frames.allocate().ok().map(|frame| (frame, 1)),
-                Step::Run(count) => frames.allocate_contiguous(count).ok().map(|first| (first, count)),
+                Step::Run(count) => {
+                    let block = count.next_power_of_two();
+                    let starts = (0..end).step_by(block as usize);
+                    let exists = starts.into_iter().any(|start| (start..start + block).all(|frame| free.contains(&frame)));
+                    let fits = free.len() as u64 - reserved >= count;
+                    let run = run(&mut frames, count).ok();
+                    prop_assert_eq!(run.is_some(), exists && fits, "a run of {}", count);
+                    run.map(|first| (first, count))
+                }
                 Step::Reserved if reserved > 0 => {
                     reserved -= 1;
                     let frame = frames.allocate_reserved(|frame| {
@@ -126,9 +143,10 @@ fn sixty_four_gib_with_a_hole_below_four() {
     frames.add(Frame(1), 0x8_0000 - 1);
     frames.add(Frame(0x10_0000), LARGE - 0x10_0000);
     assert_eq!(frames.free_frames(), LARGE - 0x8_0000 - 1);
-    let run = frames.allocate_contiguous(0x8_0000).expect("a run above the hole");
-    assert!(run.0 >= 0x10_0000);
-    frames.free_contiguous(run, 0x8_0000);
+    let runs: Vec<Frame> = std::iter::from_fn(|| frames.allocate_contiguous(LARGEST_RUN).ok()).collect();
+    assert_eq!(runs.len() as u64, (LARGE - 0x8_0000) / LARGEST_RUN - 1, "all but the one with the first frame");
+    assert!(runs.iter().all(|run| run.0.is_multiple_of(LARGEST_RUN) && !(0x8_0000..0x10_0000).contains(&run.0)));
+    runs.into_iter().for_each(|run| frames.free_contiguous(run, LARGEST_RUN));
     let all: u64 = std::iter::from_fn(|| frames.allocate().ok()).map(|_| 1).sum();
     assert_eq!(all, LARGE - 0x8_0000 - 1);
     assert_eq!(frames.allocate(), Err(OutOfFrames { requested: 1, remaining: 0 }));
@@ -149,7 +167,8 @@ fn whoever_is_refused_was_told_the_truth() {
     while frames.zero_ahead(|_| {}) {}
     assert_eq!(frames.free_frames(), FRAMES);
     // A run of all of them needs every one.
-    let run = frames.allocate_contiguous(256).expect("they are neighbours again");
+    assert_eq!(frames.allocate_contiguous(256), Err(OutOfFrames { requested: 256, remaining: 255 }));
+    let run = run(&mut frames, 256).expect("they are neighbours again");
     frames.free_contiguous(run, 256);
     while frames.zero_ahead(|_| {}) {}
     frames.enter(0);

@@ -9,6 +9,7 @@ mod death;
 mod dice;
 mod exhaustion;
 mod fairness;
+mod faults;
 mod frames;
 mod grants;
 mod hostile;

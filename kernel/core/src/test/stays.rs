@@ -4,19 +4,23 @@ use super::world::{Actor, PLENTY, World};
 use crate::authority::capability::Object;
 use crate::console::MAX_BEHIND;
 use crate::execution::process::Outcome;
+use crate::execution::stay::STAY_BUDGET;
 use crate::execution::thread::{State, Thread};
 use crate::ipc::notification::MAX_WAITERS;
 use crate::memory::frame::FRAME_BYTES;
+use crate::platform::Registers;
 use crate::slab::Id;
 use capos_abi::interface::{endpoint_server, ledger, log_sink, null, process};
 use capos_abi::message::mode;
-use capos_abi::ring::{Completion, SUBMISSION_ENTRIES, Submission, op};
+use capos_abi::ring::{Completion, DEFAULT_AREA_BYTES, SUBMISSION_ENTRIES, Submission, op};
 use capos_abi::status;
 
 /// Bytes that one stay clears at most.
 const CLEARED_IN_A_STAY: u64 = 20 * FRAME_BYTES;
 /// Operations that end in one stay at most.
 const OPERATIONS_IN_A_STAY: usize = 20;
+/// Processors of the test's machine.
+const PROCESSORS: usize = 8;
 /// Calls of one client that wait at once.
 const CALLS: u16 = 100;
 
@@ -291,4 +295,32 @@ fn growing_a_ring_costs_the_copy_of_its_records() {
         let _ = world.kernel.enter(processor, 0, 0);
         assert!(waits(&world) > before, "it goes on");
     }
+}
+
+#[test]
+fn frames_for_a_ring_area_are_gathered_in_steps() {
+    let mut world = World::new();
+    let actor = world.actor("a", PLENTY);
+    // Every free frame passes through some processor's hands: each keeps pieces of the same memory.
+    let frames = &mut world.kernel.frames;
+    let all: Vec<_> = std::iter::from_fn(|| frames.allocate().ok()).collect();
+    for (index, frame) in all.into_iter().enumerate() {
+        frames.enter(index % PROCESSORS);
+        frames.free(frame);
+    }
+    while frames.allocate_contiguous(1).is_ok() {}
+    let ledger = world.kernel.processes[actor.process].ledger;
+    world.kernel.begin_stay(0);
+    world
+        .kernel
+        .new_thread(ledger, actor.process, Registers::default(), DEFAULT_AREA_BYTES)
+        .expect_err("no neighbours");
+    let mut stays = 1;
+    while !world.kernel.gather_ring_frames(actor.thread, DEFAULT_AREA_BYTES) {
+        world.kernel.begin_stay(0);
+        stays += 1;
+    }
+    assert!(stays > 2, "{stays}");
+    assert!(world.kernel.stay.seen.least > -(STAY_BUDGET as i32));
+    world.kernel.new_thread(ledger, actor.process, Registers::default(), DEFAULT_AREA_BYTES).expect("room");
 }

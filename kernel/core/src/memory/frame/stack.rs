@@ -21,6 +21,11 @@ impl FrameStack {
         Some(Self { places, len: 0 })
     }
 
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// Whether there is no room left.
     pub fn is_full(&self) -> bool {
         self.len == self.places.len()
