@@ -206,7 +206,7 @@ impl<T: Interval> Tree<T> {
         }
     }
 
-    /// Which leaf an number lies in.
+    /// Which leaf a number lies in.
     #[inline]
     fn leaf_of(&self, number: u64) -> usize {
         if self.used > 1 { self.leaves.partition_point(|leaf| leaf.end <= number) } else { 0 }
