@@ -4,6 +4,8 @@ use super::world::{Actor, PLENTY, World};
 use crate::authority::capability::Object;
 use crate::execution::trap::FaultAccess;
 use crate::ledger::{Amounts, Resource};
+use crate::memory::Access;
+use crate::memory::range::{FIRST_ADDRESS, LAST_ADDRESS};
 use crate::{Next, execution::process};
 use capos_abi::interface::ledger;
 use capos_abi::interface::virtual_memory::{self, access, commit, decommit, protect, reserve};
@@ -191,4 +193,80 @@ fn what_is_written_is_not_executed_and_what_is_executed_is_not_written() {
         assert!(touch(&mut world, own.0, address, FaultAccess::Read));
         assert!(!touch(&mut world, own.0, address + PAGE, wrong), "{wrong:?}");
     }
+}
+
+#[test]
+fn protection_reaches_every_page_that_is_there_and_no_other() {
+    // More than one step changes.
+    const PAGES: u64 = 70;
+    let mut world = World::new();
+    let own = space(&mut world, PLENTY);
+    let address = vm(&mut world, own, reserve::METHOD, &[(PAGES + 2) * PAGE]).1[1];
+    let data = [address, (PAGES + 2) * PAGE, access::READ_WRITE.into()];
+    assert_eq!(vm(&mut world, own, commit::METHOD, &data).0, status::OK);
+    for index in 0..PAGES + 2 {
+        assert!(touch(&mut world, own.0, address + index * PAGE, FaultAccess::Write));
+    }
+    assert_eq!(
+        vm(&mut world, own, protect::METHOD, &[address + PAGE, PAGES * PAGE, access::READ.into()]).0,
+        status::OK
+    );
+    let at = world.kernel.processes[own.0.process].space.expect("alive").0.0;
+    for index in 0..PAGES + 2 {
+        let wanted = if (1..=PAGES).contains(&index) { Access::Read } else { Access::ReadWrite };
+        assert_eq!(world.kernel.platform.pages[&(at, address + index * PAGE)].1, wanted, "page {index}");
+    }
+}
+
+#[test]
+fn a_range_ends_where_it_ends() {
+    const PAGES: u64 = 4;
+    let mut world = World::new();
+    let own = space(&mut world, PLENTY);
+    let start = 0x4000_0000;
+    let whole = PAGES * PAGE;
+    assert_eq!(vm(&mut world, own, reserve::METHOD, &[whole, start]).0, status::OK);
+    for (begin, bytes) in
+        [(start, whole + PAGE), (start - PAGE, whole + PAGE), (start - PAGE, PAGE), (start + whole, PAGE)]
+    {
+        let data = [begin, bytes, access::READ_WRITE.into()];
+        assert_eq!(vm(&mut world, own, commit::METHOD, &data).0, status::BAD_STATE, "{begin:#x}, {bytes:#x}");
+    }
+    assert_eq!(vm(&mut world, own, commit::METHOD, &[start, whole, access::READ_WRITE.into()]).0, status::OK);
+    for method in [protect::METHOD, decommit::METHOD, virtual_memory::unmap::METHOD] {
+        for begin in [start, start - PAGE] {
+            let data = [begin, whole + PAGE, access::READ.into()];
+            assert_eq!(vm(&mut world, own, method, &data).0, status::BAD_STATE, "method {method} from {begin:#x}");
+        }
+    }
+    for index in 0..PAGES {
+        assert!(touch(&mut world, own.0, start + index * PAGE, FaultAccess::Write), "nothing was changed");
+    }
+    for (begin, wanted) in
+        [(start + whole - PAGE, status::BAD_STATE), (start - PAGE, status::BAD_STATE), (start + whole, status::OK)]
+    {
+        assert_eq!(vm(&mut world, own, reserve::METHOD, &[2 * PAGE, begin]).0, wanted, "{begin:#x}");
+    }
+    assert_eq!(vm(&mut world, own, reserve::METHOD, &[PAGE, start - PAGE]).0, status::OK);
+}
+
+#[test]
+fn addresses_and_objects_end_where_they_end() {
+    let mut world = World::new();
+    let own = space(&mut world, PLENTY);
+    let cases = [
+        (FIRST_ADDRESS - PAGE, PAGE, status::BAD_ARGUMENT),
+        (FIRST_ADDRESS, PAGE, status::OK),
+        (LAST_ADDRESS - PAGE, 2 * PAGE, status::BAD_ARGUMENT),
+        (LAST_ADDRESS, PAGE, status::BAD_ARGUMENT),
+        (LAST_ADDRESS - PAGE, PAGE, status::OK),
+    ];
+    for (address, bytes, wanted) in cases {
+        assert_eq!(vm(&mut world, own, reserve::METHOD, &[bytes, address]).0, wanted, "{address:#x}, {bytes:#x}");
+    }
+    let ledger = world.ledger(own.0);
+    let create = ledger::create_memory_object::METHOD;
+    let made = world.call_kernel(own.0, ledger, ledger::ID, create, &[2 * PAGE]).1[0];
+    assert_eq!(world.map(own.0, made, 3 * PAGE, access::READ), Err(status::BAD_ARGUMENT));
+    assert!(world.map(own.0, made, 2 * PAGE, access::READ).is_ok());
 }
