@@ -21,6 +21,8 @@ use fastrand::Rng;
 use schema::workshop_capnp::workshop;
 use std::collections::BTreeMap;
 
+/// Messages in each direction before the books are first looked at. About one in eight is answered: of so many, some are, whatever the seed.
+const FIRST_MESSAGES: u32 = 500;
 /// Bytes of the range for a message and its result.
 const RANGE_BYTES: u32 = 2048;
 /// Where the result begins.
@@ -37,8 +39,8 @@ pub async fn run(context: &Context, count: u32) -> Result<(), Failure> {
     let mut random = random()?;
     let books = Books { ledger: slot("ledger")?, machine: context.take("machine")? };
     let first = books.balance().await?;
-    to_server(50, &mut random).await?;
-    to_client(50, &mut random).await?;
+    to_server(FIRST_MESSAGES, &mut random).await?;
+    to_client(FIRST_MESSAGES, &mut random).await?;
     let before = settled(&books, &first).await?;
     to_server(count, &mut random).await?;
     to_client(count, &mut random).await?;
