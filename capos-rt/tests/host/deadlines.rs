@@ -1,6 +1,6 @@
 //! Deadlines of calls that wait in their caller's runtime: they end like those that have left, and leave nothing behind.
-use crate::hooks::turns;
 use crate::promises::{Shop, open, shop, use_request};
+use crate::world::turns;
 use capnp::capability::RemotePromise;
 use capos_abi::status;
 use capos_rt::call_failure::CallFailure;

@@ -1,186 +1,21 @@
 //! Stock generated clients and servers over the hooks, on a model of the kernel: one thread calls itself.
 use crate::model;
+use crate::world::{Bell, Echo, Half, turns, world};
+use capnp::ErrorKind;
 use capnp::capability::{FromClientHook, Promise};
 use capnp::traits::HasTypeId;
-use capnp::{Error, ErrorKind};
 use capos_abi::ring::op;
 use capos_rt::executor::{block_on, spawn_local};
 use capos_rt::hooks::blocking::RingCall;
 use capos_rt::hooks::capability::adopt;
-use capos_rt::hooks::local::{is_local, new_client};
-use capos_rt::{object, receiver, ring, wait};
+use capos_rt::hooks::local::new_client;
+use capos_rt::object;
 use schema::echo_capnp::echo;
 use schema::interrupt_capnp::interrupt;
 use schema::notification_capnp::notification;
 use schema::terminal_capnp::terminal;
 use schema::terminal_output_capnp::terminal_output;
-use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-
-/// Runs a test in a thread of its own, over an area of so many bytes, with an echo server and a terminal.
-pub fn world(area_bytes: u32, test: fn(echo::Client, terminal::Client, Rc<Log>)) {
-    let thread = std::thread::spawn(move || {
-        let interfaces = [echo::Client::TYPE_ID, terminal::Client::TYPE_ID, interrupt::Client::TYPE_ID];
-        let handles = model::start(area_bytes, &interfaces);
-        let log = Rc::new(Log::default());
-        let service = receiver::open(model::ENDPOINT, 1024).unwrap();
-        receiver::bind(service, echo::Client::TYPE_ID, None, object::dispatcher::<echo::Client, _>(Rc::new(Echo)));
-        let screen = Rc::new(Screen(log.clone()));
-        receiver::bind(
-            service,
-            interrupt::Client::TYPE_ID,
-            None,
-            object::dispatcher::<interrupt::Client, _>(Rc::new(Lines)),
-        );
-        receiver::bind(service, terminal::Client::TYPE_ID, Some(1), object::dispatcher::<terminal::Client, _>(screen));
-        let (echo, terminal) = (FromClientHook::new(adopt(handles[0])), FromClientHook::new(adopt(handles[1])));
-        let (before, _) = model::counts();
-        test(echo, terminal, log);
-        block_on(turns(20));
-        let durable = if model::holds(model::INTERRUPT) { 2 } else { 3 };
-        assert_eq!(model::counts().0, before - durable, "every handle that was received is released");
-        receiver::stop(service);
-        block_on(receiver::ended(service)).unwrap();
-        ring::with(|ring| assert!(ring.arena.take(ring.arena.bytes()).is_some(), "every range of the arena came back"));
-    });
-    thread.join().unwrap();
-}
-
-/// What the servers saw.
-#[derive(Default)]
-pub struct Log {
-    pub text: RefCell<String>,
-    pub dropped: Cell<u32>,
-    read_lines: Cell<u32>,
-    release: Cell<bool>,
-}
-
-struct Echo;
-
-impl echo::Server for Echo {
-    async fn words(self: Rc<Self>, params: echo::WordsParams, mut results: echo::WordsResults) -> capnp::Result<()> {
-        let (params, mut results) = (params.get()?, results.get());
-        results.set_a(params.get_a());
-        results.set_f(params.get_f());
-        Ok(())
-    }
-
-    async fn text(self: Rc<Self>, params: echo::TextParams, mut results: echo::TextResults) -> capnp::Result<()> {
-        let text = params.get()?.get_text()?.to_str()?;
-        match text {
-            "fail" => Err(Error::failed("as you wish".into())),
-            "overload" => Err(Error::overloaded("too much".into())),
-            "disconnect" => Err(Error::disconnected("gone".into())),
-            "invalid" => Err(Error::failed("invalid argument: text".into())),
-            "long" => {
-                results.get().set_text("x".repeat(9000));
-                Ok(())
-            }
-            text => {
-                results.get().set_text(text);
-                Ok(())
-            }
-        }
-    }
-}
-
-struct Screen(Rc<Log>);
-
-impl terminal_output::Server for Screen {
-    async fn write(
-        self: Rc<Self>,
-        params: terminal_output::WriteParams,
-        _: terminal_output::WriteResults,
-    ) -> capnp::Result<()> {
-        self.0.text.borrow_mut().push_str(params.get()?.get_text()?.to_str()?);
-        Ok(())
-    }
-}
-
-impl terminal::Server for Screen {
-    async fn read_line(
-        self: Rc<Self>,
-        _: terminal::ReadLineParams,
-        mut results: terminal::ReadLineResults,
-    ) -> capnp::Result<()> {
-        let _count = Count(self.0.clone());
-        while !self.0.release.get() {
-            wait::until(1).await;
-        }
-        results.get().set_line("typed");
-        Ok(())
-    }
-
-    async fn output(
-        self: Rc<Self>,
-        _: terminal::OutputParams,
-        mut results: terminal::OutputResults,
-    ) -> capnp::Result<()> {
-        results.get().set_output(new_client::<terminal_output::Client, _>(Half(self.0.clone())));
-        Ok(())
-    }
-}
-
-/// Counts calls of `read_line` that are running.
-struct Count(Rc<Log>);
-
-impl Drop for Count {
-    fn drop(&mut self) {
-        self.0.read_lines.set(self.0.read_lines.get() + 1);
-    }
-}
-
-/// Rings the bell that it is given.
-struct Lines;
-
-impl interrupt::Server for Lines {
-    async fn bind(self: Rc<Self>, params: interrupt::BindParams, _: interrupt::BindResults) -> capnp::Result<()> {
-        let bell = params.get()?.get_notification()?;
-        let mut request = bell.signal_request();
-        request.get().set_bits(7);
-        request.send().promise.await.map(drop)
-    }
-}
-
-/// Writes down the bits that are signalled.
-pub struct Bell(pub Rc<Log>);
-
-impl notification::Server for Bell {
-    async fn signal(
-        self: Rc<Self>,
-        params: notification::SignalParams,
-        _: notification::SignalResults,
-    ) -> capnp::Result<()> {
-        self.0.text.borrow_mut().push_str(&params.get()?.get_bits().to_string());
-        Ok(())
-    }
-}
-
-/// The writing half of a terminal.
-struct Half(Rc<Log>);
-
-impl terminal_output::Server for Half {
-    async fn write(
-        self: Rc<Self>,
-        params: terminal_output::WriteParams,
-        _: terminal_output::WriteResults,
-    ) -> capnp::Result<()> {
-        self.0.text.borrow_mut().push_str(params.get()?.get_text()?.to_str()?);
-        Ok(())
-    }
-}
-
-impl Drop for Half {
-    fn drop(&mut self) {
-        self.0.dropped.set(self.0.dropped.get() + 1);
-    }
-}
-
-pub async fn turns(count: usize) {
-    for _ in 0..count {
-        wait::until(1).await;
-    }
-}
 
 fn say(echo: &echo::Client, text: &str) -> capnp::Result<String> {
     let mut request = echo.text_request();
@@ -417,96 +252,6 @@ fn an_object_ends_though_the_call_that_carries_it_never_arrives() {
         drop(request.send().promise);
         block_on(turns(5));
         assert_eq!((log.dropped.get(), model::counts().0), (1, before), "neither the object nor its origin stays");
-    });
-}
-
-#[test]
-fn local_calls_need_no_kernel() {
-    world(64 << 10, |_, _, log| {
-        let lines: interrupt::Client = new_client(Lines);
-        let mut request = lines.bind_request();
-        request.get().set_notification(new_client(Bell(log.clone())));
-        block_on(request.send().promise).unwrap();
-        assert_eq!((&**log.text.borrow(), model::counts().1), ("7", 0));
-    });
-}
-
-/// The output of a terminal whose object is of this very process.
-fn own_output(terminal: &terminal::Client) -> terminal_output::Client {
-    let response = block_on(terminal.output_request().send().promise).unwrap();
-    response.get().unwrap().get_output().unwrap()
-}
-
-#[test]
-fn an_object_that_comes_home_is_called_without_the_kernel() {
-    world(64 << 10, |_, terminal, log| {
-        model::tell_own();
-        let output = own_output(&terminal);
-        assert!(is_local(output.client.hook.as_ref()), "an object in a result");
-        let (_, transferred) = model::counts();
-        let mut request = output.write_request();
-        request.get().set_text("hi");
-        block_on(request.send().promise).unwrap();
-        assert_eq!((&**log.text.borrow(), model::counts().1), ("hi", transferred));
-
-        drop(output);
-        block_on(turns(5));
-        assert_eq!(log.dropped.get(), 1, "it ends with its last reference");
-
-        let lines: interrupt::Client = FromClientHook::new(adopt(model::INTERRUPT));
-        let mut request = lines.bind_request();
-        request.get().set_notification(new_client(Bell(log.clone())));
-        block_on(request.send().promise).unwrap();
-        assert_eq!(&**log.text.borrow(), "hi7", "an object in parameters");
-    });
-}
-
-#[test]
-fn calls_on_a_promise_of_an_own_object_keep_their_order() {
-    world(64 << 10, |_, terminal, log| {
-        model::tell_own();
-        let promise = terminal.output_request().send();
-        let output = promise.pipeline.get_output();
-        let write = |output: &terminal_output::Client, text| {
-            let mut request = output.write_request();
-            request.get().set_text(text);
-            request.send().promise
-        };
-        let queued = [write(&output, "a"), write(&output, "b")];
-        drop(write(&output, "c"));
-        let resolved = block_on(promise.promise).unwrap().get().unwrap().get_output().unwrap();
-        let later = write(&resolved, "d");
-        for call in queued.into_iter().chain([later]) {
-            block_on(call).unwrap();
-        }
-        assert_eq!(&**log.text.borrow(), "abd", "in order, without the one that nobody wants");
-    });
-}
-
-#[test]
-fn calls_on_promises_of_local_calls_are_made_when_the_answer_is_there() {
-    world(64 << 10, |_, _, log| {
-        let terminal: terminal::Client = new_client(Screen(log.clone()));
-        let promise = terminal.output_request().send();
-        let output = promise.pipeline.get_output();
-        let mut request = output.write_request();
-        request.get().set_text("first");
-        let first = request.send().promise;
-        drop((promise, output));
-        block_on(first).unwrap();
-        assert_eq!((&**log.text.borrow(), model::counts().1), ("first", 0));
-    });
-}
-
-#[test]
-fn a_dropped_promise_of_a_local_call_drops_the_method() {
-    world(64 << 10, |_, _, log| {
-        let terminal: terminal::Client = new_client(Screen(log.clone()));
-        let waiting = terminal.read_line_request().send();
-        block_on(turns(5));
-        drop(waiting);
-        block_on(turns(5));
-        assert_eq!(log.read_lines.get(), 1);
     });
 }
 

@@ -1,6 +1,6 @@
 //! Promised capabilities in messages: what carries one leaves when it is kept, in its order, and not at all if it is broken.
-use crate::hooks::turns;
 use crate::model;
+use crate::world::turns;
 use capnp::Error;
 use capnp::capability::FromClientHook;
 use capnp::traits::HasTypeId;

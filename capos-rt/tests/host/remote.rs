@@ -1,5 +1,5 @@
 //! capnp-rpc over the hooks: a remote session holds live objects of the ring, and lends its own.
-use crate::hooks::{Bell, turns, world};
+use crate::world::{Bell, turns, world};
 use capnp::capability::FromClientHook;
 use capnp_rpc::{RpcSystem, rpc_twoparty_capnp::Side, twoparty::VatNetwork};
 use capos_rt::executor::{block_on, spawn_local};

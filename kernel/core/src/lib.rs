@@ -28,6 +28,7 @@ mod ipc;
 mod kernel;
 mod ledger;
 mod lifecycle;
+mod list;
 pub mod log;
 pub mod machine;
 pub mod memory;

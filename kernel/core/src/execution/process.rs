@@ -122,7 +122,7 @@ impl Process {
             waiters: Vec::new(),
             handlers: 0,
             fault_waiters: Vec::new(),
-            open_faults: OpenFaults::default(),
+            open_faults: OpenFaults::NONE,
             crash: None,
             holds: Holds::new(),
             name: [0; NAME_BYTES],

@@ -15,6 +15,7 @@ use crate::heap::{Payer, make_room};
 use crate::ipc::endpoint::Endpoint;
 use crate::ipc::operation::Refusal;
 use crate::ipc::record::{Record, Waiter};
+use crate::list::{Links, List, Members};
 use crate::platform::Platform;
 use crate::slab::Id;
 use capos_abi::ring::{Completion, RECEIVE_HEADROOM, kind};
@@ -30,8 +31,18 @@ pub enum Notice {
     Never,
     /// Nothing as yet.
     Quiet,
-    /// Nothing refers to the origin any more. The slots of the notices before and behind this one.
-    Waiting(Option<u32>, Option<u32>),
+    /// Nothing refers to the origin any more: it is in the list of its minter.
+    Waiting(Links<u32>),
+}
+
+/// Origins whose notices wait, by their slots.
+impl Members<u32> for HandleTable {
+    fn links(&mut self, origin: u32) -> Option<&mut Links<u32>> {
+        match &mut self.slot_mut(origin)?.notice {
+            Notice::Waiting(links) => Some(links),
+            Notice::Never | Notice::Quiet => None,
+        }
+    }
 }
 
 /// A process with origins at an endpoint.
@@ -39,30 +50,23 @@ pub struct Minter {
     process: Id<Process>,
     /// How many.
     origins: u32,
-    /// The first and the last one whose notice waits.
-    waiting: Option<(u32, u32)>,
+    /// Those whose notices wait.
+    waiting: List<u32>,
 }
 
 impl Minter {
     /// The notice of an origin comes behind the others.
     fn push(&mut self, handles: &mut HandleTable, origin: u32) {
-        let last = self.waiting.map(|(_, last)| last);
-        self.waiting = Some((self.waiting.map_or(origin, |(first, _)| first), origin));
-        set_notice(handles, origin, Notice::Waiting(last, None));
-        link(handles, last, |_, behind| *behind = Some(origin));
+        set_notice(handles, origin, Notice::Waiting(Links::NONE));
+        self.waiting.push(handles, origin);
     }
 
     /// The notice of an origin leaves the list, if it is there.
     fn remove(&mut self, handles: &mut HandleTable, origin: u32) {
-        let Notice::Waiting(before, behind) = notice_of(handles, origin) else { return };
-        set_notice(handles, origin, Notice::Quiet);
-        link(handles, before, |_, next| *next = behind);
-        link(handles, behind, |previous, _| *previous = before);
-        self.waiting = self.waiting.and_then(|(first, last)| {
-            let first = if before.is_none() { behind } else { Some(first) };
-            let last = if behind.is_none() { before } else { Some(last) };
-            first.zip(last)
-        });
+        if let Notice::Waiting(_) = notice_of(handles, origin) {
+            self.waiting.remove(handles, origin);
+            set_notice(handles, origin, Notice::Quiet);
+        }
     }
 }
 
@@ -73,15 +77,6 @@ fn notice_of(handles: &HandleTable, slot: u32) -> Notice {
 fn set_notice(handles: &mut HandleTable, slot: u32, notice: Notice) {
     if let Some(slot) = handles.slot_mut(slot) {
         slot.notice = notice;
-    }
-}
-
-/// Changes what a waiting notice, if there is one, has before and behind it.
-fn link(handles: &mut HandleTable, slot: Option<u32>, change: impl FnOnce(&mut Option<u32>, &mut Option<u32>)) {
-    if let Some(slot) = slot.and_then(|slot| handles.slot_mut(slot))
-        && let Notice::Waiting(before, behind) = &mut slot.notice
-    {
-        change(before, behind);
     }
 }
 
@@ -96,14 +91,14 @@ impl Endpoint {
 
     /// Whether notices wait for this process.
     pub fn has_notices(&self, process: Id<Process>) -> bool {
-        self.minter(process).is_some_and(|minter| minter.waiting.is_some())
+        self.minter(process).is_some_and(|minter| minter.waiting.first().is_some())
     }
 
     /// Counts one more origin of a process. There is room: [`Kernel::prepare_to_mint`] came before.
     fn add_origin(&mut self, process: Id<Process>) {
         match self.minter_mut(process) {
             Some(minter) => minter.origins += 1,
-            None => self.minters.push(Minter { process, origins: 1, waiting: None }),
+            None => self.minters.push(Minter { process, origins: 1, waiting: List::EMPTY }),
         }
     }
 
@@ -181,7 +176,7 @@ impl<P: Platform> Kernel<P> {
         let server = &mut self.threads[receiver.thread];
         let process = server.process;
         let Some(minter) = self.endpoints[endpoint].minter_mut(process) else { return false };
-        let Some((origin, _)) = minter.waiting else { return false };
+        let Some(origin) = minter.waiting.first() else { return false };
         let Record::Receive(receive) = server.ring.record(receiver.tag) else { return false };
         let user_data = receive.user_data;
         let positions = &mut server.ring.positions;

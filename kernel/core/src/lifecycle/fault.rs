@@ -81,7 +81,7 @@ impl<P: Platform> Kernel<P> {
     pub(crate) fn faulted_thread(&self, process: Id<Process>, number: u64) -> Option<(Id<Thread>, Fault)> {
         let id = self.threads.id_at(u32::try_from(number).ok()?)?;
         let thread = &self.threads[id];
-        let open = thread.fault.filter(|_| thread.process == process)?;
+        let open = thread.fault.as_ref().filter(|_| thread.process == process)?;
         Some((id, open.fault))
     }
 
@@ -99,7 +99,7 @@ impl<P: Platform> Kernel<P> {
     /// Nobody answers the faults of a process any more.
     pub(crate) fn abandon_faults(&mut self, process: Id<Process>) {
         if let Some(thread) = self.processes[process].open_faults.any()
-            && let Some(open) = self.threads[thread].fault
+            && let Some(open) = &self.threads[thread].fault
         {
             self.end_by_fault(thread, open.fault);
         }
