@@ -42,6 +42,15 @@ fn a_person_has_the_system_stopped_in_good_order() {
     machine.ends_with(Exit::Shutdown(7));
 }
 
+#[test]
+fn everything_that_was_said_is_on_the_line_when_the_machine_ends() {
+    let mut machine = Machine::new().cpus(2).boot();
+    machine.enter();
+    machine.send("help\nlog\nshutdown 7\n");
+    let said = machine.ends_with(Exit::Shutdown(7));
+    assert!(said.contains("capos> shutdown 7\nThe services stop, then the machine.\n"), "{said}");
+}
+
 /// How many processes there are, as the shell says.
 fn processes(machine: &mut Running) -> String {
     machine.send("call @info.describe\n");

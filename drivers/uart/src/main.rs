@@ -86,8 +86,9 @@ async fn drive(context: Context) -> std::result::Result<(), Failure> {
             std::process::exit(1);
         }
     });
-    context.offer::<serial_port::Client, _>(Port(uart))?;
-    context.serve().await
+    context.offer::<serial_port::Client, _>(Port(uart.clone()))?;
+    context.serve().await?;
+    Ok(uart.flush().await?)
 }
 
 fn main() -> ExitCode {

@@ -47,6 +47,8 @@ pub const MODEM_READY_WITH_INTERRUPT: u8 = 0b0000_1011;
 pub const DATA_READY: u8 = 1 << 0;
 /// Line status: the chip lost a received byte.
 pub const OVERRUN: u8 = 1 << 1;
+/// Line status: the last byte has left the chip.
+pub const TRANSMITTER_EMPTY: u8 = 1 << 6;
 
 /// Bytes of the transmit FIFO.
 pub const TRANSMIT_FIFO_BYTES: usize = 16;

@@ -73,6 +73,19 @@ impl<R: Registers> Uart<R> {
         Ok(())
     }
 
+    /// Waits until the last byte of all that was written has left the chip.
+    pub async fn flush(&self) -> Result<(), R::Error> {
+        loop {
+            let drained = self.drained.listen();
+            if !self.transmitting.get() {
+                break;
+            }
+            drained.await;
+        }
+        while self.registers.read(LINE_STATUS).await? & TRANSMITTER_EMPTY == 0 {}
+        Ok(())
+    }
+
     /// Handles everything that the chip reports. Called once for each interrupt.
     pub async fn interrupt(&self) -> Result<(), R::Error> {
         for _ in 0..MAX_CAUSES {
@@ -101,11 +114,11 @@ impl<R: Registers> Uart<R> {
 
     async fn transmit(&self) -> Result<(), R::Error> {
         let bytes = self.outgoing.borrow_mut().take(TRANSMIT_FIFO_BYTES);
+        self.drained.notify(usize::MAX);
         if bytes.is_empty() {
             self.transmitting.set(false);
             return self.registers.write(INTERRUPT_ENABLE, &[ENABLE_RECEIVE]).await;
         }
-        self.drained.notify(usize::MAX);
         self.registers.write(DATA, &bytes).await
     }
 

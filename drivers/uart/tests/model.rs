@@ -51,7 +51,9 @@ impl Registers for Model {
         Ok(match register {
             DATA => chip.incoming.pop_front().unwrap_or(0),
             INTERRUPT_ID => chip.identification(),
-            LINE_STATUS => u8::from(!chip.incoming.is_empty()),
+            LINE_STATUS => {
+                u8::from(!chip.incoming.is_empty()) * DATA_READY | u8::from(chip.in_fifo == 0) * TRANSMITTER_EMPTY
+            }
             _ => 0,
         })
     }
@@ -114,5 +116,20 @@ fn a_reader_waits_for_bytes() {
         settle(&uart, &chip).await;
         assert_eq!(read.await, (b"hel".to_vec(), 0));
         assert_eq!(uart.read(100).await, (b"lo".to_vec(), 0));
+    });
+}
+
+#[test]
+fn a_flush_waits_until_the_last_byte_has_left() {
+    block_on(async {
+        let chip = Model::default();
+        let uart = Uart::start(chip.clone()).await.unwrap();
+        uart.flush().await.unwrap();
+        uart.write(&[b'x'; TRANSMIT_FIFO_BYTES + 1]).await.unwrap();
+        let mut flush = Box::pin(uart.flush());
+        assert!(poll_once(&mut flush).await.is_none());
+        settle(&uart, &chip).await;
+        flush.await.unwrap();
+        assert_eq!(chip.0.borrow().sent.len(), TRANSMIT_FIFO_BYTES + 1);
     });
 }

@@ -36,7 +36,7 @@ impl Console {
     }
 
     /// Sends what the screen should receive, one sender at a time.
-    async fn flush(&self) -> Result<()> {
+    pub async fn flush(&self) -> Result<()> {
         let _turn = self.writing.lock().await;
         let text = self.terminal.borrow_mut().take_screen();
         for chunk in text.as_bytes().chunks(WRITE_BYTES) {

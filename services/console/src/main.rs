@@ -19,8 +19,9 @@ async fn connect(context: Context) -> Result<(), Failure> {
             std::process::exit(1);
         }
     });
-    context.offer::<terminal::Client, _>(Whole(console))?;
-    context.serve().await
+    context.offer::<terminal::Client, _>(Whole(console.clone()))?;
+    context.serve().await?;
+    Ok(console.flush().await?)
 }
 
 fn main() -> ExitCode {

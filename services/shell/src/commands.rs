@@ -50,8 +50,8 @@ pub const MANUALS: &[Manual] = &[
     Manual {
         name: "shutdown",
         usage: "shutdown [code]",
-        summary: "turns the machine off",
-        detail: "Under an emulator the code (0 to 100) becomes its exit status.",
+        summary: "stops the services, then the machine",
+        detail: "It takes @supervisor; `call @system.shutdown` waits for nobody. Under an emulator the code (0 to 100) becomes its exit status.",
     },
     Manual {
         name: "spawn",

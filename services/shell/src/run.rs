@@ -4,7 +4,7 @@ use std::rc::Rc;
 use futures_lite::future;
 use schema::kernel_log_capnp::kernel_log;
 use schema::process_capnp::process;
-use schema::system_control_capnp::system_control;
+use schema::supervisor_capnp::supervisor;
 use schema::table::{self, Interface};
 
 use capnp::capability::FromClientHook;
@@ -17,6 +17,9 @@ use crate::host::{Host, Program};
 use crate::session::Session;
 use crate::syntax::Value;
 use crate::{show, signature};
+
+/// Said before the end: nothing is heard of this shell afterwards.
+const SHUTTING_DOWN: &str = "The services stop, then the machine.\n";
 
 /// Runs a command.
 pub async fn command<H: Host>(session: Rc<Session<H>>, command: Command) -> Result<String, String> {
@@ -207,12 +210,14 @@ async fn log<H: Host>(session: &Session<H>) -> Result<String, String> {
     }
 }
 
-async fn shutdown<H>(session: &Session<H>, code: u8) -> Result<String, String> {
-    let system: system_control::Client = first(session)?;
-    let mut request = system.shutdown_request();
+/// Has the services stopped, this shell among them, and the machine turned off.
+async fn shutdown<H: Host>(session: &Session<H>, code: u8) -> Result<String, String> {
+    let supervisor: supervisor::Client = first(session)?;
+    session.host.write(SHUTTING_DOWN).await?;
+    let mut request = supervisor.shutdown_request();
     request.get().set_code(code);
     request.send().promise.await.map_err(|e| failure(&e))?;
-    Ok(String::new())
+    future::pending().await
 }
 
 /// The first capability held that offers the client's interface.

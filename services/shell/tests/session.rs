@@ -110,6 +110,17 @@ impl supervisor::Server for Services {
         services.get(1).set_last_end("was killed");
         Ok(())
     }
+
+    async fn shutdown(
+        self: Rc<Self>,
+        params: supervisor::ShutdownParams,
+        _: supervisor::ShutdownResults,
+    ) -> capnp::Result<()> {
+        match params.get()?.get_code() {
+            7 => Ok(()),
+            code => Err(capnp::Error::failed(format!("not with code {code}"))),
+        }
+    }
 }
 
 struct Screen;
@@ -131,14 +142,20 @@ fn held<C: FromClientHook + HasTypeId>(client: C) -> Capability {
     Capability { interface: C::TYPE_ID, hook: client.into_client_hook() }
 }
 
-/// What the screen shows after these inputs.
-fn screen(inputs: impl IntoIterator<Item = Input>) -> (String, Script) {
+/// A session in which this is typed.
+fn session(inputs: impl IntoIterator<Item = Input>) -> (Rc<Session<Script>>, Script) {
     let host = Script { inputs: Rc::new(RefCell::new(inputs.into_iter().collect())), ..Script::default() };
     let mut all = Held::default();
     all.insert("info", held::<system_info::Client>(capnp_rpc::new_client(Info)));
     all.insert("supervisor", held::<supervisor::Client>(capnp_rpc::new_client(Services)));
     all.insert("terminal", held::<terminal::Client>(capnp_rpc::new_client(Screen)));
-    assert_eq!(block_on(Session::new(host.clone(), all).run()), Err("the script is over".to_owned()));
+    (Session::new(host.clone(), all), host)
+}
+
+/// What the screen shows after these inputs.
+fn screen(inputs: impl IntoIterator<Item = Input>) -> (String, Script) {
+    let (session, host) = session(inputs);
+    assert_eq!(block_on(session.run()), Err("the script is over".to_owned()));
     let screen = host.screen.borrow().clone();
     (screen, host)
 }
@@ -276,8 +293,18 @@ fn control_d_leaves() {
 
 #[test]
 fn commands_without_their_capability_say_so() {
-    let seen = typed(&["log", "shutdown", "kill @info"]);
+    let seen = typed(&["drop @supervisor", "log", "shutdown", "kill @info"]);
     assert!(seen.contains("error: you hold no KernelLog, which this takes\n"), "{seen}");
-    assert!(seen.contains("error: you hold no SystemControl, which this takes\n"), "{seen}");
+    assert!(seen.contains("error: you hold no Supervisor, which this takes\n"), "{seen}");
     assert!(seen.contains("error: @info is a SystemInfo, not a process\n"), "{seen}");
+}
+
+#[test]
+fn a_shutdown_asks_for_nothing_more() {
+    let lines = ["shutdown 8", "shutdown 7", "caps"];
+    let (session, host) = session(lines.map(|line| Input::Line(line.to_owned())));
+    assert_eq!(block_on(future::poll_once(session.run())), None);
+    let seen = host.screen.borrow();
+    assert!(seen.contains("not with code 8"), "{seen}");
+    assert!(seen.ends_with("capos> shutdown 7\nThe services stop, then the machine.\n"), "{seen}");
 }
