@@ -183,8 +183,7 @@ impl<P: Platform> Kernel<P> {
     fn run_by_itself(&mut self, processor: usize, woken: Id<Thread>) {
         if self.threads[woken].account.fits(processor) && self.scheduler.of(processor).queue.len() == 0 {
             self.arrive(processor, woken);
-            self.switch(processor, woken);
-            self.start_paying(processor, woken);
+            self.run_on_own_account(processor, woken, self.platform.now());
         } else {
             self.enqueue(woken, None);
             self.pick(processor);
@@ -194,16 +193,21 @@ impl<P: Platform> Kernel<P> {
     /// The first in line runs, or one from another processor's line.
     #[inline(never)]
     fn pick(&mut self, processor: usize) {
-        self.stop_paying(processor);
+        let now = self.platform.now();
+        self.stop_paying(processor, now);
         let first = self.scheduler.of(processor).queue.pop().and_then(|thread| self.threads.id_at(thread));
-        let next = first.or_else(|| self.steal(processor));
-        match next {
-            Some(next) => {
-                self.switch(processor, next);
-                self.start_paying(processor, next);
-            }
+        match first.or_else(|| self.steal(processor)) {
+            Some(next) => self.run_on_own_account(processor, next, now),
             None => self.scheduler.of(processor).rest(),
         }
+    }
+
+    /// A thread runs that pays for itself from now on.
+    #[inline]
+    fn run_on_own_account(&mut self, processor: usize, id: Id<Thread>, now: u64) {
+        let (state, thread) = (self.scheduler.of(processor), &mut self.threads[id]);
+        state.switch(processor, id, thread);
+        state.start_paying(id, &mut thread.account, now);
     }
 
     /// The slice of the processor's payer may be over: somebody else runs, if they have had less.
@@ -213,7 +217,7 @@ impl<P: Platform> Kernel<P> {
         if now < state.slice_end {
             return;
         }
-        self.stop_paying(processor);
+        self.stop_paying(processor, now);
         let account = &mut self.threads[current].account;
         if payer != Some(current) {
             let virtual_now = self.scheduler.of(processor).queue.virtual_now();
@@ -226,7 +230,7 @@ impl<P: Platform> Kernel<P> {
             let state = self.scheduler.of(processor);
             (state.must_yield, state.payer, state.since) = (true, Some(current), now);
         } else {
-            self.start_paying(processor, current);
+            self.start_paying(processor, current, now);
         }
     }
 
@@ -251,7 +255,7 @@ impl<P: Platform> Kernel<P> {
         state.must_yield = false;
         let Some(current) = state.current.take() else { return };
         let has_paid = state.payer == Some(current);
-        self.stop_paying(processor);
+        self.stop_paying(processor, self.platform.now());
         self.threads[current].state = State::Ready;
         match has_paid {
             true => self.requeue(current, processor),
@@ -269,11 +273,6 @@ impl<P: Platform> Kernel<P> {
                 self.enqueue(thread, None);
             }
         }
-    }
-
-    #[inline]
-    fn switch(&mut self, processor: usize, thread: Id<Thread>) {
-        self.scheduler.of(processor).switch(processor, thread, &mut self.threads[thread]);
     }
 
     /// The earliest deadline that this processor's timer serves, its own slice aside.

@@ -49,7 +49,11 @@ impl Numbers {
     }
 
     /// Virtual nanoseconds of real ones.
+    #[inline]
     fn weighted(&self, nanoseconds: u64) -> u64 {
+        if self.weight == ORDINARY_WEIGHT {
+            return nanoseconds;
+        }
         nanoseconds.saturating_mul(ORDINARY_WEIGHT.into()) / u64::from(self.weight.max(1))
     }
 }
@@ -61,6 +65,8 @@ pub struct Account {
     pub numbers: Numbers,
     /// Nanoseconds that were run on it.
     pub consumed: u64,
+    /// Virtual nanoseconds of a slice.
+    virtual_slice: u64,
     place: u64,
     deadline: u64,
     ran: u64,
@@ -70,8 +76,9 @@ pub struct Account {
 
 impl Account {
     /// Nothing used.
-    pub const fn new(numbers: Numbers) -> Self {
-        Self { numbers, consumed: 0, place: 0, deadline: 0, ran: 0, budget_used: 0, period_end: 0 }
+    pub fn new(numbers: Numbers) -> Self {
+        let virtual_slice = numbers.weighted(numbers.slice);
+        Self { numbers, consumed: 0, virtual_slice, place: 0, deadline: 0, ran: 0, budget_used: 0, period_end: 0 }
     }
 
     /// Other numbers from now on.
@@ -93,7 +100,7 @@ impl Account {
     /// It wants to run, in a queue whose virtual time is `now`: who was away is still owed half a slice of what it has missed at
     /// most, who never ran nothing.
     pub fn arrive(&mut self, now: u64) {
-        let owed = if self.place == 0 { 0 } else { self.virtual_slice() / 2 };
+        let owed = if self.place == 0 { 0 } else { self.virtual_slice / 2 };
         let first = now.saturating_sub(owed);
         if self.place < first || self.deadline <= self.place {
             self.place = self.place.max(first);
@@ -152,22 +159,17 @@ impl Account {
     /// comes first.
     pub fn preempts(&self, other: &Self) -> bool {
         let is_more_urgent = self.numbers.slice < other.numbers.slice;
-        let has_had_less = self.place.saturating_add(self.virtual_slice() / 4) <= other.place;
+        let has_had_less = self.place.saturating_add(self.virtual_slice / 4) <= other.place;
         (is_more_urgent || has_had_less) && self.deadline < other.deadline
     }
 
     /// It lets everybody run first who waits in a queue whose virtual time is `now`: whoever has just run waits two slices at most.
     pub fn give_way(&mut self, now: u64) {
-        self.deadline = self.deadline.max(now.saturating_add(2 * self.virtual_slice()));
+        self.deadline = self.deadline.max(now.saturating_add(2 * self.virtual_slice));
     }
 
     fn begin_slice(&mut self) {
         self.ran = 0;
-        self.deadline = self.place.saturating_add(self.virtual_slice());
-    }
-
-    /// Virtual nanoseconds of a slice.
-    fn virtual_slice(&self) -> u64 {
-        self.numbers.weighted(self.numbers.slice)
+        self.deadline = self.place.saturating_add(self.virtual_slice);
     }
 }

@@ -6,18 +6,20 @@ use crate::slab::Id;
 
 impl<P: Platform> Kernel<P> {
     /// From now on this thread's account pays for what the processor runs.
-    #[inline(never)]
-    pub(super) fn start_paying(&mut self, processor: usize, thread: Id<Thread>) {
-        let now = self.platform.now();
+    #[inline]
+    pub(super) fn start_paying(&mut self, processor: usize, thread: Id<Thread>, now: u64) {
         self.scheduler.of(processor).start_paying(thread, &mut self.threads[thread].account, now);
     }
 
-    /// Charges the account that has paid so far; whether its slice is over.
-    pub(super) fn stop_paying(&mut self, processor: usize) -> bool {
+    /// Charges the account that has paid so far.
+    #[inline]
+    pub(super) fn stop_paying(&mut self, processor: usize, now: u64) {
         let state = self.scheduler.of(processor);
-        let (Some(payer), since) = (state.stop_paying(), state.since) else { return true };
-        let now = self.platform.now();
-        self.threads.get_mut(payer).is_none_or(|thread| thread.account.run(now.saturating_sub(since)))
+        if let (Some(payer), since) = (state.stop_paying(), state.since)
+            && let Some(thread) = self.threads.get_mut(payer)
+        {
+            thread.account.run(now.saturating_sub(since));
+        }
     }
 
     /// Charges an account for what has run on it up to now, and still runs.
@@ -34,6 +36,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// A thread gets in line that may have lent its account: the borrower goes on with its own.
+    #[inline]
     pub(super) fn take_account_back(&mut self, thread: Id<Thread>) {
         for processor in 0..self.platform.processors() {
             let state = self.scheduler.of(processor);
@@ -41,12 +44,19 @@ impl<P: Platform> Kernel<P> {
                 && let Some(borrower) = state.current
                 && borrower != thread
             {
-                self.stop_paying(processor);
-                let virtual_now = self.scheduler.of(processor).queue.virtual_now();
-                self.threads[borrower].account.arrive(virtual_now);
-                self.start_paying(processor, borrower);
+                self.pay_for_itself(processor, borrower);
             }
         }
+    }
+
+    /// Who runs on a processor goes on with its own account.
+    #[cold]
+    fn pay_for_itself(&mut self, processor: usize, borrower: Id<Thread>) {
+        let now = self.platform.now();
+        self.stop_paying(processor, now);
+        let virtual_now = self.scheduler.of(processor).queue.virtual_now();
+        self.threads[borrower].account.arrive(virtual_now);
+        self.start_paying(processor, borrower, now);
     }
 
     /// A thread that runs no more pays for nobody: whoever has borrowed its account goes on with its own.
@@ -54,7 +64,7 @@ impl<P: Platform> Kernel<P> {
         self.take_account_back(thread);
         for processor in 0..self.platform.processors() {
             if self.scheduler.of(processor).payer == Some(thread) {
-                self.stop_paying(processor);
+                self.stop_paying(processor, self.platform.now());
             }
         }
     }

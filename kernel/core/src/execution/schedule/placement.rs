@@ -1,6 +1,7 @@
 //! In which processor's line a thread waits: an idle one's if there is any, else where it ran last. A processor that is idle takes one
 //! out of the longest line.
-use super::Processor;
+use super::account::Account;
+use super::{Processor, Scheduler};
 use crate::execution::thread::{State, Thread};
 use crate::platform::Platform;
 use crate::slab::Id;
@@ -12,71 +13,42 @@ const STEALER_LOOKS: usize = 64;
 impl<P: Platform> Kernel<P> {
     /// Where a new thread should run.
     pub(crate) fn quietest_processor(&mut self) -> usize {
-        self.quietest_of(u64::MAX)
-    }
-
-    /// The allowed processor with the fewest threads.
-    fn quietest_of(&mut self, mask: u64) -> usize {
-        let load = |s: &Processor| s.queue.len() + usize::from(s.current.is_some());
-        let allowed = (0..self.platform.processors()).filter(|&p| mask >> (p % MAX_PROCESSORS) & 1 == 1);
-        allowed.min_by_key(|&p| load(self.scheduler.of(p))).unwrap_or(0)
+        self.scheduler.quietest_of(u64::MAX, self.platform.processors())
     }
 
     /// Puts a thread in line that was away: it finds its place in the virtual time of the processor that it goes to.
     #[inline(never)]
     pub(super) fn enqueue(&mut self, thread: Id<Thread>, here: Option<usize>) {
         self.take_account_back(thread);
-        if !self.waits_for_budget(thread) {
-            let (target, is_idle) = self.line_for(thread, here);
-            self.arrive(target, thread);
-            self.join_line(thread, target, is_idle, here);
-        }
+        self.line_up(thread, here, Account::arrive);
     }
 
     /// Puts a thread in line again that has run here until now, on its own account: it keeps its place in virtual time.
     pub(super) fn requeue(&mut self, thread: Id<Thread>, here: usize) {
-        if !self.waits_for_budget(thread) {
-            let (target, is_idle) = self.line_for(thread, Some(here));
-            self.migrate(target, thread);
-            self.join_line(thread, target, is_idle, Some(here));
-        }
+        self.line_up(thread, Some(here), |_, _| {});
     }
 
-    /// Whether a thread has used its budget up: then it waits for the next one.
-    fn waits_for_budget(&mut self, thread: Id<Thread>) -> bool {
-        let account = &mut self.threads[thread].account;
-        if account.has_budget()
-            && let Some(later) = account.exhausted_until(self.platform.now())
+    /// Puts a thread in the line of some processor, or lets it wait for its next budget.
+    #[inline]
+    fn line_up(&mut self, id: Id<Thread>, here: Option<usize>, find_place: impl Fn(&mut Account, u64)) {
+        let thread = &mut self.threads[id];
+        if thread.account.has_budget()
+            && let Some(later) = thread.account.exhausted_until(self.platform.now())
         {
-            self.scheduler.exhausted.set(thread.index(), Some(later));
-            return true;
+            return self.scheduler.exhausted.set(id.index(), Some(later));
         }
-        false
+        let (target, is_idle) = self.scheduler.line_for(thread, here, self.platform.processors());
+        self.scheduler.migrate(target, thread);
+        let state = self.scheduler.of(target);
+        find_place(&mut thread.account, state.queue.virtual_now());
+        state.queue.push(id.index(), thread.account.deadline());
+        self.call_attention(id, target, is_idle, here);
     }
 
-    /// The processor on which a thread will run, and whether nothing runs there.
-    fn line_for(&mut self, thread: Id<Thread>, here: Option<usize>) -> (usize, bool) {
-        let entry = &self.threads[thread];
-        let (home, numbers) = (entry.processor, entry.account.numbers);
-        let is_idle = |p: usize| self.is_idle(p) && Some(p) != here && numbers.allows(p);
-        let idle = core::iter::once(home).chain(0..self.platform.processors()).find(|&p| is_idle(p));
-        match idle {
-            Some(idle) => (idle, true),
-            None if numbers.allows(home) => (home, false),
-            None => (self.quietest_of(numbers.processors), false),
-        }
-    }
-
-    /// Whether a processor has nothing to run, nor will as soon as it looks.
-    fn is_idle(&self, processor: usize) -> bool {
-        let state = &self.scheduler.processors[processor % MAX_PROCESSORS];
-        state.current.is_none() && state.queue.len() == 0
-    }
-
-    /// Puts a thread into a processor's line, and lets that processor look if it has to.
-    fn join_line(&mut self, thread: Id<Thread>, target: usize, is_idle: bool, here: Option<usize>) {
+    /// Lets a processor look at its line, which this thread has joined, if it has to.
+    #[inline]
+    fn call_attention(&mut self, thread: Id<Thread>, target: usize, is_idle: bool, here: Option<usize>) {
         let (state, account) = (self.scheduler.of(target), &self.threads[thread].account);
-        state.queue.push(thread.index(), account.deadline());
         let payer = state.payer.filter(|_| state.current.is_some()).and_then(|payer| self.threads.get(payer));
         let is_urgent = payer.is_some_and(|payer| account.preempts(&payer.account));
         state.must_yield |= is_urgent;
@@ -87,22 +59,13 @@ impl<P: Platform> Kernel<P> {
 
     /// A thread that was away, here or elsewhere, finds its place in a processor's virtual time.
     pub(super) fn arrive(&mut self, processor: usize, thread: Id<Thread>) {
-        self.migrate(processor, thread);
-        let now = self.scheduler.of(processor).queue.virtual_now();
-        self.threads[thread].account.arrive(now);
-    }
-
-    /// A thread belongs to this processor from now on: as far behind the others or ahead of them as it was where it comes from.
-    fn migrate(&mut self, processor: usize, thread: Id<Thread>) {
-        let from = core::mem::replace(&mut self.threads[thread].processor, processor);
-        if from != processor {
-            let (old, new) =
-                (self.scheduler.of(from).queue.virtual_now(), self.scheduler.of(processor).queue.virtual_now());
-            self.threads[thread].account.migrate(old, new);
-        }
+        let thread = &mut self.threads[thread];
+        self.scheduler.migrate(processor, thread);
+        thread.account.arrive(self.scheduler.of(processor).queue.virtual_now());
     }
 
     /// Takes a thread that may run here out of another line, the longest that has one.
+    #[inline(never)]
     pub(super) fn steal(&mut self, processor: usize) -> Option<Id<Thread>> {
         let mut lines: u64 = (0..self.platform.processors()).filter(|&p| p != processor).map(|p| 1 << p).sum();
         let mut looks = STEALER_LOOKS;
@@ -130,7 +93,7 @@ impl<P: Platform> Kernel<P> {
         let queue = &mut self.scheduler.processors[line % MAX_PROCESSORS].queue;
         let stolen = queue.pop_where(looks, |thread| threads.id_at(thread).is_some_and(may_run))?;
         let stolen = threads.id_at(stolen)?;
-        self.migrate(processor, stolen);
+        self.scheduler.migrate(processor, &mut self.threads[stolen]);
         Some(stolen)
     }
 
@@ -158,6 +121,37 @@ impl<P: Platform> Kernel<P> {
                 self.platform.interrupt_processor(processor);
             }
             _ => self.take_account_back(thread),
+        }
+    }
+}
+
+impl Scheduler {
+    /// The allowed one of so many processors that has the fewest threads.
+    fn quietest_of(&mut self, mask: u64, processors: usize) -> usize {
+        let load = |s: &Processor| s.queue.len() + usize::from(s.current.is_some());
+        let allowed = (0..processors).filter(|&p| mask >> (p % MAX_PROCESSORS) & 1 == 1);
+        allowed.min_by_key(|&p| load(self.of(p))).unwrap_or(0)
+    }
+
+    /// Which of so many processors a thread will run on, and whether nothing runs there.
+    #[inline]
+    fn line_for(&mut self, thread: &Thread, here: Option<usize>, processors: usize) -> (usize, bool) {
+        let (home, numbers) = (thread.processor, &thread.account.numbers);
+        let mut candidates = core::iter::once(home).chain(0..processors);
+        match candidates.find(|&p| Some(p) != here && numbers.allows(p) && self.of(p).is_idle()) {
+            Some(idle) => (idle, true),
+            None if numbers.allows(home) => (home, false),
+            None => (self.quietest_of(numbers.processors, processors), false),
+        }
+    }
+
+    /// A thread belongs to this processor from now on: as far behind the others or ahead of them as it was where it comes from.
+    #[inline]
+    fn migrate(&mut self, processor: usize, thread: &mut Thread) {
+        let from = core::mem::replace(&mut thread.processor, processor);
+        if from != processor {
+            let (old, new) = (self.of(from).queue.virtual_now(), self.of(processor).queue.virtual_now());
+            thread.account.migrate(old, new);
         }
     }
 }

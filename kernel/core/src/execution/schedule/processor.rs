@@ -37,6 +37,12 @@ impl Processor {
         }
     }
 
+    /// Whether it has nothing to run, nor will as soon as it looks.
+    #[inline]
+    pub(super) fn is_idle(&self) -> bool {
+        self.current.is_none() && self.queue.len() == 0
+    }
+
     /// This thread runs here from now on.
     #[inline]
     pub(super) fn switch(&mut self, number: usize, id: Id<Thread>, thread: &mut Thread) {
@@ -57,6 +63,7 @@ impl Processor {
     }
 
     /// From now on this thread's account pays for what the processor runs.
+    #[inline]
     pub(super) fn start_paying(&mut self, id: Id<Thread>, account: &mut Account, now: u64) {
         // A thread without budget is not in line: this only begins its period.
         account.exhausted_until(now);
