@@ -44,10 +44,11 @@ use arch::reference::Reference;
 use arch::{apic, idt, machine_check, smp, stamps, user, vector_state};
 use boot::command_line;
 use capos_abi::PAGE_BYTES;
-use capos_abi::boot::{BootInfo, memory};
+use capos_abi::boot::BootInfo;
 use core::slice;
 use kernel_core::machine::firmware::Firmware;
-use kernel_core::memory::frame::{Frame, FrameAllocator};
+use kernel_core::memory::frame::Frame;
+use kernel_core::start::memory::free_frames;
 use kernel_core::{Kernel, Platform};
 use mm::boot_frames::BootFrames;
 use mm::heap;
@@ -147,7 +148,7 @@ extern "C" fn start_processor(cpu: &'static Cpu) -> ! {
 
 /// The core with all memory that is left, and the log so far.
 fn core(machine: Machine, info: &BootInfo) -> Kernel<Machine> {
-    let Some(frames) = free_frames(info) else {
+    let Some(frames) = free_frames(&info.memory_map) else {
         panic::refuse(format_args!("the heap is too small for the machine's memory"));
     };
     let Ok(mut kernel) = Kernel::new(machine, frames) else {
@@ -172,17 +173,4 @@ fn package(info: &BootInfo) -> &'static [u8] {
     }
     // SAFETY: the loader put it there, the memory map keeps it for ever, and the direct map reaches it.
     unsafe { slice::from_raw_parts(layout::direct(info.package) as *const u8, info.package_bytes as usize) }
-}
-
-/// A frame allocator with all usable memory but frame 0. What the loader left is needed no more.
-fn free_frames(info: &BootInfo) -> Option<FrameAllocator> {
-    let kinds = [memory::USABLE, memory::LOADER_RECLAIMABLE];
-    let usable = info.memory_map.iter().filter(|region| kinds.contains(&region.kind));
-    let end = usable.clone().map(|region| region.start + region.bytes).max()?;
-    let mut frames = FrameAllocator::new(Frame::containing(end))?;
-    for region in usable {
-        let (start, end) = (region.start.max(PAGE_BYTES), region.start + region.bytes);
-        frames.add(Frame::containing(start), end.saturating_sub(start) / PAGE_BYTES);
-    }
-    Some(frames)
 }

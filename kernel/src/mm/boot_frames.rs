@@ -2,12 +2,8 @@
 
 use super::{layout, wide};
 use capos_abi::PAGE_BYTES;
-use capos_abi::boot::{BootInfo, MemoryRegion, memory};
-
-/// The boot page tables reach so far.
-const REACH: u64 = 4 << 30;
-/// Processors start below this address.
-const LOW_END: u64 = 1 << 20;
+use capos_abi::boot::{BootInfo, MemoryRegion};
+use kernel_core::start::memory::{take_low, take_run};
 
 /// What is left of the usable memory.
 pub struct BootFrames<'a> {
@@ -40,29 +36,15 @@ impl<'a> BootFrames<'a> {
 
     /// Neighbouring frames with whatever is in them; the physical address of the first.
     pub fn take_run(&mut self, frames: u64) -> u64 {
-        let bytes = frames * PAGE_BYTES;
-        let fits = |region: &&mut MemoryRegion| {
-            region.kind == memory::USABLE
-                && region.start >= LOW_END
-                && region.bytes >= bytes
-                && region.start + bytes <= REACH
-        };
-        let Some(region) = self.info.memory_map.iter_mut().filter(fits).max_by_key(|region| region.bytes) else {
+        let Some(first) = take_run(&mut self.info.memory_map, frames) else {
+            let bytes = frames * PAGE_BYTES;
             crate::panic::refuse(format_args!("the kernel needs {} KiB of memory and finds none", bytes >> 10));
         };
-        let physical = region.start;
-        region.start += bytes;
-        region.bytes -= bytes;
-        physical
+        first
     }
 
     /// A frame below 1 MiB, if there is one besides frame 0.
     pub fn take_low(&mut self) -> Option<u64> {
-        let fits = |region: &&mut MemoryRegion| {
-            region.kind == memory::USABLE && region.bytes > PAGE_BYTES && region.start + region.bytes <= LOW_END
-        };
-        let region = self.info.memory_map.iter_mut().find(fits)?;
-        region.bytes -= PAGE_BYTES;
-        Some(region.start + region.bytes)
+        take_low(&mut self.info.memory_map)
     }
 }

@@ -1,4 +1,5 @@
-//! The boot package, and the first process from it.
+//! The machine's memory, the boot package, and the first process from it.
 pub(crate) mod elf;
 pub(crate) mod init;
+pub mod memory;
 pub mod package;

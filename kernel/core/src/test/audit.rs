@@ -1,11 +1,12 @@
-//! The books against what is really there: every charge of every ledger is for something that exists.
+//! The books against what is really there: every charge of every ledger is for something that exists, and every frame that is set
+//! aside for a page that nobody has touched.
 use super::world::World;
 use crate::execution::thread::State;
 use crate::heap;
 use crate::ipc::record::Record;
 use crate::ledger::{Amounts, Ledger, OBJECT_BYTES, RESOURCES, Resource, THREAD_BYTES};
-use crate::memory::MemoryObject;
 use crate::memory::range::Kind;
+use crate::memory::{Backing, MemoryObject};
 use crate::slab::{Id, Slab};
 use capos_abi::PAGE_BYTES;
 use std::collections::BTreeMap;
@@ -86,4 +87,20 @@ pub fn check(world: &World) {
         let really = Amounts(held.0.get(&id.index()).copied().unwrap_or_default());
         assert_eq!(*ledger.used(), really, "ledger {id:?} of {:?}", world.root);
     }
+    assert_eq!(k.frames.free_frames() - k.frames.available(), untouched(world), "frames that are set aside");
+}
+
+/// Pages that somebody pays for and nobody has touched: a frame is set aside for each.
+fn untouched(world: &World) -> u64 {
+    let k = &world.kernel;
+    let private = all(&k.processes).map(|(_, process)| {
+        let committed = process.ranges.iter().filter(|range| matches!(range.kind, Kind::Committed(_)));
+        let pages = committed.flat_map(|range| (range.start..range.end).step_by(PAGE_BYTES as usize));
+        let is_touched = |page| process.space.is_some_and(|space| k.platform.pages.contains_key(&(space.0.0, page)));
+        pages.filter(|page| !is_touched(*page)).count() as u64
+    });
+    let objects = all(&k.memory).filter(|(_, object)| matches!(object.backing, Backing::Anonymous(_)));
+    let shared =
+        objects.map(|(_, object)| (0..object.pages()).filter(|page| object.frame(*page).is_none()).count() as u64);
+    private.sum::<u64>() + shared.sum::<u64>()
 }

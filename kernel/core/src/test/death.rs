@@ -1,4 +1,5 @@
 //! A dead peer is a normal event, and nothing of it stays behind.
+use super::audit;
 use super::calls::{call, pair, receive};
 use super::world::{Actor, PLENTY, World};
 use crate::authority::capability::Object;
@@ -12,6 +13,20 @@ use std::collections::BTreeSet;
 fn kill(world: &mut World, actor: Actor) {
     world.kernel.end_process(actor.process, Outcome::Killed);
     world.settle();
+}
+
+/// A call of `join`.
+fn join(handle: u64) -> Submission {
+    Submission {
+        op: op::CALL,
+        handle,
+        interface: thread::ID,
+        method: thread::join::METHOD,
+        message_bytes: 8,
+        result_offset: 1024,
+        result_bytes: 64,
+        ..Submission::default()
+    }
 }
 
 #[test]
@@ -35,17 +50,7 @@ fn who_waits_for_a_thread_learns_of_its_end_and_costs_nobody_anything_then() {
     let mut world = World::new();
     let (child, parent) = (world.actor("child", PLENTY), world.actor("parent", PLENTY));
     let held = world.give(parent, Object::Thread(child.thread), thread::ID);
-    world.write(parent, 0, &[0]);
-    let join = Submission {
-        op: op::CALL,
-        handle: held,
-        interface: thread::ID,
-        method: thread::join::METHOD,
-        message_bytes: 8,
-        result_offset: 1024,
-        result_bytes: 64,
-        ..Submission::default()
-    };
+    let join = join(held);
     for tag in [1, 2] {
         assert!(world.run(parent, Submission { tag, ..join }).is_empty(), "it has not ended");
     }
@@ -131,4 +136,41 @@ fn nothing_stays_behind() {
         kill(&mut world, server);
     }
     assert_eq!(world.footprint(), before);
+}
+
+#[test]
+fn a_join_ends_once_whenever_who_waits_is_killed_or_stands_still() {
+    const JOINS: u16 = 20;
+    // Stays of the kernel in which the thread is put away, and more.
+    for (stays, is_killed) in (0..12).flat_map(|stays| [(stays, false), (stays, true)]) {
+        let mut world = World::new();
+        let before = world.footprint();
+        let (child, parent) = (world.actor("child", PLENTY), world.actor("parent", PLENTY));
+        let handle = world.give(parent, Object::Thread(child.thread), thread::ID);
+        for tag in 1..=JOINS {
+            world.submit(parent, Submission { tag, ..join(handle) });
+        }
+        world.enter(parent, JOINS.into());
+        world.kernel.end_process(child.process, Outcome::Killed);
+        (0..stays).for_each(|_| world.stay());
+        world.kernel.begin_stay(0);
+        if is_killed {
+            world.kernel.end_process(parent.process, Outcome::Killed);
+            world.settle();
+        } else {
+            while !world.kernel.suspend_step(parent.process) {
+                world.settle();
+                world.kernel.begin_stay(0);
+            }
+            world.settle();
+            world.kernel.begin_process(parent.process);
+            world.settle();
+            world.enter(parent, JOINS.into());
+            let ends = world.completions(parent).into_iter().map(|end| (end.status, end.tag));
+            assert_eq!(ends.collect::<Vec<_>>(), (1..=JOINS).rev().map(|tag| (status::OK, tag)).collect::<Vec<_>>());
+            kill(&mut world, parent);
+        }
+        audit::check(&world);
+        assert_eq!(world.footprint(), before, "after {stays} stays");
+    }
 }

@@ -10,6 +10,7 @@ use crate::ledger::{Amounts, Ledger, OBJECT_BYTES, Resource};
 use crate::memory::range::{FIRST_ADDRESS, Kind, MAX_RANGES, RangeMap};
 use crate::platform::Registers;
 use crate::slab::Slab;
+use crate::table::Table;
 use capos_abi::interface::{ledger, virtual_memory};
 use capos_abi::ring::Completion;
 use capos_abi::status;
@@ -177,6 +178,9 @@ fn the_kernels_own_memory_is_named() {
     let (mut ledgers, ledger) = endless_ledger();
     let refused = allocate::<u64>(MORE, &mut ledgers[ledger]).expect_err("no machine has so much");
     assert_eq!(said_by(refused), (KERNEL_MEMORY, MACHINE, u32::MAX.into(), 0));
+    let refused = Table::<[u64; MORE >> 5]>::new().reserve_at(1, &mut ledgers[ledger]).expect_err("nor for a table");
+    assert_eq!(said_by(refused), (KERNEL_MEMORY, MACHINE, u32::MAX.into(), 0));
+    assert_eq!(*ledgers[ledger].used(), Amounts::default(), "what there is no room for is not charged");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The frame allocator against a set of numbers: memory with holes, and a lot of it.
-use crate::memory::frame::{Frame, FrameAllocator, LARGEST_RUN, OutOfFrames};
+use crate::memory::frame::{FRAME_BYTES, Frame, FrameAllocator, LARGEST_RUN, OutOfFrames};
+use crate::start::memory::{free_frames, take_low, take_run};
+use capos_abi::boot::{MemoryRegion, memory};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -174,4 +176,63 @@ fn whoever_is_refused_was_told_the_truth() {
     frames.enter(0);
     assert_eq!(std::iter::from_fn(|| frames.allocate().ok()).count() as u64, FRAMES);
     assert_eq!((frames.free_frames(), frames.allocate()), (0, Err(OutOfFrames { requested: 1, remaining: 0 })));
+}
+
+/// A machine's memory: what firmware and loader hold, holes, and usable regions, whose ends lie within a word of the map.
+const REGIONS: [(u64, u64, u64); 7] = [
+    (0, 0x9f, memory::USABLE),
+    (0x9f, 1, memory::RESERVED),
+    (0x100, 0x83, memory::USABLE),
+    (0x183, 5, memory::LOADED),
+    (0x188, 9, memory::LOADER_RECLAIMABLE),
+    (0x191, 3, memory::ACPI_RECLAIMABLE),
+    (0x200, 0x145, memory::USABLE),
+];
+
+fn regions() -> Vec<MemoryRegion> {
+    let region = |(first, frames, kind)| MemoryRegion { start: first * FRAME_BYTES, bytes: frames * FRAME_BYTES, kind };
+    REGIONS.map(region).to_vec()
+}
+
+/// The frames of the regions that satisfy a condition.
+fn frames_of(regions: &[MemoryRegion], condition: impl Fn(u64) -> bool) -> BTreeSet<u64> {
+    let meant = regions.iter().filter(|region| condition(region.kind));
+    meant.flat_map(|region| region.start / FRAME_BYTES..(region.start + region.bytes) / FRAME_BYTES).collect()
+}
+
+#[test]
+fn every_usable_frame_but_the_first_is_given_out_and_no_other() {
+    let mut frames = free_frames(&regions()).expect("heap");
+    let given: BTreeSet<u64> = std::iter::from_fn(|| frames.allocate().ok()).map(|frame| frame.0).collect();
+    let mut usable = frames_of(&regions(), |kind| [memory::USABLE, memory::LOADER_RECLAIMABLE].contains(&kind));
+    usable.remove(&0);
+    assert_eq!(given, usable);
+}
+
+#[test]
+fn what_the_kernel_takes_while_it_starts_is_usable_and_belongs_to_nobody_else() {
+    let mut regions = regions();
+    let usable = frames_of(&regions, |kind| kind == memory::USABLE);
+    let mut taken = BTreeSet::new();
+    let runs = [1, 7, 0x60, 0x83].map(|count| (count, take_run(&mut regions, count).expect("room")));
+    for (count, first) in runs {
+        assert!(first >= 1 << 20, "low memory is for processors that start");
+        assert!((first / FRAME_BYTES..).take(count as usize).all(|frame| taken.insert(frame)), "{first:#x} twice");
+    }
+    let lows: Vec<u64> = std::iter::from_fn(|| take_low(&mut regions)).collect();
+    assert!(lows.iter().all(|&low| low != 0 && taken.insert(low / FRAME_BYTES)));
+    assert_eq!(lows.len(), 0x9e, "all but the first");
+    assert!(taken.is_subset(&usable));
+    let mut frames = free_frames(&regions).expect("heap");
+    assert!(std::iter::from_fn(|| frames.allocate().ok()).all(|frame| !taken.contains(&frame.0)));
+    assert_eq!(take_run(&mut regions, 0x145), None, "no region has so many any more");
+}
+
+#[test]
+fn the_kernel_takes_nothing_that_its_first_page_tables_do_not_reach() {
+    let high = MemoryRegion { start: (4 << 30) - 2 * FRAME_BYTES, bytes: 1 << 30, kind: memory::USABLE };
+    let mut regions = [high];
+    assert_eq!(take_run(&mut regions, 3), None);
+    assert_eq!(take_run(&mut regions, 2), Some(high.start));
+    assert_eq!(take_run(&mut regions, 1), None);
 }

@@ -217,3 +217,32 @@ fn a_moved_capability_is_locked_until_delivery_and_then_gone() {
     assert_eq!(world.call_kernel(server, arrived, null::ID, 0, &[]).0.status, status::OK);
     world.run(server, reply(delivery.value));
 }
+
+#[test]
+fn what_is_being_revoked_does_not_come_back_from_a_move_that_was_cancelled() {
+    let mut world = World::new();
+    let (_, _, client, object) = pair(&mut world);
+    let owner = world.actor("owner", PLENTY);
+    let (paying, manager) = (world.ledger(owner), manager(&mut world, owner));
+    let (_, made) = world.call_kernel(owner, paying, ledger::ID, ledger::create_notification::METHOD, &[]);
+    let bell = world.copy(owner, made[0], client);
+    // So many waits that one step of the revocation does not end them.
+    for tag in 10..60 {
+        world.run(client, Submission { op: op::WAIT, handle: bell, tag, arg: 1, ..Submission::default() });
+    }
+    world.write(client, 0, &[bell, mode::MOVE, 1 << 48, 3]);
+    assert!(world.run(client, Submission { caps: 0x21, message_bytes: 32, ..call(object) }).is_empty());
+    let step = |world: &mut World| {
+        let method = handle_manager::revoke::METHOD;
+        world.call_kernel(owner, manager, handle_manager::ID, method, &[made[0]]).1[1]
+    };
+    assert_eq!(step(&mut world), handle_manager::progress::MORE.into());
+    assert!(world.completions(client).len() < 50, "it goes on");
+    let cancel = Submission { op: op::CANCEL, arg: 1, tag: 9, user_data: 5, ..Submission::default() };
+    let ends: Vec<_> = world.run(client, cancel).iter().map(|end| (end.user_data, end.status)).collect();
+    assert_eq!(ends, [(99, status::CANCELLED), (5, status::OK)]);
+    let signal = Submission { op: op::SIGNAL, handle: bell, arg: 1, ..Submission::default() };
+    assert_eq!(world.run(client, signal)[0].status, status::STALE, "it stays locked");
+    while step(&mut world) != u64::from(handle_manager::progress::DONE) {}
+    assert_eq!(world.run(client, signal).last().map(|end| end.status), Some(status::STALE));
+}

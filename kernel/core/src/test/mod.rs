@@ -20,6 +20,7 @@ mod mappings;
 mod memory;
 mod models;
 mod notices;
+mod order;
 mod parts;
 mod placement;
 mod places;

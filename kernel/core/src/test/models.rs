@@ -255,9 +255,11 @@ impl Pages {
         let first = inside.iter().zip(0..).find_map(|(kind, page)| Some((start + page * 4096, (*kind)?)));
         prop_assert_eq!(found, first);
         let chosen = &self.kinds[self.kinds.len() / 2..];
-        let is_gap = |at: &usize| chosen[*at..].iter().take(count as usize).all(Option::is_none);
-        let gap = (0..=chosen.len()).find(is_gap).map(|at| FIRST_CHOSEN + at as u64 * 4096);
-        prop_assert_eq!(self.ranges.gap(count * 4096), gap);
+        for count in [1, 2, 3, count] {
+            let is_gap = |at: &usize| chosen[*at..].iter().take(count as usize).all(Option::is_none);
+            let gap = (0..=chosen.len()).find(is_gap).map(|at| FIRST_CHOSEN + at as u64 * 4096);
+            prop_assert_eq!(self.ranges.gap(count * 4096), gap);
+        }
         Ok(())
     }
 }
