@@ -9,7 +9,7 @@ use crate::memory::page_table::PageTables;
 use capos_abi::ring::{ARENA_OFFSET, Completion, Submission, SubmissionHead};
 use core::fmt;
 
-/// Physically contiguous memory of a ring area, which the kernel reaches without the thread's page tables.
+/// Physically contiguous memory of a ring area, as far as it is clear, which the kernel reaches without the thread's page tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RingArea {
     /// First frame.

@@ -18,8 +18,6 @@ use capos_abi::status;
 /// What a thread is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Its ring area is not clear yet.
-    Clearing,
     /// Its process has not started.
     Created,
     /// In a run queue.

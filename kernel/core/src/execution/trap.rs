@@ -129,7 +129,8 @@ impl<P: Platform> Kernel<P> {
     fn fill(&mut self, process: Id<Process>, page: u64, access: FaultAccess) -> bool {
         let Some(range) = self.processes[process].ranges.find(page) else { return false };
         let (allowed, shared) = match range.kind {
-            Kind::Reserved | Kind::Ring => return false,
+            Kind::Reserved => return false,
+            Kind::Ring(thread) => return access != FaultAccess::Execute && self.touch_ring(thread, page),
             Kind::Committed(allowed) => (allowed, None),
             Kind::Mapped { object, offset, access: allowed, .. } => {
                 (allowed, Some((object, (offset + page - range.start) / FRAME_BYTES)))

@@ -4,6 +4,7 @@ use crate::ipc::operation::Refusal;
 use crate::ipc::positions::Positions;
 use crate::ipc::record::{CallRecord, Record, SentCaps};
 use crate::ledger::Ledger;
+use crate::memory::frame::Frame;
 use crate::platform::{Platform, RingArea};
 use alloc::vec::Vec;
 use capos_abi::ring::{Completion, PENDING_RECORDS, Submission, SubmissionHead, kind, op};
@@ -12,8 +13,10 @@ use core::iter;
 
 /// The kernel's side of a ring.
 pub struct Ring {
-    /// The shared memory.
+    /// The shared memory, as far as it is cleared and mapped: nobody uses what lies behind.
     pub area: RingArea,
+    /// Bytes of all of it.
+    pub area_bytes: u32,
     /// Where it stands.
     pub positions: Positions,
     records: Vec<Record>,
@@ -25,10 +28,11 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// A fresh ring.
-    pub fn new(area: RingArea) -> Self {
+    /// A fresh ring in an area of so many bytes from this frame on, none of which is clear.
+    pub fn new(frame: Frame, area_bytes: u32) -> Self {
         Self {
-            area,
+            area: RingArea { frame, bytes: 0 },
+            area_bytes,
             positions: Positions::default(),
             records: Vec::new(),
             sent: Vec::new(),

@@ -1,4 +1,4 @@
-//! Making processes and threads. A thread's ring area is cleared in steps if one stay is too short for it.
+//! Making processes and threads.
 use crate::Kernel;
 use crate::authority::session::Session;
 use crate::execution::process::{Process, State as ProcessState};
@@ -10,11 +10,9 @@ use crate::ipc::notification::Bits;
 use crate::ipc::operation::Refusal;
 use crate::ipc::ring::Ring;
 use crate::ledger::{Exhausted, Ledger, Resource};
-use crate::lifecycle::chore::Chore;
-use crate::memory::Access;
-use crate::memory::frame::{BATCH_FRAMES, FRAME_BYTES};
+use crate::memory::frame::FRAME_BYTES;
 use crate::memory::range::Kind;
-use crate::platform::{Platform, Registers, RingArea, Space};
+use crate::platform::{Platform, Registers, Space};
 use crate::slab::Id;
 use alloc::vec::Vec;
 use capos_abi::status;
@@ -35,25 +33,7 @@ impl<P: Platform> Kernel<P> {
         Ok(process)
     }
 
-    /// Brings free frames at hand together in the map if it has none for such a ring area, as far as the stay allows; whether that
-    /// was all. The cursor of the thread tells where it stopped.
-    pub(crate) fn gather_ring_frames(&mut self, thread: Id<Thread>, ring_bytes: u32) -> bool {
-        // What an entry that was given up has left there is an address.
-        let cursor = core::mem::take(&mut self.threads[thread].cursor) as usize;
-        let mut from = if cursor <= self.platform.processors() { cursor } else { 0 };
-        while !self.frames.has_run(u64::from(ring_bytes) / FRAME_BYTES) {
-            if self.stay.is_over() {
-                self.threads[thread].cursor = from as u64;
-                return false;
-            }
-            self.stay.spend(BATCH_FRAMES as u32 * cost::FREED_FRAME);
-            let Some(reached) = self.frames.gather(from) else { return true };
-            from = reached;
-        }
-        true
-    }
-
-    /// A thread with its ring mapped; it runs when its process does.
+    /// A thread with a ring; it runs when its process does.
     pub(crate) fn new_thread(
         &mut self,
         ledger: Id<Ledger>,
@@ -95,26 +75,13 @@ impl<P: Platform> Kernel<P> {
         self.spend_on_range(process);
         registers.ring_address = address;
         let frame = self.frames.allocate_contiguous(pages)?;
-        let area = RingArea { frame, bytes: ring_bytes };
         let made = self
-            .make_ring_tables(process, address, area)
-            .and_then(|()| self.store_thread(ledger, process, registers, area));
+            .make_ring_tables(process, address, ring_bytes)
+            .and_then(|()| self.store_thread(ledger, process, registers, Ring::new(frame, ring_bytes)));
         if made.is_err() {
-            if let Some(space) = self.processes[process].space {
-                self.unmap_pages(space, address, pages);
-            }
             self.frames.free_contiguous(frame, pages);
         }
         made
-    }
-
-    /// Makes the page tables of a ring area: it is mapped without needing more.
-    fn make_ring_tables(&mut self, process: Id<Process>, address: u64, area: RingArea) -> Result<(), Refusal> {
-        let (mut at, end) = (address, address + u64::from(area.bytes));
-        while at < end {
-            at = self.make_tables(process, at, end)?;
-        }
-        Ok(())
     }
 
     fn store_thread(
@@ -122,19 +89,20 @@ impl<P: Platform> Kernel<P> {
         ledger: Id<Ledger>,
         process: Id<Process>,
         registers: Registers,
-        area: RingArea,
+        ring: Ring,
     ) -> Result<Id<Thread>, Refusal> {
         self.stay.spend(cost::THREAD);
         let processor = self.quietest_processor();
         let space = self.processes[process].space.ok_or(status::STALE)?;
+        let ring_end = registers.ring_address + u64::from(ring.area_bytes);
         let thread = self.threads.insert(Thread {
             references: 1,
             process,
             place: self.processes[process].threads.len(),
             ledger,
             charged: true,
-            state: State::Clearing,
-            ring: Ring::new(area),
+            state: State::Created,
+            ring,
             ring_address: registers.ring_address,
             bits: Bits::default(),
             enter_deadline: 0,
@@ -154,11 +122,12 @@ impl<P: Platform> Kernel<P> {
         }
         self.ledgers[ledger].references += 1;
         let entry = &mut self.processes[process];
-        entry.ranges.set(registers.ring_address, registers.ring_address + u64::from(area.bytes), Kind::Ring);
+        entry.ranges.set(registers.ring_address, ring_end, Kind::Ring(thread));
         entry.threads.push(thread);
         entry.live_threads += 1;
-        if let Some(rest) = self.clear_ring(thread, 0) {
-            self.chores.push(rest);
+        self.begin_ring(thread);
+        if self.processes[process].state == ProcessState::Running {
+            self.wake(thread);
         }
         Ok(thread)
     }
@@ -173,33 +142,5 @@ impl<P: Platform> Kernel<P> {
         self.scheduler.prepare(threads, self.platform.processors())?;
         let fits = self.platform.create_context(index, space, registers);
         if fits { Ok(()) } else { Err(OutOfHeap::of::<Thread>(1).into()) }
-    }
-
-    /// Clears and maps the ring area of a new thread from this page on, as far as the stay allows; then the thread may run.
-    pub(crate) fn clear_ring(&mut self, id: Id<Thread>, first: u64) -> Option<Chore> {
-        let entry = self.threads.get(id).filter(|thread| thread.state == State::Clearing)?;
-        let (process, area, start) = (entry.process, entry.ring.area, entry.ring_address);
-        for page in first..u64::from(area.bytes) / FRAME_BYTES {
-            if self.stay.is_over() {
-                return Some(Chore::Clear(id, page));
-            }
-            let frame = area.frame.offset(page);
-            self.platform.zero_frame(frame);
-            self.stay.spend(FRAME_BYTES as u32 / cost::BYTES_PER_INSTRUCTION + cost::MAPPING);
-            // Its page tables were made with the thread.
-            let _ = self.map_page(process, start + page * FRAME_BYTES, frame, Access::ReadWrite);
-        }
-        self.finish_ring(id);
-        None
-    }
-
-    /// The ring area of a new thread is clear and mapped: the thread runs when its process does.
-    fn finish_ring(&mut self, thread: Id<Thread>) {
-        let entry = &mut self.threads[thread];
-        self.platform.init_ring(entry.ring.area);
-        entry.state = State::Created;
-        if self.processes[entry.process].state == ProcessState::Running {
-            self.wake(thread);
-        }
     }
 }

@@ -84,13 +84,17 @@ impl<P: Platform> Kernel<P> {
     fn free_ring(&mut self, id: Id<Thread>, page: u64) -> Option<Chore> {
         let entry = &self.threads[id];
         let (process, area, start, ledger) = (entry.process, entry.ring.area, entry.ring_address, entry.ledger);
-        let pages = u64::from(area.bytes) / FRAME_BYTES;
+        let end = start + u64::from(entry.ring.area_bytes);
+        let pages = (end - start) / FRAME_BYTES;
         if page >= pages {
             return None;
         }
         let batch = (pages - page).min(UNMAP_BATCH as u64);
-        if let Some(space) = self.processes[process].space {
-            self.unmap_pages(space, start + page * FRAME_BYTES, batch);
+        let mapped = (u64::from(area.bytes) / FRAME_BYTES).saturating_sub(page).min(batch);
+        if let Some(space) = self.processes[process].space
+            && mapped > 0
+        {
+            self.unmap_pages(space, start + page * FRAME_BYTES, mapped);
         }
         self.frames.free_contiguous(area.frame.offset(page), batch);
         self.ledgers[ledger].refund(Resource::Frames, batch);
@@ -98,7 +102,7 @@ impl<P: Platform> Kernel<P> {
         if page + batch < pages {
             return Some(Chore::Thread(id, self.threads[id].ring.tags().end, page + batch));
         }
-        self.processes[process].ranges.remove(start, start + u64::from(area.bytes));
+        self.processes[process].ranges.remove(start, end);
         None
     }
 
@@ -245,7 +249,7 @@ impl<P: Platform> Kernel<P> {
         let reached = self.free_pages(process, part, may_stop);
         let whole = match part.kind {
             Kind::Mapped { .. } => self.processes[process].ranges.find(part.start).copied(),
-            Kind::Reserved | Kind::Committed(_) | Kind::Ring => None,
+            Kind::Reserved | Kind::Committed(_) | Kind::Ring(_) => None,
         };
         self.processes[process].ranges.set(part.start, reached, Kind::Reserved);
         if let Some(whole) = whole {
@@ -262,7 +266,7 @@ impl<P: Platform> Kernel<P> {
     fn free_pages(&mut self, process: Id<Process>, range: &Range, may_stop: bool) -> u64 {
         let Some(space) = self.processes[process].space else { return range.end };
         let is_private = match range.kind {
-            Kind::Reserved | Kind::Ring => return range.end,
+            Kind::Reserved | Kind::Ring(_) => return range.end,
             Kind::Committed(_) => true,
             Kind::Mapped { .. } => false,
         };

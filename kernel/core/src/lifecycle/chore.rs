@@ -24,8 +24,6 @@ pub enum Chore {
     Stop(Id<Process>, usize),
     /// A process that starts or goes on: its threads to wake.
     Wake(Id<Process>),
-    /// A new thread with a large ring area: its next page to clear.
-    Clear(Id<Thread>, u64),
     /// A thread: its next tag to end and page of its ring to free.
     Thread(Id<Thread>, u16, u64),
     /// A process: its next slot to empty.
@@ -149,7 +147,6 @@ impl<P: Platform> Kernel<P> {
                 Chore::Stop(id, left) => self.stop_threads(id, left).map(|left| Chore::Stop(id, left)),
                 Chore::Wake(id) => self.wake_left(id),
                 Chore::Thread(id, tag, page) => self.bury_thread(id, tag, page),
-                Chore::Clear(id, page) => self.clear_ring(id, page),
                 Chore::Process(id, slot) => self.bury_process(id, slot),
                 Chore::Console => {
                     self.show_log();

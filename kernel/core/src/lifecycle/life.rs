@@ -100,7 +100,7 @@ impl<P: Platform> Kernel<P> {
                 let process = self.threads[thread].process;
                 self.processes[process].open_faults.close(&mut self.threads, thread);
             }
-            State::Clearing | State::Created | State::Blocked(_) | State::Suspended(_) => {}
+            State::Created | State::Blocked(_) | State::Suspended(_) => {}
         }
         let entry = &mut self.threads[thread];
         entry.state = State::Stopped;

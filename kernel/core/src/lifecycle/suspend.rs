@@ -63,7 +63,7 @@ impl<P: Platform> Kernel<P> {
                 self.update_timer(thread, 0);
                 Pause::Entering
             }
-            State::Clearing | State::Created | State::Faulted | State::Suspended(_) | State::Stopped | State::Ended => {
+            State::Created | State::Faulted | State::Suspended(_) | State::Stopped | State::Ended => {
                 return;
             }
         };

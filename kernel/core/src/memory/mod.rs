@@ -6,6 +6,7 @@ pub(crate) mod mapping;
 pub(crate) mod page_list;
 pub(crate) mod page_table;
 pub(crate) mod range;
+pub(crate) mod ring_area;
 pub(crate) mod tree;
 
 use crate::ledger::Ledger;

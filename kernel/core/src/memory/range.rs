@@ -1,4 +1,5 @@
 //! The address-range map of a process: what its addresses stand for.
+use crate::execution::thread::Thread;
 use crate::heap::Payer;
 use crate::ipc::operation::Refusal;
 use crate::ledger::{Exhausted, Ledger};
@@ -40,8 +41,8 @@ pub enum Kind {
         /// Whether the process pays for the object, too, and keeps the mapping whatever becomes of that.
         held: bool,
     },
-    /// A thread's ring area; goes with the thread.
-    Ring,
+    /// The ring area of this thread; goes with it.
+    Ring(Id<Thread>),
 }
 
 impl Kind {
@@ -66,7 +67,7 @@ impl Kind {
             Self::Mapped { object, offset, writable, mapping, held, .. } => {
                 Self::Mapped { object, offset, access, writable, mapping, held }
             }
-            Self::Reserved | Self::Ring => self,
+            Self::Reserved | Self::Ring(_) => self,
         }
     }
 }

@@ -98,7 +98,7 @@ impl<P: Platform> Kernel<P> {
         let may = |kind: &Kind| match kind {
             Kind::Committed(_) => true,
             Kind::Mapped { writable, .. } => *writable || wanted != Access::ReadWrite,
-            Kind::Reserved | Kind::Ring => false,
+            Kind::Reserved | Kind::Ring(_) => false,
         };
         let protect = |kernel: &mut Self, id, part| kernel.protect_part(id, part, wanted);
         if !self.change_all(call.thread(), id, span, may, protect)? {
@@ -150,7 +150,7 @@ impl<P: Platform> Kernel<P> {
         use unmap::{params as p, results};
         call.check_room(results::SHAPE, 0, 0)?;
         let (start, end) = span(params.get(p::ADDRESS), params.get(p::BYTES))?;
-        let may = |kind: &Kind| *kind != Kind::Ring;
+        let may = |kind: &Kind| !matches!(kind, Kind::Ring(_));
         if !self.change_all(call.thread(), id, (start, end), may, Self::vacate_part)? {
             return Ok(Step::Again);
         }

@@ -25,8 +25,8 @@ impl<'a, P: Platform> Visit<'_, 'a, P> {
             return None;
         }
         let caller = self.caller;
-        let segment = segment_of(message_range(caller.area, entry).ok()?, 0);
-        let result = result_range(caller.area, entry).ok()?;
+        let segment = segment_of(message_range(caller.area, entry)?, 0);
+        let result = result_range(caller.area, entry)?;
         let mut process = self.kernel.processes.take(caller.process)?;
         let (slot, capability) = process.handles.find(entry.handle)?;
         match capability.object {

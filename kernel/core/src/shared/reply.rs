@@ -16,7 +16,7 @@ impl<P: Platform> Visit<'_, '_, P> {
         if entry.flags & !flag::QUIET != 0 || entry.caps & 15 != 0 {
             return None;
         }
-        let segment = segment_of(message_range(self.caller.area, entry).ok()?, 0);
+        let segment = segment_of(message_range(self.caller.area, entry)?, 0);
         let call = self.delivered_call(entry.arg)?;
         let mut caller = self.kernel.threads.take(call.thread)?;
         let target = room_for(&caller.ring, call.tag, 0, segment).ok()?;

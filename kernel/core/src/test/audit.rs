@@ -61,7 +61,7 @@ pub fn check(world: &World) {
         held.add(thread.ledger, Resource::Threads, 1);
         held.add(thread.ledger, Resource::KernelMemory, bytes);
         if thread.state != State::Ended {
-            held.add(thread.ledger, Resource::Frames, u64::from(thread.ring.area.bytes) / PAGE_BYTES);
+            held.add(thread.ledger, Resource::Frames, u64::from(thread.ring.area_bytes) / PAGE_BYTES);
         }
     }
     for (ledger, object) in all(&k.memory).filter_map(|(_, object)| Some((object.ledger?, object))) {

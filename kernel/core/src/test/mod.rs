@@ -28,6 +28,7 @@ mod process;
 mod races;
 mod ranges;
 mod reclaim;
+mod ring_areas;
 mod scheduling;
 mod sessions;
 mod shared;

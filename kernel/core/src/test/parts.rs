@@ -125,7 +125,8 @@ proptest! {
         let mut world = World::new();
         let area = RingArea { frame: Frame(9), bytes: 64 << 10 };
         world.kernel.platform.init_ring(area);
-        let mut ring = Ring::new(area);
+        let mut ring = Ring::new(area.frame, area.bytes);
+        ring.area = area;
         let mut reserved = 0;
         for (what, number) in steps {
             match what {

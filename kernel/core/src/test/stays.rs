@@ -5,63 +5,20 @@ use crate::authority::capability::Object;
 use crate::console::MAX_BEHIND;
 use crate::execution::process::Outcome;
 use crate::execution::stay::STAY_BUDGET;
-use crate::execution::thread::{State, Thread};
+use crate::execution::thread::State;
 use crate::ipc::notification::MAX_WAITERS;
-use crate::memory::frame::FRAME_BYTES;
 use crate::platform::Registers;
-use crate::slab::Id;
 use capos_abi::interface::{endpoint_server, ledger, log_sink, null, process};
 use capos_abi::message::mode;
 use capos_abi::ring::{Completion, DEFAULT_AREA_BYTES, SUBMISSION_ENTRIES, Submission, op};
 use capos_abi::status;
 
-/// Bytes that one stay clears at most.
-const CLEARED_IN_A_STAY: u64 = 20 * FRAME_BYTES;
 /// Operations that end in one stay at most.
 const OPERATIONS_IN_A_STAY: usize = 20;
 /// Processors of the test's machine.
 const PROCESSORS: usize = 8;
 /// Calls of one client that wait at once.
 const CALLS: u16 = 100;
-
-/// A thread with the largest ring area, and how many stays it took to clear that.
-fn thread_with_large_ring(world: &mut World, actor: Actor) -> (Id<Thread>, u32) {
-    let ledger = world.kernel.processes[actor.process].ledger;
-    world.kernel.begin_stay(0);
-    let thread = world.kernel.new_thread(ledger, actor.process, Default::default(), 2 << 20).expect("room");
-    let mut stays = 1;
-    while world.kernel.threads[thread].state == State::Clearing {
-        let before = world.kernel.platform.zeroed;
-        world.stay();
-        assert!(world.kernel.platform.zeroed - before <= CLEARED_IN_A_STAY);
-        stays += 1;
-    }
-    (thread, stays)
-}
-
-#[test]
-fn a_large_ring_area_is_cleared_in_steps() {
-    let mut world = World::new();
-    let actor = world.actor("a", PLENTY);
-    let (thread, stays) = thread_with_large_ring(&mut world, actor);
-    assert!(stays > 20, "2 MiB in {stays} stays");
-    assert!(matches!(world.kernel.threads[thread].state, State::Ready | State::Running(_)));
-}
-
-#[test]
-fn a_thread_can_end_while_its_ring_area_is_cleared() {
-    let mut world = World::new();
-    let before = world.footprint();
-    let actor = world.actor("a", PLENTY);
-    let ledger = world.kernel.processes[actor.process].ledger;
-    world.kernel.begin_stay(0);
-    let thread = world.kernel.new_thread(ledger, actor.process, Default::default(), 2 << 20).expect("room");
-    world.stay();
-    assert_eq!(world.kernel.threads[thread].state, State::Clearing);
-    world.kernel.end_process(actor.process, Outcome::Killed);
-    world.settle();
-    assert_eq!(world.footprint(), before);
-}
 
 /// A client whose calls wait at an endpoint that nobody receives from.
 fn queue(world: &mut World) -> (Actor, u64, Actor) {
@@ -164,7 +121,7 @@ fn what_a_sender_did_with_a_moved_capability_ends_in_steps() {
     let (_, made) = world.call_kernel(client, paying, ledger::ID, ledger::create_notification::METHOD, &[]);
     wait_for_bits(&mut world, client, made[0], 60);
     world.write(client, 0, &[made[0], mode::MOVE, 0, 0]);
-    world.submit(client, Submission { caps: 0x21, tag: 100, message_bytes: 32, ..call(object) });
+    world.submit(client, Submission { caps: 0x21, tag: 100, message_bytes: 32, result_offset: 2048, ..call(object) });
     world.enter(server, 1);
     let stays = enter_by_stays(&mut world, client, client);
     let longest = stays.iter().map(Vec::len).max();

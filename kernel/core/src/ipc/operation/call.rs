@@ -26,8 +26,9 @@ impl<P: Platform> Kernel<P> {
     #[inline(never)]
     pub(super) fn call(&mut self, caller: &Caller, entry: &Submission) -> Result<Step, Refusal> {
         Self::check_flags(entry, flag::QUIET | flag::SPILLED)?;
-        let segment = segment_of(message_range(caller.area, entry)?, entry.caps & 15);
-        let result = result_range(caller.area, entry)?;
+        let Some(message) = message_range(caller.area, entry) else { return self.reach_further(caller.thread) };
+        let Some(result) = result_range(caller.area, entry) else { return self.reach_further(caller.thread) };
+        let segment = segment_of(message, entry.caps & 15);
         let process = &self.processes[caller.process];
         let (slot, capability) = process.handles.find(entry.handle).ok_or(status::STALE)?;
         if let Object::Served(served) = capability.object {
@@ -284,16 +285,16 @@ pub fn refused(index: usize, why: u8) -> Refusal {
 
 /// Where the result goes.
 #[inline]
-pub fn result_range(area: RingArea, entry: &Submission) -> Result<ArenaRange, Refusal> {
-    area.range(entry.result_offset, entry.result_bytes).ok_or(status::BAD_RANGE.into())
+pub fn result_range(area: RingArea, entry: &Submission) -> Option<ArenaRange> {
+    area.range(entry.result_offset, entry.result_bytes)
 }
 
 /// The message's range, with room for the capability descriptors that the entry announces.
 #[inline]
-pub fn message_range(area: RingArea, entry: &Submission) -> Result<ArenaRange, Refusal> {
-    let range = area.range(entry.message_offset, entry.message_bytes).ok_or(status::BAD_RANGE)?;
+pub fn message_range(area: RingArea, entry: &Submission) -> Option<ArenaRange> {
+    let range = area.range(entry.message_offset, entry.message_bytes)?;
     let descriptors = u32::from(entry.caps & 15) * DESCRIPTOR_BYTES;
-    if range.bytes > MAX_MESSAGE_BYTES || descriptors > range.bytes { Err(status::BAD_RANGE.into()) } else { Ok(range) }
+    (descriptors..=MAX_MESSAGE_BYTES).contains(&range.bytes).then_some(range)
 }
 
 /// The capnp segment behind the capability descriptors.

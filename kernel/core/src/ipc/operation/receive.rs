@@ -32,9 +32,11 @@ impl<P: Platform> Kernel<P> {
             return Err(status::TOO_BIG.into());
         }
         let pool_bytes = u32::try_from(entry.arg * u64::from(entry.result_bytes)).map_err(|_| status::BAD_RANGE)?;
-        let ring = &self.threads[thread].ring;
-        ring.area.range(entry.message_offset, entry.result_bytes).ok_or(status::BAD_RANGE)?;
-        let pool = ring.area.range(entry.message_offset, pool_bytes).ok_or(status::BAD_RANGE)?;
+        let area = self.threads[thread].ring.area;
+        let slot = area.range(entry.message_offset, entry.result_bytes);
+        let (Some(_), Some(pool)) = (slot, area.range(entry.message_offset, pool_bytes)) else {
+            return self.reach_further(thread);
+        };
         self.check_tag(thread, entry.tag)?;
         let receivers = &mut self.endpoints[endpoint].receivers;
         make_room(receivers, 1, Payer { ledgers: &mut self.ledgers, ledger: payer, stay: &mut self.stay })?;

@@ -31,7 +31,8 @@ impl<P: Platform> Kernel<P> {
     #[inline(never)]
     pub(super) fn reply(&mut self, server: &Caller, entry: &Submission) -> Result<Step, Refusal> {
         Self::check_flags(entry, flag::QUIET | flag::EXCEPTION | flag::SPILLED)?;
-        let segment = segment_of(message_range(server.area, entry)?, entry.caps & 15);
+        let Some(message) = message_range(server.area, entry) else { return self.reach_further(server.thread) };
+        let segment = segment_of(message, entry.caps & 15);
         let call = self.delivered_call(server.thread, entry.arg)?;
         if entry.flags & flag::EXCEPTION != 0 {
             self.return_exception(server, call, segment);
