@@ -129,11 +129,11 @@ impl<P: Platform> Kernel<P> {
     fn fill(&mut self, process: Id<Process>, page: u64, access: FaultAccess) -> bool {
         let Some(range) = self.processes[process].ranges.find(page) else { return false };
         let (allowed, shared) = match range.kind {
-            Kind::Reserved => return false,
+            Kind::Reserved | Kind::Unmapping { .. } => return false,
             Kind::Ring(thread) => return access != FaultAccess::Execute && self.touch_ring(thread, page),
             Kind::Committed(allowed) => (allowed, None),
-            Kind::Mapped { object, offset, access: allowed, .. } => {
-                (allowed, Some((object, (offset + page - range.start) / FRAME_BYTES)))
+            Kind::Mapped { piece, offset, access: allowed } => {
+                (allowed, Some((piece.object, (offset + page - range.start) / FRAME_BYTES)))
             }
         };
         if !access.is_allowed(allowed) {

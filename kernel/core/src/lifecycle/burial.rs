@@ -13,15 +13,12 @@ use crate::ipc::endpoint::Endpoint;
 use crate::ipc::record::{Record, Waiter};
 use crate::ledger::Resource;
 use crate::lifecycle::chore::Chore;
-use crate::memory::frame::{FRAME_BYTES, Frame};
-use crate::memory::range::{Kind, Range};
+use crate::memory::frame::FRAME_BYTES;
+use crate::memory::unmap::UNMAP_BATCH;
 use crate::memory::{Backing, MemoryObject};
-use crate::platform::{Platform, Space};
+use crate::platform::Platform;
 use crate::slab::Id;
 use capos_abi::status;
-
-/// Pages unmapped between two flushes of stale translations.
-const UNMAP_BATCH: usize = 32;
 
 impl<P: Platform> Kernel<P> {
     pub(crate) fn bury_thread(&mut self, id: Id<Thread>, first: u16, page: u64) -> Option<Chore> {
@@ -122,12 +119,14 @@ impl<P: Platform> Kernel<P> {
                 return rest;
             }
             self.spend_on_range(id);
-            let reached = self.free_pages(id, &range, true);
+            let reached = self.free_pages(id, &range);
             self.processes[id].ranges.remove(range.start, reached);
             if reached < range.end {
                 return rest;
             }
-            self.remove_piece(id, &range.kind);
+            if let Some(piece) = range.kind.piece() {
+                self.remove_piece(id, piece);
+            }
             if self.stay.is_over() {
                 return rest;
             }
@@ -234,93 +233,5 @@ impl<P: Platform> Kernel<P> {
             self.refund_object(ledger);
         }
         true
-    }
-
-    /// Frees what a part of a range of this map stands for, as far as the stay allows; what is freed is reserved then. How far it
-    /// came.
-    pub(crate) fn vacate(&mut self, process: Id<Process>, part: &Range) -> u64 {
-        // A part of the map that has no room to be cut is freed in one go.
-        let may_stop = self.prepare_removal(process, part.start).is_ok();
-        self.vacate_pages(process, part, may_stop)
-    }
-
-    /// As [`Self::vacate`]; in one go if it may not stop.
-    pub(crate) fn vacate_pages(&mut self, process: Id<Process>, part: &Range, may_stop: bool) -> u64 {
-        let reached = self.free_pages(process, part, may_stop);
-        let whole = match part.kind {
-            Kind::Mapped { .. } => self.processes[process].ranges.find(part.start).copied(),
-            Kind::Reserved | Kind::Committed(_) | Kind::Ring(_) => None,
-        };
-        self.processes[process].ranges.set(part.start, reached, Kind::Reserved);
-        if let Some(whole) = whole {
-            match u32::from(whole.start < part.start) + u32::from(reached < whole.end) {
-                0 => self.remove_piece(process, &whole.kind),
-                1 => {}
-                _ => self.add_piece(process, &whole.kind),
-            }
-        }
-        reached
-    }
-
-    /// Unmaps the pages of a range, frees and refunds those of its own, as far as the stay allows; where it stopped.
-    fn free_pages(&mut self, process: Id<Process>, range: &Range, may_stop: bool) -> u64 {
-        let Some(space) = self.processes[process].space else { return range.end };
-        let is_private = match range.kind {
-            Kind::Reserved | Kind::Ring(_) => return range.end,
-            Kind::Committed(_) => true,
-            Kind::Mapped { .. } => false,
-        };
-        let mut at = range.start;
-        while at < range.end {
-            let reached = self.unmap_batch(space, at, range.end, is_private);
-            if is_private {
-                let ledger = self.processes[process].ledger;
-                self.ledgers[ledger].refund(Resource::Frames, (reached - at) / FRAME_BYTES);
-            }
-            at = reached;
-            if may_stop && self.stay.is_over() {
-                break;
-            }
-        }
-        at
-    }
-
-    /// Unmaps up to [`UNMAP_BATCH`] mapped pages; frees their frames if they are private, and the reservations of those that were never
-    /// touched.
-    fn unmap_batch(&mut self, space: Space, start: u64, end: u64, is_private: bool) -> u64 {
-        let (mut batch, mut touched) = ([Frame(0); UNMAP_BATCH], 0);
-        let (mut at, mut first, mut last) = (start, end, start);
-        while let Some(place) = batch.get_mut(touched) {
-            let (reached, frame) = self.platform.unmap_next(space, at, end);
-            let looked_at = ((reached - at) / FRAME_BYTES).min(capos_abi::PAGE_BYTES / 8) as u32;
-            self.stay.spend(cost::PAGE + looked_at * cost::TABLE_ENTRY);
-            at = reached;
-            if let Some(frame) = frame {
-                (first, last) = (first.min(reached - FRAME_BYTES), reached);
-                *place = frame;
-                touched += 1;
-            }
-            if at >= end || self.stay.is_over() {
-                break;
-            }
-        }
-        // Pages that were never touched have no translation that could be stale.
-        if first < last {
-            self.platform.flush(space, first, (last - first) / FRAME_BYTES);
-        }
-        if is_private {
-            batch.into_iter().take(touched).for_each(|frame| self.frames.free(frame));
-            self.stay.spend(touched as u32 * cost::FREED_FRAME);
-            self.frames.unreserve((at - start) / FRAME_BYTES - touched as u64);
-        }
-        at
-    }
-
-    /// Unmaps pages whose frames belong to something else.
-    pub(crate) fn unmap_pages(&mut self, space: Space, start: u64, pages: u64) {
-        for page in 0..pages {
-            self.platform.unmap(space, start + page * FRAME_BYTES);
-        }
-        self.platform.flush(space, start, pages);
     }
 }

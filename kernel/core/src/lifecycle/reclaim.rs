@@ -13,7 +13,6 @@ use crate::execution::thread::{State as ThreadState, Thread};
 use crate::ipc::endpoint::Endpoint;
 use crate::ipc::notification::Notification;
 use crate::ledger::{Ledger, Resource};
-use crate::memory::range::Kind;
 use crate::memory::{Backing, MemoryObject};
 use crate::object::SchedulingContext;
 use crate::platform::Platform;
@@ -214,12 +213,13 @@ impl<P: Platform> Kernel<P> {
         let found = self.processes[id].ranges.iter_from(*from).take(RANGES_PER_STEP).find(|range| {
             looked_at += 1;
             *from = range.end;
-            matches!(range.kind, Kind::Mapped { object, held: false, .. } if is_reclaimed(object))
+            range.kind.piece().is_some_and(|piece| !piece.held && is_reclaimed(piece.object))
         });
         let found = found.copied();
         self.stay.spend(looked_at as u32 * cost::PLACE);
         match found {
-            Some(range) => *from = self.vacate(id, &range),
+            Some(range) if self.unmap_piece(id, &range) => {}
+            Some(range) => *from = range.start,
             None if looked_at < RANGES_PER_STEP => return Visit::Done,
             None => {}
         }

@@ -6,7 +6,7 @@ use crate::execution::thread::Thread;
 use crate::ipc::operation::Refusal;
 use crate::memory::Access;
 use crate::memory::frame::FRAME_BYTES;
-use crate::memory::range::{Kind, Range};
+use crate::memory::range::{Kind, Piece, Range};
 use crate::platform::Platform;
 use crate::slab::Id;
 use capos_abi::status;
@@ -99,16 +99,6 @@ impl<P: Platform> Kernel<P> {
         Ok(reached == end)
     }
 
-    /// Frees what a part of a range stands for; it is reserved then.
-    pub(crate) fn vacate_part(&mut self, process: Id<Process>, part: Range) -> Result<u64, Refusal> {
-        if part.kind == Kind::Reserved {
-            return Ok(part.end);
-        }
-        self.spend_on_range(process);
-        self.prepare_removal(process, part.start)?;
-        Ok(self.vacate_pages(process, &part, true))
-    }
-
     /// A range of this map will be changed.
     pub(crate) fn spend_on_range(&mut self, process: Id<Process>) {
         self.stay.spend(cost::RANGE + self.processes[process].ranges.moved() * cost::MOVED_RANGE);
@@ -143,25 +133,26 @@ impl<P: Platform> Kernel<P> {
 
     /// Holds what a part of a mapping stands for.
     pub(crate) fn hold_part(&mut self, process: Id<Process>, part: Range) -> Result<u64, Refusal> {
-        let Kind::Mapped { object, offset, access, writable, mapping, held: false } = part.kind else {
+        let Kind::Mapped { piece, offset, access } = part.kind else { return Ok(part.end) };
+        if piece.held {
             return Ok(part.end);
-        };
+        }
         self.spend_on_range(process);
         self.prepare_ranges(process, part.start)?;
-        self.hold_object(process, object)?;
+        self.hold_object(process, piece.object)?;
         self.split_mapping(process, &part);
-        let kind = Kind::Mapped { object, offset, access, writable, mapping: None, held: true };
+        let kind = Kind::Mapped { piece: Piece { mapping: None, held: true, ..piece }, offset, access };
         self.processes[process].ranges.set(part.start, part.end, kind);
-        self.leave_mapping(process, mapping);
+        self.leave_mapping(process, piece.mapping);
         Ok(part.end)
     }
 
     /// Each range of a mapping holds a reference to its object: splitting one adds a reference for each new piece.
-    fn split_mapping(&mut self, process: Id<Process>, part: &Range) {
+    pub(crate) fn split_mapping(&mut self, process: Id<Process>, part: &Range) {
         let Some(whole) = self.processes[process].ranges.find(part.start).copied() else { return };
-        if matches!(whole.kind, Kind::Mapped { .. }) {
-            let pieces = u32::from(whole.start < part.start) + u32::from(whole.end > part.end);
-            (0..pieces).for_each(|_| self.add_piece(process, &whole.kind));
+        if let Some(piece) = whole.kind.piece() {
+            let more = u32::from(whole.start < part.start) + u32::from(whole.end > part.end);
+            (0..more).for_each(|_| self.add_piece(process, piece));
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::heap::Payer;
 use crate::ipc::operation::Refusal;
 use crate::ledger::{Exhausted, Ledger, Resource};
 use crate::lifecycle::chore::Chore;
-use crate::memory::range::Kind;
+use crate::memory::range::Piece;
 use crate::memory::tree::{Interval, Place, Tree};
 use crate::memory::{Backing, MemoryObject};
 use crate::platform::Platform;
@@ -110,21 +110,19 @@ impl MemoryObject {
 
 impl<P: Platform> Kernel<P> {
     /// Each piece of a mapping refers to its object, may be one through which that is written, and may be held.
-    pub(crate) fn add_piece(&mut self, process: Id<Process>, kind: &Kind) {
-        let &Kind::Mapped { object, writable, held, .. } = kind else { return };
+    pub(crate) fn add_piece(&mut self, process: Id<Process>, Piece { object, writable, mapping, held }: Piece) {
         self.memory[object].writers += u32::from(writable);
         self.retain(Object::Memory(object));
-        self.join_mapping(process, kind.mapping());
+        self.join_mapping(process, mapping);
         if held {
             self.processes[process].holds.add_piece(object);
         }
     }
 
     /// A piece of a mapping is gone.
-    pub(crate) fn remove_piece(&mut self, process: Id<Process>, kind: &Kind) {
-        let &Kind::Mapped { object, writable, held, .. } = kind else { return };
+    pub(crate) fn remove_piece(&mut self, process: Id<Process>, Piece { object, writable, mapping, held }: Piece) {
         self.memory[object].writers -= u32::from(writable);
-        self.leave_mapping(process, kind.mapping());
+        self.leave_mapping(process, mapping);
         if held && self.processes[process].holds.remove_piece(object) {
             self.drop_hold(process, object);
         }

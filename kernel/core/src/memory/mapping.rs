@@ -29,6 +29,14 @@ pub struct Mapping {
     pub links: Links,
 }
 
+#[cfg(test)]
+impl Mapping {
+    /// How many ranges are a piece of it.
+    pub fn pieces(&self) -> u32 {
+        self.pieces
+    }
+}
+
 /// The mappings in the address map of a process, by place.
 pub struct Mappings {
     all: Slab<Mapping>,
@@ -111,11 +119,10 @@ impl<P: Platform> Kernel<P> {
             let Some(mapping) = mapper.mappings.get_mut(place) else { return true };
             self.stay.spend(cost::LOOK_UP);
             let Some(range) = mapper.ranges.first(mapping.start, mapping.end) else { return true };
-            if range.kind.mapping() != Some(place) {
+            if range.kind.piece().is_none_or(|piece| piece.mapping != Some(place)) {
                 mapping.start = range.end;
             } else {
-                self.spend_on_range(process);
-                self.vacate(process, &range);
+                self.unmap_piece(process, &range);
             }
         }
         self.processes[process].mappings.get(place).is_none()

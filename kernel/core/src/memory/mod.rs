@@ -8,6 +8,7 @@ pub(crate) mod page_table;
 pub(crate) mod range;
 pub(crate) mod ring_area;
 pub(crate) mod tree;
+pub(crate) mod unmap;
 
 use crate::ledger::Ledger;
 use crate::memory::frame::{FRAME_BYTES, Frame};

@@ -19,6 +19,19 @@ pub const MAX_RANGES: usize = 65_536;
 /// Ranges that one change of a map adds at most: it stands where one was cut in two.
 const NEW_RANGES: usize = 2;
 
+/// A piece of a mapping: what it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// The object.
+    pub object: Id<MemoryObject>,
+    /// Whether the mapper held the writable interface.
+    pub writable: bool,
+    /// The place of the mapping; `None`: it is held, or the kernel mapped it for init.
+    pub mapping: Option<u32>,
+    /// Whether the process pays for the object, too, and keeps the mapping whatever becomes of that.
+    pub held: bool,
+}
+
 /// What a range stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -26,20 +39,22 @@ pub enum Kind {
     Reserved,
     /// Private zeroed memory, filled at first touch.
     Committed(Access),
-    /// Part of a memory object, from byte `offset` on.
+    /// Part of a memory object.
     Mapped {
-        /// The object.
-        object: Id<MemoryObject>,
+        /// Which piece of it.
+        piece: Piece,
         /// Byte offset of the range's start in the object.
         offset: u64,
         /// What the mapping allows now.
         access: Access,
-        /// Whether the mapper held the writable interface.
-        writable: bool,
-        /// The place of the mapping that it is a piece of; `None`: it is held, or the kernel mapped it for init.
-        mapping: Option<u32>,
-        /// Whether the process pays for the object, too, and keeps the mapping whatever becomes of that.
-        held: bool,
+    },
+    /// Part of a memory object that is being taken away: no page is filled any more. It is one range until no page is left, so that its
+    /// end needs no room in the map.
+    Unmapping {
+        /// Which piece of it.
+        piece: Piece,
+        /// Pages before this address are unmapped.
+        reached: u64,
     },
     /// The ring area of this thread; goes with it.
     Ring(Id<Thread>),
@@ -55,19 +70,20 @@ impl Kind {
         }
     }
 
-    /// The place of the mapping that it is a piece of.
-    pub fn mapping(&self) -> Option<u32> {
-        if let Self::Mapped { mapping, .. } = self { *mapping } else { None }
+    /// The piece of a mapping that it is.
+    pub fn piece(&self) -> Option<Piece> {
+        match *self {
+            Self::Mapped { piece, .. } | Self::Unmapping { piece, .. } => Some(piece),
+            Self::Reserved | Self::Committed(_) | Self::Ring(_) => None,
+        }
     }
 
     /// The same memory with another access.
     pub fn with_access(self, access: Access) -> Self {
         match self {
             Self::Committed(_) => Self::Committed(access),
-            Self::Mapped { object, offset, writable, mapping, held, .. } => {
-                Self::Mapped { object, offset, access, writable, mapping, held }
-            }
-            Self::Reserved | Self::Ring(_) => self,
+            Self::Mapped { piece, offset, .. } => Self::Mapped { piece, offset, access },
+            Self::Reserved | Self::Unmapping { .. } | Self::Ring(_) => self,
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::ipc::operation::{Refusal, Step, refused};
 use crate::ledger::Resource;
 use crate::memory::Access;
 use crate::memory::frame::FRAME_BYTES;
-use crate::memory::range::{FIRST_ADDRESS, Kind, LAST_ADDRESS};
+use crate::memory::range::{FIRST_ADDRESS, Kind, LAST_ADDRESS, Piece};
 use crate::platform::Platform;
 use crate::slab::Id;
 use capos_abi::interface::virtual_memory::{commit, decommit, hold, map, protect, reserve, unmap};
@@ -97,8 +97,8 @@ impl<P: Platform> Kernel<P> {
         let wanted = Access::from_abi(params.get(p::ACCESS)).ok_or(status::BAD_ARGUMENT)?;
         let may = |kind: &Kind| match kind {
             Kind::Committed(_) => true,
-            Kind::Mapped { writable, .. } => *writable || wanted != Access::ReadWrite,
-            Kind::Reserved | Kind::Ring(_) => false,
+            Kind::Mapped { piece, .. } => piece.writable || wanted != Access::ReadWrite,
+            Kind::Reserved | Kind::Unmapping { .. } | Kind::Ring(_) => false,
         };
         let protect = |kernel: &mut Self, id, part| kernel.protect_part(id, part, wanted);
         if !self.change_all(call.thread(), id, span, may, protect)? {
@@ -140,9 +140,9 @@ impl<P: Platform> Kernel<P> {
         }
         self.prepare_ranges(id, start)?;
         let mapping = Some(self.add_mapping(slot, id, (start, end))?);
-        let kind = Kind::Mapped { object, offset, access, writable, mapping, held: false };
-        self.add_piece(id, &kind);
-        self.processes[id].ranges.set(start, end, kind);
+        let piece = Piece { object, writable, mapping, held: false };
+        self.add_piece(id, piece);
+        self.processes[id].ranges.set(start, end, Kind::Mapped { piece, offset, access });
         self.answer_address(call, results::SHAPE, results::ADDRESS, start)
     }
 

@@ -5,7 +5,7 @@ use crate::execution::process::Process;
 use crate::ipc::operation::Refusal;
 use crate::ledger::{Amounts, Ledger, Resource};
 use crate::memory::frame::{FRAME_BYTES, Frame};
-use crate::memory::range::Kind;
+use crate::memory::range::{Kind, Piece};
 use crate::memory::{Access, Backing, MemoryObject};
 use crate::platform::{Platform, Registers};
 use crate::slab::Id;
@@ -141,8 +141,8 @@ impl<P: Platform> Kernel<P> {
         let object = MemoryObject { references: 1, ..MemoryObject::new(None, end - start, backing) };
         let object = self.memory.insert(object).map_err(|_| StartError::Memory)?;
         self.prepare_range(process, start, end)?;
-        let kind =
-            Kind::Mapped { object, offset: 0, access: segment.access, writable: false, mapping: None, held: false };
+        let piece = Piece { object, writable: false, mapping: None, held: false };
+        let kind = Kind::Mapped { piece, offset: 0, access: segment.access };
         self.processes[process].ranges.set(start, end, kind);
         Ok(())
     }

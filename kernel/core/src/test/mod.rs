@@ -35,4 +35,5 @@ mod shared;
 mod stays;
 mod suspension;
 mod transit;
+mod unmapping;
 mod world;

@@ -5,7 +5,7 @@ use crate::authority::capability::Object;
 use crate::execution::process::Outcome;
 use crate::execution::stay::{STAY_BUDGET, Seen};
 use crate::ledger::Amounts;
-use crate::memory::range::Kind;
+use crate::memory::range::{Kind, Piece};
 use crate::memory::{Access, MAX_OBJECT_BYTES};
 use capos_abi::interface::ledger;
 use capos_abi::interface::virtual_memory::{self, access, commit, decommit, hold, protect, reserve, unmap};
@@ -21,10 +21,10 @@ const LAST_STEP: i32 = 4_000;
 const WEALTH: Amounts = Amounts::new([14_000, 12_000, 12_000, 16]);
 
 /// A process with a capability to its addresses.
-struct Owner {
-    world: World,
-    actor: Actor,
-    space: u64,
+pub(super) struct Owner {
+    pub world: World,
+    pub actor: Actor,
+    pub space: u64,
 }
 
 impl Owner {
@@ -32,7 +32,7 @@ impl Owner {
         Self::of(World::new(), WEALTH)
     }
 
-    fn of(mut world: World, limits: Amounts) -> Self {
+    pub fn of(mut world: World, limits: Amounts) -> Self {
         let actor = world.actor("a", limits);
         let space = world.give(actor, Object::VirtualMemory(actor.process), virtual_memory::ID);
         Self { world, actor, space }
@@ -76,7 +76,13 @@ impl Owner {
 fn in_steps(owner: &mut Owner, stays: u32, what: impl FnOnce(&mut Owner)) {
     owner.world.kernel.stay.seen = Seen::default();
     what(owner);
-    let Seen { stays: took, least } = owner.world.kernel.stay.seen;
+    check_stays(&owner.world, stays);
+}
+
+/// That it took so many stays at least, none of which was long.
+#[track_caller]
+pub(super) fn check_stays(world: &World, stays: u32) {
+    let Seen { stays: took, least } = world.kernel.stay.seen;
     assert!(took >= stays, "{took} stays");
     assert!(least > -LAST_STEP, "a stay spent {} of {STAY_BUDGET}", STAY_BUDGET as i32 - least);
 }
@@ -98,7 +104,7 @@ fn tens_of_thousands_of_mappings_change_in_steps() {
     owner.call_in_steps(protect::METHOD, &[START, bytes, read], 1000);
     assert!(owner.kinds().all(|kind| matches!(kind, Kind::Mapped { access: Access::Read, .. })));
     owner.call_in_steps(hold::METHOD, &[START, bytes], 1000);
-    assert!(owner.kinds().all(|kind| matches!(kind, Kind::Mapped { held: true, .. })));
+    assert!(owner.kinds().all(|kind| matches!(kind, Kind::Mapped { piece: Piece { held: true, .. }, .. })));
     // One that must not change, at the end: nothing does.
     let refused =
         owner.world.call_kernel(owner.actor, owner.space, virtual_memory::ID, decommit::METHOD, &[START, bytes]);
