@@ -50,3 +50,32 @@ fn who_waits_for_completions_goes_on_at_its_deadline() {
     }
     assert_eq!(world.kernel.platform.result(actor.thread.index()), 0, "nothing has completed");
 }
+
+#[test]
+fn who_enters_behind_its_deadlines_finds_what_has_ended() {
+    let mut world = World::new();
+    let actor = world.actor("a", PLENTY);
+    let deadline = world.kernel.platform.now + MILLISECOND;
+    world.run(actor, Submission { op: op::WAIT, tag: 2, arg: 1, deadline, ..Submission::default() });
+    for (now, ends) in [(deadline - 1, vec![]), (deadline, vec![(2, status::DEADLINE)])] {
+        world.kernel.platform.now = now;
+        world.enter(actor, 0);
+        let ended = world.completions(actor).into_iter().map(|end| (end.tag, end.status));
+        assert_eq!(ended.collect::<Vec<_>>(), ends, "no timer has fired");
+    }
+}
+
+#[test]
+fn a_deadline_is_over_when_it_is_now() {
+    let mut world = World::new();
+    let actor = world.actor("a", PLENTY);
+    world.kernel.platform.now = MILLISECOND;
+    let State::Running(processor) = world.kernel.threads[actor.thread].state else { panic!("not running") };
+    let _ = world.kernel.enter(processor, 1, MILLISECOND);
+    assert_eq!(world.kernel.threads[actor.thread].state, State::Running(processor));
+    // For no bits: until then.
+    let wait = Submission { op: op::WAIT, tag: 2, ..Submission::default() };
+    assert_eq!(world.run(actor, wait)[0].status, status::BAD_ARGUMENT, "nothing would end it");
+    assert_eq!(world.run(actor, Submission { deadline: MILLISECOND, ..wait })[0].status, status::DEADLINE);
+    assert!(world.run(actor, Submission { deadline: MILLISECOND + 1, ..wait }).is_empty());
+}

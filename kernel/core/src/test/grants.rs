@@ -4,6 +4,8 @@ use super::world::{Actor, PLENTY, World};
 use crate::authority::capability::{Capability, Object};
 use crate::authority::grant;
 use crate::authority::handle::SlotRef;
+use crate::ledger::Amounts;
+use crate::platform::Registers;
 use capos_abi::interface::{handle_manager, ledger, memory_object, null, virtual_memory};
 use capos_abi::message::mode;
 use capos_abi::ring::{Submission, kind, op};
@@ -245,4 +247,38 @@ fn what_is_being_revoked_does_not_come_back_from_a_move_that_was_cancelled() {
     assert_eq!(world.run(client, signal)[0].status, status::STALE, "it stays locked");
     while step(&mut world) != u64::from(handle_manager::progress::DONE) {}
     assert_eq!(world.run(client, signal).last().map(|end| end.status), Some(status::STALE));
+}
+
+#[test]
+fn what_each_thread_does_with_a_revoked_capability_ends_however_many_there_are() {
+    const THREADS: usize = 160;
+    const TAGS: u16 = 8;
+    let mut world = World::new();
+    let owner = world.actor("owner", PLENTY);
+    let (paying, manager) = (world.ledger(owner), manager(&mut world, owner));
+    let (_, made) = world.call_kernel(owner, paying, ledger::ID, ledger::create_notification::METHOD, &[]);
+    let user = world.actor("user", Amounts::new([4000, 20, 20, 200]));
+    let payer = world.kernel.processes[user.process].ledger;
+    let bell = world.copy(owner, made[0], user);
+    let threads: Vec<Actor> = (0..THREADS)
+        .map(|_| {
+            let registers = Registers { entry: 0x20_0000, ..Registers::default() };
+            let thread = world.kernel.new_thread(payer, user.process, registers, 16 << 10).expect("room");
+            world.settle();
+            Actor { thread, area: world.kernel.threads[thread].ring.area, ..user }
+        })
+        .collect();
+    for (&thread, tag) in threads.iter().zip((0..TAGS).rev().cycle()) {
+        assert_eq!(
+            world.run(thread, Submission { op: op::WAIT, handle: bell, tag, arg: 1, ..Submission::default() }),
+            []
+        );
+    }
+    let (interface, method) = (handle_manager::ID, handle_manager::revoke::METHOD);
+    let done = u64::from(handle_manager::progress::DONE);
+    let steps = (1..=THREADS).find(|_| world.call_kernel(owner, manager, interface, method, &[made[0]]).1[1] == done);
+    assert!(steps.is_some_and(|steps| steps > 2), "{steps:?}");
+    for thread in threads {
+        assert_eq!(world.completions(thread)[0].status, status::STALE);
+    }
 }

@@ -10,7 +10,7 @@ use capos_abi::status::{self, transfer};
 /// The default of `Ledger.createEndpoint`.
 const LIMIT: u64 = 4 << 20;
 
-fn memory(world: &mut World, actor: Actor, bytes: u64) -> u64 {
+pub fn memory(world: &mut World, actor: Actor, bytes: u64) -> u64 {
     use capos_abi::interface::ledger::{ID, create_memory_object};
     let paying = world.ledger(actor);
     let (made, result) = world.call_kernel(actor, paying, ID, create_memory_object::METHOD, &[bytes]);
@@ -18,7 +18,7 @@ fn memory(world: &mut World, actor: Actor, bytes: u64) -> u64 {
     result[0]
 }
 
-fn seal(world: &mut World, actor: Actor, handle: u64) -> i32 {
+pub fn seal(world: &mut World, actor: Actor, handle: u64) -> i32 {
     world.call_kernel(actor, handle, memory_object::ID, memory_object::seal::METHOD, &[]).0.status
 }
 

@@ -49,6 +49,8 @@ pub struct Machine {
     pub zeroed: u64,
     /// Frames that were, and that no program has had since.
     pub zeros: HashSet<u64>,
+    /// There is no room for another register context.
+    pub has_no_context: bool,
 }
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -123,7 +125,7 @@ impl Platform for Machine {
         held(&self.alarms).insert(processor, deadline);
     }
     fn create_context(&mut self, _: ContextIndex, _: Space, _: &Registers) -> bool {
-        true
+        !self.has_no_context
     }
     fn registers(&self, context: ContextIndex) -> [u64; REGISTERS] {
         let mut registers = [0; REGISTERS];

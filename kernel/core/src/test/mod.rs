@@ -1,5 +1,6 @@
 //! The core on a machine of plain vectors: whole systems of processes, without a processor.
 mod accounting;
+mod answers;
 mod audit;
 mod burial;
 mod calls;
@@ -15,6 +16,7 @@ mod grants;
 mod hostile;
 mod interrupts;
 mod large;
+mod limits;
 mod machine;
 mod mappings;
 mod memory;
@@ -27,7 +29,9 @@ mod places;
 mod process;
 mod races;
 mod ranges;
+mod receptions;
 mod reclaim;
+mod refusals;
 mod ring_areas;
 mod scheduling;
 mod sessions;

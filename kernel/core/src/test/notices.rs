@@ -11,7 +11,7 @@ use crate::ipc::endpoint::Endpoint;
 use crate::ledger::{Amounts, Resource};
 use crate::slab::Id;
 use capos_abi::interface::{endpoint_server, ledger};
-use capos_abi::ring::kind;
+use capos_abi::ring::{COMPLETION_ENTRIES, RECEIVE_HEADROOM, Submission, kind, op};
 use proptest::prelude::*;
 use std::collections::VecDeque;
 
@@ -72,6 +72,35 @@ fn notices_come_though_the_endpoints_ledger_is_full() {
     paying.charge(Resource::KernelMemory, left).expect("it is left");
     copies.iter().for_each(|&copy| world.kernel.release_slot(slot(client, copy)));
     assert_eq!(take_all(&mut world, server), origins, "each once, the oldest first");
+}
+
+#[test]
+fn a_notice_wakes_a_minter_that_waits() {
+    let mut world = World::new();
+    let (server, client) = (world.actor("server", PLENTY), world.actor("client", PLENTY));
+    let (own, _) = endpoint(&mut world, server);
+    let origin = mint(&mut world, server, own);
+    let copy = world.copy(server, origin, client);
+    world.enter(server, 1);
+    assert_eq!(world.kernel.threads[server.thread].state, State::Blocked(1));
+    world.run(client, Submission { op: op::RELEASE, handle: copy, ..Submission::default() });
+    assert_ne!(world.kernel.threads[server.thread].state, State::Blocked(1));
+    assert_eq!(notices(&mut world, server), [origin]);
+}
+
+#[test]
+fn notices_leave_room_for_calls() {
+    let mut world = World::new();
+    let (server, client) = (world.actor("server", PLENTY), world.actor("client", PLENTY));
+    let (own, _) = endpoint(&mut world, server);
+    let origins: Vec<u64> = (0..COMPLETION_ENTRIES).map(|_| mint(&mut world, server, own)).collect();
+    for origin in origins {
+        let copy = world.copy(server, origin, client);
+        world.kernel.release_slot(slot(client, copy));
+    }
+    let State::Running(processor) = world.kernel.threads[server.thread].state else { panic!("the server runs") };
+    (0..COMPLETION_ENTRIES).for_each(|_| _ = world.kernel.enter(processor, 0, 0));
+    assert_eq!(world.kernel.threads[server.thread].ring.positions.free_completions(), RECEIVE_HEADROOM);
 }
 
 /// A server of thousands of origins whose copies a client holds; what it is to be told when that is gone.

@@ -266,3 +266,18 @@ fn a_queue_may_be_full_and_not_one_entry_fuller() {
         }
     }
 }
+
+#[test]
+fn an_id_names_what_it_was_made_for_or_nothing_lent_or_not() {
+    let mut slab = Slab::new();
+    let first = slab.insert(1).expect("heap");
+    assert_eq!(slab.remove(first), Some(1));
+    let second = slab.insert(2).expect("heap");
+    assert_eq!(first.index(), second.index(), "the place is used again");
+    assert_eq!((slab.get(first), slab.get(second)), (None, Some(&2)));
+    assert_eq!((slab.find(first.word()), slab.find(second.word())), (None, Some(second)));
+    assert_eq!(slab.remove(first), None);
+    let lent = slab.lend();
+    assert!(lent.take(first).is_none());
+    assert!(lent.take(second).is_some_and(|taken| *taken == 2));
+}

@@ -1,7 +1,10 @@
 //! Places for completions are set aside for what is under way, and given back when it ends.
 use super::calls::{call, pair, receive, reply};
-use super::world::{Actor, World};
-use capos_abi::ring::{COMPLETION_ENTRIES, Submission, flag, kind};
+use super::world::{Actor, PLENTY, World};
+use crate::authority::capability::Object;
+use crate::execution::thread::State;
+use capos_abi::interface::null;
+use capos_abi::ring::{COMPLETION_ENTRIES, SUBMISSION_ENTRIES, Submission, flag, kind, op};
 
 /// How many places are set aside on an actor's ring.
 pub fn reserved(world: &World, actor: Actor) -> u32 {
@@ -37,4 +40,32 @@ fn a_call_waits_until_there_is_room_for_its_delivery_and_the_notice_of_its_end()
     world.kernel.threads[server.thread].ring.positions.unreserve(1);
     world.enter(server, 0);
     assert_eq!(world.completions(server)[0].kind, kind::DELIVERY);
+}
+
+#[test]
+fn a_quiet_entry_gives_its_place_back() {
+    let mut world = World::new();
+    let actor = world.actor("a", PLENTY);
+    let null = world.give(actor, Object::Null, null::ID);
+    let release = Submission { op: op::RELEASE, handle: null, ..Submission::default() };
+    for entry in [Submission::default(), release] {
+        assert!(world.run(actor, Submission { flags: flag::QUIET, ..entry }).is_empty());
+        assert_eq!(reserved(&world, actor), 0);
+    }
+}
+
+#[test]
+fn who_wants_more_completions_than_there_are_places_goes_on_with_a_full_queue() {
+    let mut world = World::new();
+    let actor = world.actor("a", PLENTY);
+    let State::Running(processor) = world.kernel.threads[actor.thread].state else { panic!("the actor runs") };
+    let mut entries = 0;
+    while entries < COMPLETION_ENTRIES {
+        (0..SUBMISSION_ENTRIES).for_each(|_| world.submit(actor, Submission::default()));
+        let _ = world.kernel.enter(processor, 0, 0);
+        entries += SUBMISSION_ENTRIES;
+    }
+    let _ = world.kernel.enter(processor, u32::MAX, 0);
+    assert_eq!(world.kernel.threads[actor.thread].state, State::Running(processor));
+    assert_eq!(world.kernel.platform.result(actor.thread.index()), COMPLETION_ENTRIES.into());
 }

@@ -369,3 +369,47 @@ fn a_process_gets_its_session_before_anything_else() {
     world.write(login, 0, &message);
     assert_eq!(only(world.run(login, set)).status, status::BAD_STATE, "what it holds may be confined");
 }
+
+#[test]
+fn a_session_that_ends_leaves_others_as_they_are() {
+    let mut world = World::new();
+    let (server, own, client, object) = pair(&mut world);
+    let others = world.actor("other", PLENTY);
+    let others_object = world.copy(client, object, others);
+    let (ended, other) = (enter_session(&mut world, client), enter_session(&mut world, others));
+    assert_eq!(world.run(others, call(others_object)), [], "it waits for its server");
+    world.kernel.begin_stay(0);
+    while !world.kernel.end_session_step(ended) {
+        world.kernel.begin_stay(0);
+    }
+    assert_eq!(world.completions(others), []);
+    assert!(world.kernel.sessions[ended].ended && !world.kernel.sessions[other].ended);
+    assert_eq!(only(world.run(client, call(object))).status, status::SESSION_ENDED);
+    let delivery = only(world.run(server, receive(own)));
+    world.run(server, reply(delivery.value));
+    assert_eq!(only(world.completions(others)).status, status::OK);
+    assert_eq!(world.run(others, call(others_object)), [], "it calls again");
+}
+
+#[test]
+fn a_slot_that_is_used_again_shows_no_reference_of_before() {
+    let mut world = World::new();
+    let (server, own, client, object) = pair(&mut world);
+    let (other_server, other_own, other_client, other_object) = pair(&mut world);
+    world.run(server, receive(own));
+    world.run(other_server, receive(other_own));
+    let (first, _) = seen(&mut world, server, client, call(object));
+    let (expected, _) = seen(&mut world, other_server, other_client, call(other_object));
+    world.run(client, Submission { op: op::RELEASE, handle: object, ..Submission::default() });
+    world.enter(server, 0);
+    world.completions(server);
+    let again = loop {
+        let copy = world.copy(other_client, other_object, client);
+        if copy as u32 == object as u32 {
+            break copy;
+        }
+    };
+    let (shown, _) = seen(&mut world, other_server, client, call(again));
+    assert_ne!(first, expected);
+    assert_eq!(shown, expected, "both act in the system's session");
+}
