@@ -96,6 +96,8 @@ fn beside_other_processors_no_entry_overtakes_one_that_has_to_be_alone() {
     let (null, other) = (world.give(actor, Object::Null, null::ID), world.give(actor, Object::Null, null::ID));
     let State::Running(processor) = world.kernel.threads[actor.thread].state else { panic!("the actor runs") };
     let release = Submission { op: op::RELEASE, handle: other, ..Submission::default() };
+    // Alone, the kernel clears what is used of the ring area.
+    world.run(actor, call_null(null));
     submit_numbered(&mut world, actor, &[call_null(null), release, call_null(null), Submission::default()]);
     assert_eq!(world.kernel.lend().enter(processor, 0, 0), Err(Alone::Again));
     assert_eq!(completed(&mut world, actor), [1]);
