@@ -1,5 +1,5 @@
 //! The side that takes entries out.
-use crate::layout::{BadMemory, Parts, read_index};
+use crate::layout::{BadMemory, Parts, load, read_index};
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::{Doorbell, Misbehaved, Sleep};
 
@@ -27,12 +27,24 @@ impl<'a, const WORDS: usize> Consumer<'a, WORDS> {
         if self.taken == self.published && !self.look()? {
             return Ok(None);
         }
-        let mut entry = [0; WORDS];
-        if let Some(place) = self.parts.place(self.taken) {
-            entry.iter_mut().enumerate().for_each(|(at, word)| *word = place[at].load(Ordering::Relaxed));
-        }
+        let entry = self.parts.place(self.taken).map_or([0; WORDS], load);
         self.taken += 1;
         Ok(Some(entry))
+    }
+
+    /// Calls `each` with a copy of the next entries, `most` at most, as far as they are there; how many.
+    #[inline]
+    pub fn pop_each(&mut self, most: u64, each: &mut impl FnMut([u64; WORDS])) -> Result<u64, Misbehaved> {
+        let mut popped = 0;
+        while popped < most && (self.taken < self.published || self.look()?) {
+            let places = self.parts.run(self.taken, (self.published - self.taken).min(most - popped));
+            for place in places {
+                each(load(place));
+            }
+            self.taken += places.len() as u64;
+            popped += places.len() as u64;
+        }
+        Ok(popped)
     }
 
     /// Gives the places of the entries taken back to the producer.

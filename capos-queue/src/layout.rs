@@ -86,6 +86,27 @@ impl<'a, const WORDS: usize> Parts<'a, WORDS> {
     pub fn place(&self, index: u64) -> Option<&'a [AtomicU64; WORDS]> {
         self.places.get(index as usize & self.mask)
     }
+
+    /// The places of up to `most` entries from number `index` on, as far as they follow each other in memory.
+    #[inline]
+    pub fn run(&self, index: u64, most: u64) -> &'a [[AtomicU64; WORDS]] {
+        let rest = self.places.get(index as usize & self.mask..).unwrap_or_default();
+        rest.get(..most as usize).unwrap_or(rest)
+    }
+}
+
+/// Writes an entry to its place.
+#[inline]
+pub fn store<const WORDS: usize>(place: &[AtomicU64; WORDS], entry: [u64; WORDS]) {
+    (0..WORDS).for_each(|at| place[at].store(entry[at], Ordering::Relaxed));
+}
+
+/// A copy of the entry in a place.
+#[inline]
+pub fn load<const WORDS: usize>(place: &[AtomicU64; WORDS]) -> [u64; WORDS] {
+    let mut entry = [0; WORDS];
+    (0..WORDS).for_each(|at| entry[at] = place[at].load(Ordering::Relaxed));
+    entry
 }
 
 /// Reads an index that the peer owns, once; it must lie in `least..=most`.

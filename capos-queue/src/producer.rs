@@ -1,5 +1,5 @@
 //! The side that puts entries in.
-use crate::layout::{BadMemory, Parts, read_index};
+use crate::layout::{BadMemory, Parts, read_index, store};
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::{Doorbell, Misbehaved, Sleep};
 
@@ -28,10 +28,31 @@ impl<'a, const WORDS: usize> Producer<'a, WORDS> {
             return Ok(false);
         }
         if let Some(place) = self.parts.place(self.written) {
-            entry.into_iter().enumerate().for_each(|(at, word)| place[at].store(word, Ordering::Relaxed));
+            store(place, entry);
         }
         self.written += 1;
         Ok(true)
+    }
+
+    /// Writes entries behind the others until there are no more, or no room; how many.
+    #[inline]
+    pub fn push_each(&mut self, entries: &mut impl Iterator<Item = [u64; WORDS]>) -> Result<u64, Misbehaved> {
+        let before = self.written;
+        while self.written - self.taken < self.parts.entries() || self.look()? {
+            let room = self.parts.entries() - (self.written - self.taken);
+            let places = self.parts.run(self.written, room);
+            let mut count = 0;
+            for place in places {
+                let Some(entry) = entries.next() else { break };
+                store(place, entry);
+                count += 1;
+            }
+            self.written += count;
+            if count < places.len() as u64 {
+                break;
+            }
+        }
+        Ok(self.written - before)
     }
 
     /// Shows the consumer all that was written.

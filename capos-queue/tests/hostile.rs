@@ -12,11 +12,13 @@ fn memory() -> Vec<AtomicU64> {
     (0..words::<2>(ENTRIES)).map(|_| AtomicU64::new(0)).collect()
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Step {
     Push(u64),
+    PushEach(Vec<u64>),
     Publish,
     Pop,
+    PopEach(u64),
     Release,
     ConsumerSleeps,
     ProducerSleeps,
@@ -25,8 +27,10 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => any::<u64>().prop_map(Step::Push),
+        2 => proptest::collection::vec(any::<u64>(), 0..7).prop_map(Step::PushEach),
         2 => Just(Step::Publish),
         4 => Just(Step::Pop),
+        2 => (0u64..7).prop_map(Step::PopEach),
         2 => Just(Step::Release),
         1 => Just(Step::ConsumerSleeps),
         1 => Just(Step::ProducerSleeps),
@@ -49,6 +53,13 @@ proptest! {
                         hidden.push_back(value);
                     }
                 }
+                Step::PushEach(values) => {
+                    let fit = values.len().min(ENTRIES as usize - hidden.len() - shown.len() - held);
+                    let mut entries = values.iter().map(|&value| [value, !value]);
+                    prop_assert_eq!(producer.push_each(&mut entries)?, fit as u64);
+                    prop_assert_eq!(entries.len(), values.len() - fit, "what found no place is still to come");
+                    hidden.extend(&values[..fit]);
+                }
                 Step::Publish => {
                     let rings = !hidden.is_empty() && consumer_sleeps;
                     prop_assert_eq!(producer.publish() == Doorbell::Ring, rings);
@@ -58,6 +69,13 @@ proptest! {
                     let expected = shown.pop_front();
                     held += usize::from(expected.is_some());
                     prop_assert_eq!(consumer.pop()?, expected.map(|value| [value, !value]));
+                }
+                Step::PopEach(most) => {
+                    let expected: Vec<_> = shown.drain(..shown.len().min(most as usize)).collect();
+                    let mut found = Vec::new();
+                    prop_assert_eq!(consumer.pop_each(most, &mut |entry| found.push(entry))?, expected.len() as u64);
+                    held += expected.len();
+                    prop_assert!(found.into_iter().eq(expected.into_iter().map(|value| [value, !value])));
                 }
                 Step::Release => {
                     prop_assert_eq!(consumer.release() == Doorbell::Ring, held > 0 && producer_sleeps);

@@ -81,6 +81,18 @@ impl<const WORDS: usize> Sender<WORDS> {
         self.producer.push(entry).map_err(misbehaved)
     }
 
+    /// Puts many entries in, and waits for room whenever there is none.
+    #[inline]
+    pub async fn send_each<I: ExactSizeIterator<Item = [u64; WORDS]>>(&mut self, mut entries: I) -> Result<()> {
+        loop {
+            self.producer.push_each(&mut entries).map_err(misbehaved)?;
+            if entries.len() == 0 {
+                return Ok(());
+            }
+            self.room().await?;
+        }
+    }
+
     /// Shows the other side all that was put in, and waits until there may be room.
     pub async fn room(&mut self) -> Result<()> {
         self.flush()?;
@@ -129,6 +141,22 @@ impl<const WORDS: usize> Receiver<WORDS> {
             self.give_back()?;
         }
         Ok(entry)
+    }
+
+    /// Calls `each` with the next `count` entries; waits for those that are not there.
+    #[inline]
+    pub async fn receive_each(&mut self, mut count: u64, mut each: impl FnMut([u64; WORDS])) -> Result<()> {
+        while count > 0 {
+            let taken = self.consumer.pop_each(count.min(self.batch - self.held), &mut each).map_err(misbehaved)?;
+            count -= taken;
+            self.held += taken;
+            if self.held == self.batch {
+                self.give_back()?;
+            } else if count > 0 {
+                self.ready().await?;
+            }
+        }
+        Ok(())
     }
 
     /// Gives the places of what was taken back, and waits until there may be an entry.

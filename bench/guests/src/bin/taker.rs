@@ -10,20 +10,18 @@ fn main() -> ExitCode {
         let mut messages = end("there", "there-bell")?.receiver().await?;
         let mut sums = end("back", "back-bell")?.sender().await?;
         loop {
-            let (mut sum, mut left) = ([0; WORDS], BATCH);
-            while left > 0 {
-                match messages.take()? {
-                    Some(message) => {
-                        sum.iter_mut().enumerate().for_each(|(at, sum)| *sum += message[at]);
-                        left -= 1;
-                    }
-                    None => messages.ready().await?,
-                }
-            }
+            let mut sum = [0; WORDS];
+            messages.receive_each(BATCH, |message| add(&mut sum, message)).await?;
             sums.send(sum).await?;
             sums.flush()?;
         }
     })
+}
+
+fn add(sum: &mut [u64; WORDS], message: [u64; WORDS]) {
+    for word in 0..WORDS {
+        sum[word] += message[word];
+    }
 }
 
 fn end(memory: &str, bell: &str) -> Result<Exchange<WORDS>, Failure> {

@@ -29,14 +29,14 @@ pub async fn row(context: &Context) -> Result<(), Failure> {
 
 /// Sends a batch; whether every word of it has arrived.
 async fn batch(messages: &mut Sender<WORDS>, sums: &mut Receiver<WORDS>, round: u64) -> Result<bool, Failure> {
-    let first = std::array::from_fn(|word| round << 16 | word as u64);
-    let mut message: [u64; WORDS] = first;
-    for _ in 0..BATCH {
-        while !messages.put(message)? {
-            messages.room().await?;
-        }
-        message.iter_mut().for_each(|word| *word += 1);
-    }
+    let first: [u64; WORDS] = std::array::from_fn(|word| round << 16 | word as u64);
+    let mut next = first;
+    let batch = std::iter::repeat_with(|| {
+        let message = next;
+        next.iter_mut().for_each(|word| *word += 1);
+        message
+    });
+    messages.send_each(batch.take(BATCH as usize)).await?;
     messages.flush()?;
     Ok(sums.receive().await? == first.map(|word| word * BATCH + BATCH * (BATCH - 1) / 2))
 }
