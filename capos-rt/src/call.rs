@@ -1,10 +1,11 @@
 //! Calls made by this thread: from the request that is being built to the answer that is being read.
 //!
-//! A call is a record; hooks are integers that name it. The message is built in a range of the arena, and the answer
+//! A call is a record; hooks stand for it. The message is built in a range of the arena, and the answer
 //! lands in the same range.
 mod answer;
 mod end;
 mod expiry;
+mod rare;
 mod send;
 
 pub use answer::{answer, answer_with, fail, finish, is_done, outcome, wake_when_done};
@@ -16,22 +17,19 @@ use crate::arena::{Range, USUAL_BYTES};
 use crate::executor::WakeCell;
 use crate::hooks::blocking::Wish;
 use crate::hooks::builder::MessageBuilder;
-use crate::hooks::pipeline::Promised;
 use crate::hooks::reader::MessageReader;
-use crate::large::Received;
 use crate::ring;
 use crate::runtime::RUNTIME;
-use alloc::boxed::Box;
 use alloc::vec::Vec;
-use capnp::capability::{Promise, Response};
+use capnp::any_pointer;
 use capnp::private::layout::CapTable;
 use capnp::traits::ImbueMut;
-use capnp::{Error, any_pointer};
 use capos_abi::handle::{Handle, NULL};
 use capos_abi::message::CapDescriptor;
 use capos_abi::status::{self, Status};
-use core::cell::{Cell, RefCell, UnsafeCell};
+use core::cell::{Cell, UnsafeCell};
 use core::task::Waker;
+use rare::Rare;
 
 /// Capabilities accepted in a result unless the caller says otherwise.
 pub const USUAL_ACCEPTED: u8 = 4;
@@ -68,12 +66,8 @@ pub struct Call {
     pub state: Cell<State>,
     /// Promise, pipeline and response that refer to it.
     pub references: Cell<u32>,
-    /// Handle called, referenced until the call is answered; 0: `promised`.
+    /// Handle called, referenced until the call is answered; 0: the capability of a later answer.
     pub target: Cell<Handle>,
-    /// The capability of a later answer that is to be called.
-    pub promised: Cell<Option<Box<Promised>>>,
-    /// Calls that wait for this one's answer.
-    pub waiters: RefCell<Vec<u32>>,
     /// Interface called.
     pub interface: Cell<u64>,
     /// Method called.
@@ -86,31 +80,18 @@ pub struct Call {
     pub accepted: Cell<u8>,
     /// Attributes of the own session that may be disclosed.
     pub disclosing: Cell<u32>,
-    /// What the capabilities wait for that it carries.
-    parameters: Cell<Option<Promise<(), Error>>>,
+    /// What few calls have.
+    pub rare: Rare,
     /// Wakes the backlog.
     wake: WakeCell,
     waker: Cell<Option<Waker>>,
-    other_wakers: RefCell<Vec<Waker>>,
     range: Cell<Option<Range>>,
     tag: Cell<u16>,
     status: Cell<Status>,
-    /// The completion's `value`, and its `bytes` if the call failed.
-    value: Cell<u64>,
-    bytes: Cell<u32>,
-    error: RefCell<Option<Error>>,
     message: UnsafeCell<MessageBuilder>,
     sent: UnsafeCell<CapTable>,
-    /// Memory that the request lies in, if it is large.
-    large: Cell<Handle>,
-    /// Bytes of a large request.
-    large_bytes: Cell<u32>,
-    /// Memory that the answer lies in, if it is large.
-    large_reply: Cell<Option<Received>>,
     reply: MessageReader,
     received: UnsafeCell<CapTable>,
-    /// The answer of a call that was passed on.
-    elsewhere: UnsafeCell<Option<Response<any_pointer::Owned>>>,
 }
 
 impl Default for Call {
@@ -119,32 +100,22 @@ impl Default for Call {
             state: Cell::new(State::Building),
             references: Cell::new(0),
             target: Cell::new(NULL),
-            promised: Cell::new(None),
-            waiters: RefCell::new(Vec::new()),
             interface: Cell::new(0),
             method: Cell::new(0),
             deadline: Cell::new(0),
             result_bytes: Cell::new(0),
             accepted: Cell::new(0),
             disclosing: Cell::new(0),
-            parameters: Cell::new(None),
+            rare: Rare::default(),
             wake: WakeCell::default(),
             waker: Cell::new(None),
-            other_wakers: RefCell::new(Vec::new()),
             range: Cell::new(None),
             tag: Cell::new(0),
             status: Cell::new(status::OK),
-            value: Cell::new(0),
-            bytes: Cell::new(0),
-            error: RefCell::new(None),
             message: UnsafeCell::new(MessageBuilder::new()),
             sent: UnsafeCell::new(Vec::new()),
-            large: Cell::new(NULL),
-            large_bytes: Cell::new(0),
-            large_reply: Cell::new(None),
             reply: MessageReader::new(),
             received: UnsafeCell::new(Vec::new()),
-            elsewhere: UnsafeCell::new(None),
         }
     }
 }
@@ -161,17 +132,10 @@ impl Call {
     }
 }
 
-/// The call with this number.
-#[inline]
-pub fn get(index: u32) -> &'static Call {
-    RUNTIME.calls.get(index)
-}
-
 /// Begins a request to `target` (referenced here; 0 if it is promised).
 #[inline]
-pub fn begin(target: Handle, interface: u64, method: u16) -> u32 {
-    let index = RUNTIME.calls.take();
-    let call = get(index);
+pub fn begin(target: Handle, interface: u64, method: u16) -> &'static Call {
+    let call = RUNTIME.calls.take();
     if target != NULL {
         RUNTIME.handles.add(target);
     }
@@ -192,7 +156,7 @@ pub fn begin(target: Handle, interface: u64, method: u16) -> u32 {
         Some(range) => start_in(message, range),
         None => message.start_on_heap(),
     }
-    index
+    call
 }
 
 /// The request's root pointer.
@@ -200,11 +164,23 @@ pub fn begin(target: Handle, interface: u64, method: u16) -> u32 {
 /// # Safety
 /// The caller holds the request, and lends it out for as long as the builder lives.
 #[inline]
-pub unsafe fn request<'a>(index: u32) -> any_pointer::Builder<'a> {
-    let call = get(index);
+pub unsafe fn request<'a>(call: &'static Call) -> any_pointer::Builder<'a> {
     // SAFETY: promised by the caller: nobody else uses message and table of a request.
     let (message, sent) = unsafe { (&mut *call.message.get(), &mut *call.sent.get()) };
     let mut root = message.root();
     root.imbue_mut(sent);
     root
+}
+
+/// Empties a table of capabilities.
+#[inline(always)]
+pub fn empty(table: &mut CapTable) {
+    #[cold]
+    #[inline(never)]
+    fn drop_all(table: &mut CapTable) {
+        table.clear();
+    }
+    if !table.is_empty() {
+        drop_all(table);
+    }
 }

@@ -3,13 +3,14 @@
 //! Wakers are addresses of records that are never freed, so that making and cloning one costs nothing. A wake from another
 //! thread goes through the [`Mailbox`] of the thread that it is for, and a SIGNAL.
 use crate::call;
+use crate::hooks::tag::record_of;
 use crate::incoming;
 use crate::receiver;
 use crate::ring;
 use crate::runtime::{RUNTIME, class};
 use alloc::boxed::Box;
 use capos_abi::handle::NULL;
-use capos_abi::ring::{Completion, Submission, op};
+use capos_abi::ring::{Submission, op};
 use core::cell::Cell;
 use core::future::Future;
 use core::pin::{Pin, pin};
@@ -35,7 +36,7 @@ pub struct Task {
 pub struct WakeCell {
     queued: AtomicBool,
     kind: AtomicU32,
-    index: AtomicU32,
+    record: AtomicU64,
     mailbox: AtomicPtr<Mailbox>,
     next: AtomicPtr<WakeCell>,
 }
@@ -52,14 +53,21 @@ pub enum Wakes {
 }
 
 impl WakeCell {
-    /// A waker for the record `index` of the calling thread.
+    /// A waker for a record of the calling thread, which is the cell's for good.
     #[inline]
-    pub fn waker(&'static self, wakes: Wakes, index: u32) -> Waker {
-        self.kind.store(wakes as u32, Ordering::Relaxed);
-        self.index.store(index, Ordering::Relaxed);
-        self.mailbox.store(ptr::from_ref(mailbox()).cast_mut(), Ordering::Relaxed);
+    pub fn waker(&'static self, wakes: Wakes, record: u64) -> Waker {
+        if self.mailbox.load(Ordering::Relaxed).is_null() {
+            self.aim(wakes, record);
+        }
         // SAFETY: the data is a `&'static WakeCell`, as the functions of the table expect; all of it is atomic.
         unsafe { Waker::new(ptr::from_ref(self).cast(), &WAKER) }
+    }
+
+    #[cold]
+    fn aim(&self, wakes: Wakes, record: u64) {
+        self.kind.store(wakes as u32, Ordering::Relaxed);
+        self.record.store(record, Ordering::Relaxed);
+        self.mailbox.store(ptr::from_ref(mailbox()).cast_mut(), Ordering::Relaxed);
     }
 
     fn wake(&'static self) {
@@ -68,7 +76,7 @@ impl WakeCell {
         }
         let target = self.mailbox.load(Ordering::Relaxed);
         if RUNTIME.mailbox.get().is_some_and(|own| ptr::eq(own, target)) {
-            RUNTIME.ready.borrow_mut().push_back(self);
+            RUNTIME.ready.push(self);
         } else {
             // SAFETY: mailboxes are never freed, and a cell that has given a waker has one.
             unsafe { &*target }.put(self);
@@ -128,7 +136,7 @@ impl Mailbox {
         // SAFETY: cells are never freed.
         while let Some(cell) = unsafe { next.cast_const().as_ref::<'static>() } {
             next = cell.next.load(Ordering::Relaxed);
-            RUNTIME.ready.borrow_mut().push_back(cell);
+            RUNTIME.ready.push(cell);
         }
     }
 
@@ -156,7 +164,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let index = RUNTIME.tasks.take();
     let task = RUNTIME.tasks.get(index);
-    let waker = task.wake.waker(Wakes::Task, index);
+    let waker = task.wake.waker(Wakes::Task, index.into());
     task.woken.set(true);
     let mut turns = 0;
     loop {
@@ -183,7 +191,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 /// Whether the last turn has left something: futures woken in it, and calls that arrived while one of them blocked.
 #[inline]
 fn has_work() -> bool {
-    !RUNTIME.ready.borrow().is_empty() || !RUNTIME.arrivals.borrow().is_empty()
+    !RUNTIME.ready.is_empty() || !RUNTIME.arrivals.is_empty()
 }
 
 /// Starts a future that runs whenever the thread is in [`block_on`].
@@ -192,42 +200,39 @@ pub fn spawn_local(future: impl Future<Output = ()> + 'static) {
     let task = RUNTIME.tasks.get(index);
     task.future.set(Some(Box::pin(future)));
     task.woken.set(false);
-    task.wake.waker(Wakes::Task, index).wake();
+    task.wake.waker(Wakes::Task, index.into()).wake();
 }
 
 /// Does what can be done without waiting. What it makes ready is left for the next turn.
 fn turn() {
     RUNTIME.drain_with(|arrival| {
-        let first = RUNTIME.arrivals.borrow().is_empty();
-        if first { receiver::handle(arrival) } else { RUNTIME.arrivals.borrow_mut().push_back(*arrival) }
+        let first = RUNTIME.arrivals.is_empty();
+        if first { receiver::handle(arrival) } else { RUNTIME.arrivals.push(*arrival) }
     });
-    while let Some(arrival) = next_arrival() {
+    // What arrived while a blocking call was waiting.
+    while !RUNTIME.arrivals.is_empty()
+        && let Some(arrival) = RUNTIME.arrivals.pop()
+    {
         receiver::handle(&arrival);
     }
-    let ready = RUNTIME.ready.borrow().len();
-    for _ in 0..ready {
-        let Some(cell) = RUNTIME.ready.borrow_mut().pop_front() else { break };
+    for _ in 0..RUNTIME.ready.len() {
+        let Some(cell) = RUNTIME.ready.pop() else { break };
         cell.queued.store(false, Ordering::Release);
-        let index = cell.index.load(Ordering::Relaxed);
+        let record = cell.record.load(Ordering::Relaxed);
         match cell.kind.load(Ordering::Relaxed) {
-            kind if kind == Wakes::Incoming as u32 => incoming::poll(index),
+            // SAFETY: this cell was aimed at a received call.
+            kind if kind == Wakes::Incoming as u32 => incoming::poll(unsafe { record_of(record) }),
             kind if kind == Wakes::Backlog as u32 => call::retry_backlog(),
-            _ => run(index),
+            _ => run(record as u32),
         }
     }
-}
-
-/// What arrived while a blocking call was waiting.
-#[inline]
-fn next_arrival() -> Option<Completion> {
-    if RUNTIME.arrivals.borrow().is_empty() { None } else { RUNTIME.arrivals.borrow_mut().pop_front() }
 }
 
 fn run(index: u32) {
     let task = RUNTIME.tasks.get(index);
     // No future: `block_on` runs it, or it is being polled further up the stack.
     let Some(mut future) = task.future.take() else { return task.woken.set(true) };
-    let waker = task.wake.waker(Wakes::Task, index);
+    let waker = task.wake.waker(Wakes::Task, index.into());
     match future.as_mut().poll(&mut Context::from_waker(&waker)) {
         Poll::Pending => {
             task.future.set(Some(future));

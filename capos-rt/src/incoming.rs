@@ -5,23 +5,24 @@
 mod answer;
 
 use crate::arena::Range;
-use crate::call::start_in;
+use crate::call::{empty, start_in};
 use crate::executor::{WakeCell, Wakes};
 use crate::hooks::builder::MessageBuilder;
 use crate::hooks::params::RingParams;
 use crate::hooks::reader::MessageReader;
 use crate::hooks::results::RingResults;
-use crate::hooks::tag::tag;
+use crate::hooks::tag::{number_of, stand_for};
 use crate::hooks::transfer;
 use crate::large::Received;
 use crate::object::Dispatch;
-use crate::receiver;
+use crate::receiver::{self, Receiver};
 use crate::ring;
 use crate::runtime::RUNTIME;
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 pub use answer::give_back_error;
-use answer::{answer, settle};
+use answer::{end, settle};
 use capnp::capability::{Params, Promise, Results};
 use capnp::private::layout::CapTable;
 use capnp::traits::{Imbue, ImbueMut};
@@ -58,8 +59,7 @@ pub struct Caller {
 
 /// Who called the method that is running; `None` outside of methods, and in one called by this very thread.
 pub fn caller() -> Option<Caller> {
-    let place = get(RUNTIME.serving.get()?).place.get();
-    let base = receiver::delivery(place)?;
+    let base = receiver::delivery(RUNTIME.serving.get()?.place.get())?;
     // SAFETY: the slot holds the delivery of a call that is not answered, which starts with its header.
     let header = unsafe { base.cast::<DeliveryHeader>().read() };
     let DeliveryHeader { session, disclosed, granted_interface, key, deadline, .. } = header;
@@ -99,7 +99,7 @@ pub struct Incoming {
     params: MessageReader,
     received: UnsafeCell<CapTable>,
     /// Memory that the parameters lie in, if they are large.
-    large: Cell<Option<Received>>,
+    large: Cell<Option<Box<Received>>>,
     range: Cell<Option<Range>>,
     results: UnsafeCell<MessageBuilder>,
     sent: UnsafeCell<CapTable>,
@@ -125,19 +125,21 @@ impl Default for Incoming {
     }
 }
 
-#[inline]
-fn get(index: u32) -> &'static Incoming {
-    RUNTIME.incoming.get(index)
+impl Incoming {
+    /// The receiver that it came to.
+    #[inline]
+    fn receiver(&self) -> &'static Receiver {
+        RUNTIME.receivers.get(self.place.get().receiver)
+    }
 }
 
 /// A record for a delivered call.
 #[inline]
-pub fn begin(token: u64, place: Place) -> u32 {
-    let index = RUNTIME.incoming.take();
-    let incoming = get(index);
+pub fn begin(token: u64, place: Place) -> &'static Incoming {
+    let incoming = RUNTIME.incoming.take();
     incoming.token.set(token);
     incoming.place.set(place);
-    index
+    incoming
 }
 
 /// Starts to serve a call that has [begun](begin); `select` finds the object by granted interface and key. With `own` it
@@ -145,15 +147,15 @@ pub fn begin(token: u64, place: Place) -> u32 {
 ///
 /// # Safety
 /// `base` is the pool's slot to which the call was delivered, and nothing writes it before the call is answered.
+#[inline]
 pub unsafe fn accept(
-    index: u32,
+    incoming: &'static Incoming,
     base: *const u64,
     own: bool,
     select: impl FnOnce(u64, u64) -> Result<Rc<dyn Dispatch>>,
 ) {
     // SAFETY: every delivery starts with its header.
     let header = unsafe { base.cast::<DeliveryHeader>().read() };
-    let incoming = get(index);
     incoming.result_bytes.set(header.result_bytes);
     incoming.live.set(live::PARAMS | live::RESULTS);
     let caps = usize::from(header.caps);
@@ -172,17 +174,14 @@ pub unsafe fn accept(
     }
     reserve_results(incoming);
     let (params, results) =
-        (Params::new(tag::<RingParams>(index.into())), Results::new(tag::<RingResults>(index.into())));
+        (Params::new(stand_for::<RingParams>(incoming)), Results::new(stand_for::<RingResults>(incoming)));
     match readable.and_then(|()| select(header.granted_interface, header.key)) {
         Ok(object) => {
-            let outer = RUNTIME.serving.replace(Some(index));
-            incoming.task.set(Some(object.dispatch(header.called_interface, header.method, params, results).promise));
-            RUNTIME.serving.set(outer);
-            poll(index);
+            serve(incoming, || object.dispatch(header.called_interface, header.method, params, results).promise)
         }
         Err(error) => {
             drop((params, results));
-            settle(index, Err(error));
+            settle(incoming, Err(error));
         }
     }
 }
@@ -198,7 +197,7 @@ fn accept_large(incoming: &Incoming, handles: *const u64, caps: usize, own: bool
     let received = Received::new(memory, bytes)?;
     // SAFETY: nobody can write sealed memory, and it stays mapped until the parameters are dropped.
     unsafe { incoming.params.start(received.base(), received.words()) };
-    incoming.large.set(Some(received));
+    incoming.large.set(Some(Box::new(received)));
     Ok(())
 }
 
@@ -220,8 +219,7 @@ fn reserve_results(incoming: &Incoming) {
 /// # Safety
 /// The caller holds the parameters of this call while the reader lives.
 #[inline]
-pub unsafe fn params<'a>(index: u32) -> Result<any_pointer::Reader<'a>> {
-    let incoming = get(index);
+pub unsafe fn params<'a>(incoming: &'static Incoming) -> Result<any_pointer::Reader<'a>> {
     let mut root = incoming.params.root()?;
     // SAFETY: the table does not change while the parameters are held.
     root.imbue(unsafe { &*incoming.received.get() });
@@ -233,8 +231,7 @@ pub unsafe fn params<'a>(index: u32) -> Result<any_pointer::Reader<'a>> {
 /// # Safety
 /// The caller holds the results of this call and lends them out while the builder lives.
 #[inline]
-pub unsafe fn results<'a>(index: u32) -> any_pointer::Builder<'a> {
-    let incoming = get(index);
+pub unsafe fn results<'a>(incoming: &'static Incoming) -> any_pointer::Builder<'a> {
     // SAFETY: promised by the caller: nobody else uses them.
     let (results, sent) = unsafe { (&mut *incoming.results.get(), &mut *incoming.sent.get()) };
     let mut root = results.root();
@@ -244,49 +241,50 @@ pub unsafe fn results<'a>(index: u32) -> any_pointer::Builder<'a> {
 
 /// The method has dropped its parameters or its results.
 #[inline]
-pub fn dropped(index: u32, bit: u8) {
-    let incoming = get(index);
-    incoming.live.set(incoming.live.get() & !bit);
+pub fn dropped(incoming: &'static Incoming, bit: u8) {
+    let live = incoming.live.get() & !bit;
+    incoming.live.set(live);
     if bit == live::PARAMS {
         // SAFETY: the holder of the parameters is gone.
-        let received = unsafe { &mut *incoming.received.get() };
-        if !received.is_empty() {
-            received.clear();
-        }
+        empty(unsafe { &mut *incoming.received.get() });
         drop(incoming.large.take());
     }
-    if incoming.live.get() == live::ENDED {
-        incoming.live.set(0);
-        let outcome = incoming.outcome.borrow_mut().take();
-        answer(index, incoming, outcome.unwrap_or(Ok(())));
+    if live == live::ENDED {
+        end(incoming);
     }
 }
 
-/// Runs the method as far as it gets.
+/// Runs the method on as far as it gets.
 #[inline]
-pub fn poll(index: u32) {
-    let incoming = get(index);
-    let Some(mut promise) = incoming.task.take() else { return };
-    let waker = incoming.wake.waker(Wakes::Incoming, index);
-    let outer = RUNTIME.serving.replace(Some(index));
-    let polled = Pin::new(&mut promise).poll(&mut Context::from_waker(&waker));
-    RUNTIME.serving.set(outer);
-    match polled {
-        Poll::Pending => incoming.task.set(Some(promise)),
-        Poll::Ready(outcome) => {
-            drop(promise);
-            settle(index, outcome);
-        }
+pub fn poll(incoming: &'static Incoming) {
+    if let Some(promise) = incoming.task.take() {
+        serve(incoming, || promise);
     }
+}
+
+/// Runs a method, which `start` begins or goes on with, as far as it gets.
+#[inline]
+fn serve(incoming: &'static Incoming, start: impl FnOnce() -> Promise<(), Error>) {
+    let waker = incoming.wake.waker(Wakes::Incoming, number_of(incoming));
+    let outer = RUNTIME.serving.replace(Some(incoming));
+    let outcome = {
+        let mut promise = start();
+        let polled = Pin::new(&mut promise).poll(&mut Context::from_waker(&waker));
+        RUNTIME.serving.set(outer);
+        match polled {
+            Poll::Pending => return incoming.task.set(Some(promise)),
+            Poll::Ready(outcome) => outcome,
+        }
+    };
+    settle(incoming, outcome);
 }
 
 /// The caller has gone: the method is dropped where it stands.
-pub fn cancel(index: u32, token: u64) {
-    let incoming = get(index);
+pub fn cancel(incoming: &'static Incoming, token: u64) {
     if incoming.token.get() == token
         && let Some(promise) = incoming.task.take()
     {
         drop(promise);
-        settle(index, Err(Error::disconnected("cancelled by the caller".into())));
+        settle(incoming, Err(Error::disconnected("cancelled by the caller".into())));
     }
 }

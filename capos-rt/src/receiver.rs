@@ -1,7 +1,7 @@
 //! Endpoints that this thread serves: a multishot RECV into a pool of slots, and the objects behind it.
 use crate::arena::Range;
 use crate::errors;
-use crate::incoming::{self, Place};
+use crate::incoming::{self, Incoming, Place};
 use crate::load::Load;
 use crate::object::{self, Dispatch, FIRST_OWN_KEY};
 use crate::raw::Failure;
@@ -16,7 +16,7 @@ use capos_abi::handle::{Handle, NULL};
 use capos_abi::message::{DeliveryHeader, MAX_CAPS};
 use capos_abi::ring::{Completion, Submission, completion_flag, flag, kind, op};
 use capos_abi::status;
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, RefCell, UnsafeCell};
 use core::future::poll_fn;
 use core::task::{Poll, Waker};
 
@@ -37,21 +37,15 @@ pub struct Receiver {
     slot_bytes: Cell<u32>,
     pool: Cell<Option<Range>>,
     bindings: RefCell<Vec<Binding>>,
-    deliveries: RefCell<Vec<Delivery>>,
+    /// Tokens of the calls that were delivered to the slots of the pool, and their records as long as they are not answered.
+    tokens: [Cell<u64>; MAX_SLOTS as usize],
+    calls: [Cell<Option<&'static Incoming>>; MAX_SLOTS as usize],
     /// Slots whose calls are not answered.
     busy: Cell<u32>,
-    load: RefCell<Arc<Load>>,
+    load: UnsafeCell<Arc<Load>>,
     stopping: Cell<bool>,
     ended: Cell<Option<core::result::Result<u64, Failure>>>,
     waker: Cell<Option<Waker>>,
-}
-
-/// What lies in a slot of the pool.
-#[derive(Clone, Copy, Default)]
-struct Delivery {
-    token: u64,
-    /// The received call, until it is answered.
-    call: Option<u32>,
 }
 
 /// An object minted by the endpoint's owner, and who serves it.
@@ -80,8 +74,7 @@ pub fn open(endpoint: Handle, message_bytes: u32) -> Result<u32> {
     receiver.bindings.borrow_mut().clear();
     receiver.stopping.set(false);
     receiver.busy.set(0);
-    receiver.load.replace(Arc::default());
-    *receiver.deliveries.borrow_mut() = alloc::vec![Delivery::default(); slots as usize];
+    share(index, Arc::default());
     RUNTIME.endpoint.set(endpoint);
     if RUNTIME.spare.get().is_none() {
         RUNTIME.spare.set(ring::with(|ring| ring.arena.take_usual().map(|range| (ring.position(), range))));
@@ -117,13 +110,8 @@ fn take_pool(slot_bytes: u32) -> Result<(Range, u32)> {
 
 /// Counts the calls of this receiver with those of others that share `load`.
 pub fn share(index: u32, load: Arc<Load>) {
-    RUNTIME.receivers.get(index).load.replace(load);
-}
-
-/// Adds what happens to a call in this place to the counters.
-#[inline]
-pub fn count(place: Place, what: impl FnOnce(&Load)) {
-    what(&RUNTIME.receivers.get(place.receiver).load.borrow());
+    // SAFETY: nothing that counts calls this: see `Receiver::count`.
+    unsafe { *RUNTIME.receivers.get(index).load.get() = load };
 }
 
 /// Serves the owner's objects of an interface, of one key or of all, by `server`.
@@ -173,16 +161,6 @@ pub fn delivery(place: Place) -> Option<*const u64> {
     Some(ring::with(|ring| ring.message(pool)).wrapping_byte_add(receiver.offset(place.slot)))
 }
 
-/// The call in this place was answered.
-#[inline]
-pub fn answered(place: Place) {
-    let receiver = RUNTIME.receivers.get(place.receiver);
-    receiver.deliveries.borrow_mut()[usize::from(place.slot)].call = None;
-    receiver.busy.set(receiver.busy.get() - 1);
-    receiver.load.borrow().end();
-    receiver.cancel_if_idle();
-}
-
 /// A RETURN has failed. If the call is still open, it is answered with the reason.
 #[cold]
 pub fn answer_refused(completion: &Completion) {
@@ -191,8 +169,8 @@ pub fn answer_refused(completion: &Completion) {
         return;
     }
     let place = Place::from_bits(completion.user_data & !class::MASK);
-    let token = RUNTIME.receivers.get(place.receiver).deliveries.borrow()[usize::from(place.slot)].token;
-    incoming::give_back_error(token, &errors::from_failure(failure));
+    let token = &RUNTIME.receivers.get(place.receiver).tokens[usize::from(place.slot)];
+    incoming::give_back_error(token.get(), &errors::from_failure(failure));
 }
 
 /// The answer to a call that comes while so many others of the same service or object are in flight.
@@ -202,14 +180,32 @@ pub fn over_limit(whose: &str, limit: u32) -> Error {
 }
 
 impl Receiver {
+    /// Looks at the counters, or adds to them what happens to a call.
+    #[inline]
+    pub(crate) fn count<T>(&self, what: impl FnOnce(&Load) -> T) -> T {
+        // SAFETY: only `share` changes it, and no counter calls that.
+        what(unsafe { &*self.load.get() })
+    }
+
+    /// A call was answered.
+    #[inline]
+    pub fn answered(&self) {
+        self.busy.set(self.busy.get() - 1);
+        self.count(Load::end);
+        if self.stopping.get() {
+            self.cancel_if_idle();
+        }
+    }
+
     #[inline]
     fn deliver(&self, index: u32, delivery: &Completion) {
         let (Some(pool), slot) = (self.pool.get(), delivery.slot) else { return };
         let base = ring::with(|ring| ring.message(pool)).wrapping_byte_add(self.offset(slot));
         let call = incoming::begin(delivery.value, Place { receiver: index, slot });
-        self.deliveries.borrow_mut()[usize::from(slot)] = Delivery { token: delivery.value, call: Some(call) };
+        self.tokens[usize::from(slot)].set(delivery.value);
+        self.calls[usize::from(slot)].set(Some(call));
         self.busy.set(self.busy.get() + 1);
-        self.load.borrow().begin(delivery.bytes);
+        self.count(|load| load.begin(delivery.bytes));
         let own = delivery.flags & completion_flag::OWN_OBJECT != 0;
         // SAFETY: the slot lies in the pool and belongs to this call until its RETURN.
         unsafe { incoming::accept(call, base, own, |interface, key| self.select(interface, key)) };
@@ -241,7 +237,7 @@ impl Receiver {
         if self.stopping.get() {
             return Err(Error::disconnected(STOPPING.into()));
         }
-        match self.load.borrow().exceeded() {
+        match self.count(Load::exceeded) {
             None => Ok(()),
             Some(limit) => Err(over_limit("service", limit)),
         }
@@ -255,14 +251,16 @@ impl Receiver {
     }
 
     fn cancel(&self, token: u64) {
-        let delivery = self.deliveries.borrow().iter().copied().find(|delivery| delivery.token == token);
-        if let Some(call) = delivery.and_then(|delivery| delivery.call) {
+        let slot = self.tokens.iter().position(|delivered| delivered.get() == token);
+        if let Some(call) = slot.and_then(|slot| self.calls[slot].get()) {
             incoming::cancel(call, token);
         }
     }
 
+    /// Stops receiving if every call is answered.
+    #[cold]
     fn cancel_if_idle(&self) {
-        if self.stopping.get() && self.busy.get() == 0 && self.ended.get().is_none() {
+        if self.busy.get() == 0 && self.ended.get().is_none() {
             let arg = self.tag.get().into();
             let entry = Submission { op: op::CANCEL, flags: flag::QUIET, arg, ..Submission::default() };
             ring::with(|ring| crate::raw::push_quiet(ring, entry));

@@ -268,6 +268,13 @@ impl Ring {
         self.free_tags.iter().all(|word| word.get() == u64::MAX)
     }
 
+    /// A pending record that is free, and stays so.
+    #[inline]
+    pub fn free_tag(&self) -> Option<u16> {
+        let (index, word) = (0..).zip(&self.free_tags).find(|(_, word)| word.get() != 0)?;
+        Some(index * 64 + word.get().trailing_zeros() as u16)
+    }
+
     /// Takes a pending record.
     #[inline]
     pub fn take_tag(&self) -> Option<u16> {

@@ -2,18 +2,20 @@
 use crate::arena::{Range, USUAL_BYTES};
 use crate::call::{self, Alarm, Call};
 use crate::executor::{Mailbox, Task, WakeCell};
+use crate::fifo::Fifo;
 use crate::handles::Handles;
+use crate::hooks::tag::record_of;
 use crate::incoming::Incoming;
 use crate::object::Object;
+use crate::pool::Pool;
 use crate::receiver::{self, Receiver};
 use crate::ring::{self, IGNORED, Ring};
 use crate::slab::Slab;
 use crate::wait::{self, Waiting};
-use alloc::collections::VecDeque;
 use capos_abi::handle::{Handle, NULL};
 use capos_abi::ring::{COMPLETION_ENTRIES, Completion, RECEIVE_HEADROOM};
 use capos_abi::status;
-use core::cell::{Cell, RefCell};
+use core::cell::Cell;
 
 /// Completions that asynchronous operations may have reserved or unread; the rest is left to blocking operations
 /// and the alarm.
@@ -40,11 +42,11 @@ pub mod class {
 /// One thread's runtime.
 pub struct Runtime {
     /// Calls made.
-    pub calls: Slab<Call>,
+    pub calls: Pool<Call>,
     /// WAITs.
     pub waits: Slab<Waiting>,
     /// Calls received.
-    pub incoming: Slab<Incoming>,
+    pub incoming: Pool<Incoming>,
     /// Endpoints served.
     pub receivers: Slab<Receiver>,
     /// Objects served or passed around in this thread.
@@ -54,22 +56,22 @@ pub struct Runtime {
     /// Handles held.
     pub handles: Handles,
     /// Futures to be polled.
-    pub ready: RefCell<VecDeque<&'static WakeCell>>,
+    pub ready: Fifo<&'static WakeCell>,
     /// Completions of RECVs that nobody has looked at.
-    pub arrivals: RefCell<VecDeque<Completion>>,
+    pub arrivals: Fifo<Completion>,
     /// Calls that wait for room in the ring or its arena.
-    pub backlog: RefCell<VecDeque<u32>>,
+    pub backlog: Fifo<&'static Call>,
     /// Ends them when their deadlines pass, and those that wait for their targets.
     pub alarm: Alarm,
     /// Ranges whose RETURN has not started; with the position behind it.
-    pub returning: RefCell<VecDeque<(u32, Range)>>,
+    pub returning: Fifo<(u32, Range)>,
     /// A range for the next answer, free when the submission before this position has started. A thread that serves keeps
     /// it, so that its own calls cannot take all of the arena.
     pub spare: Cell<Option<(u32, Range)>>,
     /// The endpoint on which objects are minted when they are passed out; 0: none.
     pub endpoint: Cell<Handle>,
     /// The received call whose method is running.
-    pub serving: Cell<Option<u32>>,
+    pub serving: Cell<Option<&'static Incoming>>,
     /// Where other threads leave wakes.
     pub mailbox: Cell<Option<&'static Mailbox>>,
     /// Calls in the ring that are not answered.
@@ -80,18 +82,18 @@ pub struct Runtime {
 /// The calling thread's runtime.
 #[thread_local]
 pub static RUNTIME: Runtime = Runtime {
-    calls: Slab::new(),
+    calls: Pool::new(),
     waits: Slab::new(),
-    incoming: Slab::new(),
+    incoming: Pool::new(),
     receivers: Slab::new(),
     objects: Slab::new(),
     tasks: Slab::new(),
     handles: Handles::new(),
-    ready: RefCell::new(VecDeque::new()),
-    arrivals: RefCell::new(VecDeque::new()),
-    backlog: RefCell::new(VecDeque::new()),
+    ready: Fifo::new(),
+    arrivals: Fifo::new(),
+    backlog: Fifo::new(),
     alarm: Alarm::off(),
-    returning: RefCell::new(VecDeque::new()),
+    returning: Fifo::new(),
     spare: Cell::new(None),
     endpoint: Cell::new(NULL),
     serving: Cell::new(None),
@@ -127,7 +129,7 @@ impl Runtime {
 
     /// Brings every completion to its record. No code of the program runs; what it is to see is queued.
     pub fn drain(&self) {
-        self.drain_with(|arrival| self.arrivals.borrow_mut().push_back(*arrival))
+        self.drain_with(|arrival| self.arrivals.push(*arrival))
     }
 
     /// The same, but completions of RECVs go to `arrived`.
@@ -136,20 +138,21 @@ impl Runtime {
         while let Some(completion) = ring::with(Ring::next) {
             match completion.user_data & class::MASK {
                 class::RECEIVE => arrived(&completion),
+                // SAFETY: entries of this class were made with the number of a call.
+                class::CALL => call::finish(unsafe { record_of(completion.user_data & !class::MASK) }, &completion),
                 class => self.route(class, &completion),
             }
         }
         self.settle_returned();
-        if !self.backlog.borrow().is_empty() {
+        if !self.backlog.is_empty() {
             call::retry_backlog();
         }
     }
 
-    #[inline]
+    /// The same for completions of what a thread rarely does.
     fn route(&self, class: u64, completion: &Completion) {
         let index = completion.user_data as u32;
         match class {
-            class::CALL => call::finish(index, completion),
             class::WAIT => wait::finish(index, completion),
             class::RETURN => receiver::answer_refused(completion),
             class::MAILBOX => {
@@ -172,7 +175,7 @@ impl Runtime {
         if range.bytes == USUAL_BYTES && self.spare.get().is_none() {
             self.spare.set(Some((position, range)));
         } else {
-            self.returning.borrow_mut().push_back((position, range));
+            self.returning.push((position, range));
         }
     }
 
@@ -187,14 +190,15 @@ impl Runtime {
     /// Frees the ranges of answers that the kernel has taken.
     #[inline]
     pub fn settle_returned(&self) {
-        if !self.returning.borrow().is_empty() {
+        if !self.returning.is_empty() {
             self.free_returned();
         }
     }
 
+    #[cold]
     fn free_returned(&self) {
-        let mut returning = self.returning.borrow_mut();
-        while let Some((_, range)) = returning.pop_front_if(|(position, _)| is_started(*position)) {
+        while let Some((_, range)) = self.returning.first().filter(|(position, _)| is_started(*position)) {
+            self.returning.pop();
             match self.spare.get() {
                 None if range.bytes == USUAL_BYTES => self.spare.set(Some((ring::with(Ring::started), range))),
                 _ => ring::with(|ring| ring.arena.give(range)),

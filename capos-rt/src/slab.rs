@@ -57,11 +57,6 @@ impl<T: Default> Slab<T> {
         self.all.get()[index as usize]
     }
 
-    /// Every record, by its number.
-    pub fn all(&self) -> impl Iterator<Item = &'static T> + use<T> {
-        self.all.get().iter().copied()
-    }
-
     /// The first record for which `wanted` holds.
     pub fn position(&self, wanted: impl Fn(&T) -> bool) -> Option<u32> {
         self.all.get().iter().position(|record| wanted(record)).map(|index| index as u32)

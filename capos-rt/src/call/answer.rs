@@ -1,7 +1,9 @@
 //! The answer of a call: read where it came, told to those who wait, or turned into an error.
 use super::end::{forget_target, free, give_back};
-use super::{Call, State, get};
+use super::rare::Parts;
+use super::{Call, State, empty};
 use crate::errors;
+use crate::hooks::pipeline::submit_promised;
 use crate::hooks::transfer;
 use crate::large::{self, Received};
 use crate::raw::Failure;
@@ -10,46 +12,49 @@ use crate::runtime::RUNTIME;
 use capnp::capability::Response;
 use capnp::traits::Imbue;
 use capnp::{Error, Result, any_pointer};
-use capos_abi::handle::NULL;
 use capos_abi::ring::{Completion, completion_flag};
 use capos_abi::status::{self, Status};
 use core::task::Waker;
 
 /// Status of a call whose answer did not come over the ring.
 const ELSEWHERE: Status = Status::MAX;
+/// Status of a call that no completion has ended.
+const FAILED_HERE: Status = Status::MIN;
 
 impl Call {
     /// Whether the answer is a reply that came over the ring.
     #[inline]
     fn has_reply(&self) -> bool {
-        self.status.get() == status::OK && self.error.borrow().is_none()
+        self.status.get() == status::OK
+    }
+
+    /// Notes why there is no answer.
+    #[cold]
+    fn set_error(&self, error: Error) {
+        self.status.set(FAILED_HERE);
+        self.rare.add().error.replace(Some(error));
     }
 }
 
 /// The call's completion.
 #[inline]
-pub fn finish(index: u32, completion: &Completion) {
-    let call = get(index);
+pub fn finish(call: &'static Call, completion: &Completion) {
     RUNTIME.unreserve(1);
     RUNTIME.calls_in_flight.set(RUNTIME.calls_in_flight.get() - 1);
     ring::with(|ring| ring.give_tag(completion.tag));
     forget_target(call);
     // SAFETY: the message was sent; nobody else uses its table.
-    let sent = unsafe { &mut *call.sent.get() };
-    if !sent.is_empty() {
-        sent.clear();
-    }
-    if call.large.get() != NULL {
-        large::release(call.large.replace(NULL));
+    empty(unsafe { &mut *call.sent.get() });
+    if let Some(rare) = call.rare.get() {
+        large::release(rare.large.take());
     }
     call.status.set(completion.status);
-    call.value.set(completion.value);
     match completion.status {
         status::OK | status::EXCEPTION => read_reply(call, completion),
-        _ => call.bytes.set(completion.bytes),
+        _ => call.rare.add().figures.set((completion.value, completion.bytes)),
     }
     if call.state.get() == State::Orphan {
-        free(index, call);
+        free(call);
     } else {
         done(call);
     }
@@ -83,9 +88,9 @@ fn read_large_reply(call: &Call, base: *const u64, caps: usize, own: bool) {
         Ok(received) => {
             // SAFETY: nobody can write sealed memory, and it stays mapped until the record is freed.
             unsafe { call.reply.start(received.base(), received.words()) };
-            call.large_reply.set(Some(received));
+            call.rare.add().large_reply.set(Some(received));
         }
-        Err(error) => *call.error.borrow_mut() = Some(error),
+        Err(error) => call.set_error(error),
     }
 }
 
@@ -96,44 +101,44 @@ fn done(call: &Call) {
     if let Some(waker) = call.waker.take() {
         waker.wake();
     }
-    if !call.other_wakers.borrow().is_empty() {
-        call.other_wakers.take().into_iter().for_each(Waker::wake);
+    if let Some(rare) = call.rare.get() {
+        tell_others(rare);
     }
-    if !call.waiters.borrow().is_empty() {
-        call.waiters.take().into_iter().for_each(crate::hooks::pipeline::submit_promised);
-    }
+}
+
+#[cold]
+fn tell_others(rare: &Parts) {
+    rare.other_wakers.take().into_iter().for_each(Waker::wake);
+    rare.waiters.take().into_iter().for_each(submit_promised);
 }
 
 /// Ends the call, which is not in the ring, with an error.
 #[cold]
-pub fn fail(index: u32, error: Error) {
-    let call = get(index);
+pub fn fail(call: &'static Call, error: Error) {
     give_back(call);
-    *call.error.borrow_mut() = Some(error);
+    call.set_error(error);
     done(call);
 }
 
 /// Ends a call that was passed on.
-pub fn answer_with(index: u32, outcome: Result<Response<any_pointer::Owned>>) {
-    let call = get(index);
+pub fn answer_with(call: &'static Call, outcome: Result<Response<any_pointer::Owned>>) {
     match outcome {
         Ok(response) => {
             // SAFETY: nobody reads an answer before it is there.
-            unsafe { *call.elsewhere.get() = Some(response) };
+            unsafe { *call.rare.add().elsewhere.get() = Some(response) };
             call.status.set(ELSEWHERE);
             done(call);
         }
-        Err(error) => fail(index, error),
+        Err(error) => fail(call, error),
     }
 }
 
 /// Wakes `waker` when the answer is there.
 #[inline]
-pub fn wake_when_done(index: u32, waker: &Waker) {
-    let call = get(index);
+pub fn wake_when_done(call: &Call, waker: &Waker) {
     match call.waker.replace(Some(waker.clone())) {
         Some(other) if !other.will_wake(waker) => {
-            let mut others = call.other_wakers.borrow_mut();
+            let mut others = call.rare.add().other_wakers.borrow_mut();
             others.retain(|known| !known.will_wake(waker));
             others.push(other);
         }
@@ -143,14 +148,13 @@ pub fn wake_when_done(index: u32, waker: &Waker) {
 
 /// Whether the answer is there.
 #[inline]
-pub fn is_done(index: u32) -> bool {
-    get(index).state.get() == State::Done
+pub fn is_done(call: &Call) -> bool {
+    call.state.get() == State::Done
 }
 
 /// Whether the call succeeded, or why it did not. The answer is there.
 #[inline]
-pub fn outcome(index: u32) -> Result<()> {
-    let call = get(index);
+pub fn outcome(call: &'static Call) -> Result<()> {
     if call.has_reply() { Ok(()) } else { without_reply(call).map(drop) }
 }
 
@@ -159,8 +163,7 @@ pub fn outcome(index: u32) -> Result<()> {
 /// # Safety
 /// The caller holds a reference to the call for as long as the reader lives, and the answer is there.
 #[inline]
-pub unsafe fn answer<'a>(index: u32) -> Result<any_pointer::Reader<'a>> {
-    let call = get(index);
+pub unsafe fn answer<'a>(call: &'static Call) -> Result<any_pointer::Reader<'a>> {
     if !call.has_reply() {
         return without_reply(call);
     }
@@ -173,27 +176,31 @@ pub unsafe fn answer<'a>(index: u32) -> Result<any_pointer::Reader<'a>> {
 /// What stands in the place of a reply that came over the ring.
 #[cold]
 fn without_reply<'a>(call: &'static Call) -> Result<any_pointer::Reader<'a>> {
+    if call.status.get() != ELSEWHERE {
+        return Err(failure(call));
+    }
     // SAFETY: the answer is there and stays as it is until nobody refers to the call.
-    match unsafe { &*call.elsewhere.get() } {
-        Some(response) if call.status.get() == ELSEWHERE => response.hook.get(),
-        _ => Err(failure(call)),
+    match unsafe { &*call.rare.add().elsewhere.get() } {
+        Some(response) => response.hook.get(),
+        None => Err(failure(call)),
     }
 }
 
 fn failure(call: &Call) -> Error {
-    if let Some(error) = &*call.error.borrow() {
-        return error.clone();
-    }
+    let rare = call.rare.add();
+    let (value, bytes) = rare.figures.get();
     match call.status.get() {
         status::EXCEPTION => call.reply.root().map_or_else(|error| error, errors::from_exception),
-        status::TOO_BIG => errors::too_big(sent_bytes(call), call.value.get()),
-        status => errors::from_failure(Failure { status, bytes: call.bytes.get(), value: call.value.get() }),
+        status::TOO_BIG => errors::too_big(sent_bytes(call), value),
+        status => rare.error.borrow().clone().unwrap_or_else(|| errors::from_failure(Failure { status, bytes, value })),
     }
 }
 
 /// Bytes of a request that was sent.
 fn sent_bytes(call: &Call) -> u32 {
-    // SAFETY: nobody builds in a request that was sent.
-    let inline = unsafe { &*call.message.get() }.words() * 8;
-    if call.large_bytes.get() > 0 { call.large_bytes.get() } else { inline }
+    match call.rare.add().large_bytes.get() {
+        // SAFETY: nobody builds in a request that was sent.
+        0 => unsafe { &*call.message.get() }.words() * 8,
+        large => large,
+    }
 }

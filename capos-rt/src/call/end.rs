@@ -1,10 +1,10 @@
 //! How calls are given up and come to their end: references, what is taken back, and the record that is free again.
 use super::send::leave_backlog;
-use super::{Call, State, get};
-use crate::hooks::builder::MessageBuilder;
+use super::{Call, State, empty};
 use crate::hooks::pipeline::leave_promise;
 use crate::ring;
 use crate::runtime::RUNTIME;
+use alloc::vec::Vec;
 use capos_abi::handle::NULL;
 use capos_abi::ring::{Submission, flag, op};
 use capos_abi::status;
@@ -12,46 +12,52 @@ use core::task::Waker;
 
 /// Adds a reference.
 #[inline]
-pub fn add_reference(index: u32) {
-    let references = &get(index).references;
-    references.set(references.get() + 1);
+pub fn add_reference(call: &Call) {
+    call.references.set(call.references.get() + 1);
 }
 
 /// Takes a reference away; without any, the call is cancelled or its answer forgotten.
 #[inline]
-pub fn drop_reference(index: u32) {
-    let call = get(index);
+pub fn drop_reference(call: &'static Call) {
     let left = call.references.get() - 1;
     call.references.set(left);
     if left == 0 {
         match call.state.get() {
-            State::Sent => cancel(call),
-            State::Backlog | State::Promised => withdraw(index, call),
-            State::PassedOn => abandon(call),
-            _ => free(index, call),
+            State::Done => free(call),
+            state => give_up(call, state),
         }
     }
 }
 
-/// Frees a call that has not left, and that nobody wants.
+/// Ends a call that is not answered, and that nobody wants.
 #[cold]
-fn withdraw(index: u32, call: &'static Call) {
-    match take_back(index, call) {
-        true => free(index, call),
+fn give_up(call: &'static Call, state: State) {
+    match state {
+        State::Sent => cancel(call),
+        State::Backlog | State::Promised => withdraw(call),
+        State::PassedOn => abandon(call),
+        _ => free(call),
+    }
+}
+
+/// Frees a call that has not left, and that nobody wants.
+fn withdraw(call: &'static Call) {
+    call.waker.take();
+    match take_back(call) {
+        true => free(call),
         // Whoever goes through the list that it was in frees it.
         false => call.state.set(State::Abandoned),
     }
 }
 
 /// Takes a call that has not left out of where it waits; false if it is just about to leave.
-pub fn take_back(index: u32, call: &'static Call) -> bool {
+pub fn take_back(call: &'static Call) -> bool {
     match call.state.get() {
-        State::Promised => leave_promise(index, call),
-        _ => leave_backlog(index, call),
+        State::Promised => leave_promise(call),
+        _ => leave_backlog(call),
     }
 }
 
-#[cold]
 fn cancel(call: &Call) {
     call.state.set(State::Orphan);
     call.waker.take();
@@ -60,10 +66,10 @@ fn cancel(call: &Call) {
 }
 
 /// Tells who waits for the answer of a call that was passed on that nobody wants it.
-#[cold]
 fn abandon(call: &Call) {
     call.state.set(State::Abandoned);
-    call.waker.take().into_iter().chain(call.other_wakers.take()).for_each(Waker::wake);
+    let others = call.rare.get().map_or_else(Vec::new, |rare| rare.other_wakers.take());
+    call.waker.take().into_iter().chain(others).for_each(Waker::wake);
 }
 
 /// Gives back what a call holds for its request and answer.
@@ -74,12 +80,10 @@ pub fn give_back(call: &Call) {
         ring::with(|ring| ring.arena.give(range));
     }
     // SAFETY: nobody builds the request any more, and nobody sends it.
-    let sent = unsafe { &mut *call.sent.get() };
-    if !sent.is_empty() {
-        sent.clear();
+    empty(unsafe { &mut *call.sent.get() });
+    if let Some(rare) = call.rare.get() {
+        drop((rare.parameters.take(), rare.promised.take()));
     }
-    drop(call.parameters.take());
-    drop(call.promised.take());
 }
 
 /// Lets go of what is called.
@@ -91,26 +95,19 @@ pub fn forget_target(call: &Call) {
     }
 }
 
-/// Gives the record back.
+/// Gives the record of a call back that nobody waits for.
 #[inline]
-pub fn free(index: u32, call: &'static Call) {
+pub fn free(call: &'static Call) {
     give_back(call);
     // SAFETY: nobody refers to the call any more.
     let (message, received) = unsafe { (&mut *call.message.get(), &mut *call.received.get()) };
-    if message.has_spilled() {
-        *message = MessageBuilder::new();
-    }
-    drop(call.large_reply.take());
-    call.large_bytes.set(0);
-    if !received.is_empty() {
-        received.clear();
-    }
-    if call.status.replace(status::OK) != status::OK || call.error.borrow().is_some() {
-        call.error.borrow_mut().take();
+    message.forget_spilled();
+    empty(received);
+    if call.rare.get().is_some() {
         // SAFETY: as above.
-        unsafe { *call.elsewhere.get() = None };
+        unsafe { call.rare.clear() };
     }
-    drop(call.waker.take());
+    call.status.set(status::OK);
     call.state.set(State::Building);
-    RUNTIME.calls.give(index);
+    RUNTIME.calls.give(call);
 }

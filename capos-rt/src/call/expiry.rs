@@ -68,7 +68,7 @@ impl Alarm {
             // There is no room for a timer: the deadlines are looked at when the calls leave.
             _ => return,
         }
-        if let Some(next) = RUNTIME.calls.all().filter_map(waits_until).min() {
+        if let Some(next) = RUNTIME.calls.all().into_iter().filter_map(waits_until).min() {
             self.watch(next);
         }
     }
@@ -82,9 +82,9 @@ fn waits_until(call: &Call) -> Option<u64> {
 
 /// Ends the calls that wait in the runtime and whose deadlines have passed.
 fn expire(passed: u64) {
-    for (index, call) in (0..).zip(RUNTIME.calls.all()) {
-        if waits_until(call).is_some_and(|deadline| deadline <= passed) && take_back(index, call) {
-            fail(index, errors::from_status(status::DEADLINE));
+    for call in RUNTIME.calls.all() {
+        if waits_until(call).is_some_and(|deadline| deadline <= passed) && take_back(call) {
+            fail(call, errors::from_status(status::DEADLINE));
         }
     }
 }

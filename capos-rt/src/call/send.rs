@@ -1,9 +1,10 @@
 //! Sending a call: its message is made one piece in the arena, or packed into memory if it is large, and its entry pushed.
-use super::{Call, HEAD_BYTES, State, USUAL_DESCRIPTORS, fail, free, get};
+use super::{Call, HEAD_BYTES, State, USUAL_DESCRIPTORS, fail, free};
 use crate::arena::{Range, USUAL_BYTES};
 use crate::executor::Wakes;
 use crate::hooks::builder::MessageBuilder;
 use crate::hooks::pipeline::submit_promised;
+use crate::hooks::tag::number_of;
 use crate::hooks::transfer::{self, Outgoing};
 use crate::large::{INLINE_BYTES, Packed};
 use crate::ring::{self, Ring};
@@ -18,6 +19,7 @@ use capos_abi::message::{CapDescriptor, MAX_CAPS};
 use capos_abi::ring::{MAX_MESSAGE_BYTES, Submission, flag, op};
 use core::future::Future;
 use core::pin::Pin;
+use core::ptr;
 use core::task::{Context, Poll};
 
 /// Starts a message in a range, behind the room for descriptors.
@@ -30,67 +32,73 @@ pub fn start_in(message: &mut MessageBuilder, range: Range) {
 
 /// Sends the request, now or as soon as its target and what it carries are known and there is room.
 #[inline]
-pub fn submit(index: u32) {
-    let call = get(index);
+pub fn submit(call: &'static Call) {
     if call.target.get() == NULL {
-        return submit_promised(index);
+        return submit_promised(call);
     }
-    if would_overtake(call) || !send(index, call) {
-        call.state.set(State::Backlog);
-        RUNTIME.backlog.borrow_mut().push_back(index);
-        RUNTIME.alarm.watch(call.deadline.get());
+    if would_overtake(call) || !send(call) {
+        wait_for_room(call);
     }
+}
+
+#[cold]
+fn wait_for_room(call: &'static Call) {
+    call.state.set(State::Backlog);
+    RUNTIME.backlog.push(call);
+    RUNTIME.alarm.watch(call.deadline.get());
 }
 
 /// Whether an earlier call of the same capability still waits to be sent.
 #[inline]
 fn would_overtake(call: &Call) -> bool {
-    let backlog = RUNTIME.backlog.borrow();
-    !backlog.is_empty() && backlog.iter().any(|&earlier| get(earlier).target == call.target)
+    !RUNTIME.backlog.is_empty() && RUNTIME.backlog.iter().any(|earlier| earlier.target == call.target)
 }
 
 /// Sends a call or ends it with an error; false if it has to wait.
 #[inline]
-fn send(index: u32, call: &'static Call) -> bool {
-    try_send(index, call).unwrap_or_else(|error| {
-        fail(index, error);
+fn send(call: &'static Call) -> bool {
+    try_send(call).unwrap_or_else(|error| {
+        fail(call, error);
         true
     })
 }
 
 /// Puts the call into the ring; false if it has to wait.
 #[inline]
-fn try_send(index: u32, call: &'static Call) -> Result<bool> {
+fn try_send(call: &'static Call) -> Result<bool> {
     // SAFETY: the request was given up by its holder to be sent.
     let (message, sent) = unsafe { (&mut *call.message.get(), &mut *call.sent.get()) };
-    if !sent.is_empty() && !is_prepared(index, call, message, sent)? {
+    if !sent.is_empty() && !is_prepared(call, message, sent)? {
         return Ok(false);
     }
-    if message.has_spilled() && message.total_words() * 8 > INLINE_BYTES {
-        return send_large(index, call, message, sent);
-    }
-    let crowded = sent.len() as u32 > USUAL_DESCRIPTORS;
-    if (message.has_spilled() || crowded || call.result_bytes.get() > USUAL_BYTES) && !gather(call, message, sent)? {
-        return Ok(false);
+    let is_crowded = sent.len() as u32 > USUAL_DESCRIPTORS;
+    if is_crowded || message.has_spilled() || call.result_bytes.get() > USUAL_BYTES {
+        if message.has_spilled() && message.total_words() * 8 > INLINE_BYTES {
+            return send_large(call, message, sent);
+        }
+        if !gather(call, message, sent)? {
+            return Ok(false);
+        }
     }
     let Some(range) = call.range.get() else { return Ok(false) };
     if !RUNTIME.reserve(1) {
         return Ok(false);
     }
     let outgoing = transfer::describe(message, sent, range).inspect_err(|_| RUNTIME.unreserve(1))?;
-    push(index, call, range, &outgoing, 0);
+    push(call, range, &outgoing, 0);
     Ok(true)
 }
 
 /// Whether everything that the call carries can be sent. What is still promised is waited for.
 #[inline(never)]
-fn is_prepared(index: u32, call: &'static Call, message: &mut MessageBuilder, sent: &mut CapTable) -> Result<bool> {
-    while let Some(mut promise) = call.parameters.take().or_else(|| transfer::prepare(message, sent)) {
-        let waker = call.wake.waker(Wakes::Backlog, index);
+fn is_prepared(call: &'static Call, message: &mut MessageBuilder, sent: &mut CapTable) -> Result<bool> {
+    let parameters = &call.rare.add().parameters;
+    while let Some(mut promise) = parameters.take().or_else(|| transfer::prepare(message, sent)) {
+        let waker = call.wake.waker(Wakes::Backlog, 0);
         match Pin::new(&mut promise).poll(&mut Context::from_waker(&waker)) {
             Poll::Ready(kept) => kept?,
             Poll::Pending => {
-                call.parameters.set(Some(promise));
+                parameters.set(Some(promise));
                 return Ok(false);
             }
         }
@@ -100,7 +108,7 @@ fn is_prepared(index: u32, call: &'static Call, message: &mut MessageBuilder, se
 
 /// Puts the call's entry into the ring; its completion was reserved.
 #[inline]
-fn push(index: u32, call: &Call, range: Range, outgoing: &Outgoing, flags: u16) {
+fn push(call: &'static Call, range: Range, outgoing: &Outgoing, flags: u16) {
     RUNTIME.calls_in_flight.set(RUNTIME.calls_in_flight.get() + 1);
     // One more than asked for: a large answer comes as memory.
     let accepted = (call.accepted.get() + 1).min(MAX_CAPS as u8);
@@ -116,7 +124,7 @@ fn push(index: u32, call: &Call, range: Range, outgoing: &Outgoing, flags: u16) 
             tag,
             handle: call.target.get(),
             interface: call.interface.get(),
-            user_data: class::CALL | u64::from(index),
+            user_data: class::CALL | number_of(call),
             message_offset: outgoing.offset,
             message_bytes: outgoing.bytes,
             result_offset: Ring::message_offset(range),
@@ -129,7 +137,7 @@ fn push(index: u32, call: &Call, range: Range, outgoing: &Outgoing, flags: u16) 
 
 /// Sends a message that does not fit as memory; false if the ring or its arena has no room yet.
 #[cold]
-fn send_large(index: u32, call: &'static Call, message: &mut MessageBuilder, sent: &mut CapTable) -> Result<bool> {
+fn send_large(call: &'static Call, message: &mut MessageBuilder, sent: &mut CapTable) -> Result<bool> {
     let wanted = call.result_bytes.get().max(USUAL_BYTES);
     let range = match call.range.get().filter(|range| range.bytes >= wanted) {
         Some(range) => range,
@@ -147,10 +155,11 @@ fn send_large(index: u32, call: &'static Call, message: &mut MessageBuilder, sen
     let packed = Packed::new(message, sent).inspect_err(|_| RUNTIME.unreserve(1))?;
     // SAFETY: the range belongs to this call, and what was built in it is in memory of its own now.
     let (caps, bytes) = unsafe { packed.write(ring::with(|ring| ring.message(range))) };
-    call.large_bytes.set(packed.bytes());
-    call.large.set(packed.into_memory());
+    let rare = call.rare.add();
+    rare.large_bytes.set(packed.bytes());
+    rare.large.set(packed.into_memory());
     let outgoing = Outgoing { caps, offset: Ring::message_offset(range), bytes };
-    push(index, call, range, &outgoing, flag::SPILLED);
+    push(call, range, &outgoing, flag::SPILLED);
     *message = MessageBuilder::new();
     Ok(true)
 }
@@ -215,38 +224,35 @@ pub fn copy_to(message: &mut MessageBuilder, caps: &mut CapTable, whole: &mut Me
 #[cold]
 pub fn retry_backlog() {
     let mut waiting: Vec<Handle> = Vec::new();
-    for index in RUNTIME.backlog.take() {
-        let call = get(index);
+    for call in RUNTIME.backlog.take() {
         let target = call.target.get();
         if call.state.get() != State::Backlog {
-            free(index, call);
+            free(call);
         } else if waiting.contains(&target) {
-            RUNTIME.backlog.borrow_mut().push_back(index);
-        } else if !send(index, call) {
+            RUNTIME.backlog.push(call);
+        } else if !send(call) {
             waiting.push(target);
-            RUNTIME.backlog.borrow_mut().push_back(index);
+            RUNTIME.backlog.push(call);
         }
     }
 }
 
 /// Whether a call waits for a promise: only futures that run can keep it.
 pub fn is_held_up() -> bool {
-    RUNTIME.backlog.borrow().iter().any(|&index| {
-        let promise = get(index).parameters.take();
+    RUNTIME.backlog.iter().filter_map(|call| call.rare.get()).any(|rare| {
+        let promise = rare.parameters.take();
         let is_promised = promise.is_some();
-        get(index).parameters.set(promise);
+        rare.parameters.set(promise);
         is_promised
     })
 }
 
 /// Takes a call out of the backlog, so that those behind it may go; false if the backlog is just being tried.
 #[cold]
-pub fn leave_backlog(index: u32, call: &'static Call) -> bool {
-    let mut backlog = RUNTIME.backlog.borrow_mut();
-    let place = backlog.iter().position(|&waiting| waiting == index);
-    if let Some(place) = place {
-        backlog.remove(place);
-        call.wake.waker(Wakes::Backlog, index).wake();
+pub fn leave_backlog(call: &'static Call) -> bool {
+    let has_left = RUNTIME.backlog.remove(|waiting| ptr::eq(waiting, call));
+    if has_left {
+        call.wake.waker(Wakes::Backlog, 0).wake();
     }
-    place.is_some()
+    has_left
 }

@@ -1,10 +1,10 @@
 //! What stock requests can do besides `send()`: block, start without boxes, and say what they accept.
-use super::request::{self, Answer};
-use super::tag::forget;
+use super::request::{self, Answer, RingRequest};
+use super::tag::StandsFor;
 use super::unsent::HeapRequest;
 use super::{HEAP_BRAND, RING_BRAND};
 use crate::arena::UNIT_BYTES;
-use crate::call::{self, State};
+use crate::call::{self, Call, State};
 use crate::executor::block_on;
 use crate::ring;
 use crate::runtime::RUNTIME;
@@ -43,7 +43,11 @@ impl<P, R> RingCall for Request<P, R> {
     #[inline]
     fn call(self) -> Result<Response<R>> {
         let response = match self.hook.get_brand() {
-            RING_BRAND => wait(request::start(forget(self.hook) as u32)),
+            RING_BRAND => {
+                let call = call_of(&*self.hook);
+                core::mem::forget(self.hook);
+                wait(request::start(call))
+            }
             _ => block_on(self.hook.send().promise),
         };
         response.map(|response| Response { hook: response.hook, marker: PhantomData })
@@ -86,15 +90,22 @@ pub enum Wish {
 /// Asks a request for something.
 pub fn wish(hook: &dyn RequestHook, wanted: Wish) {
     match hook.get_brand() {
-        RING_BRAND => fulfil(call::get(core::ptr::from_ref(hook).cast::<()>().addr() as u32 - 1), wanted),
+        RING_BRAND => fulfil(call_of(hook), wanted),
         // SAFETY: only a `HeapRequest` has this brand.
         HEAP_BRAND => unsafe { &*core::ptr::from_ref(hook).cast::<HeapRequest>() }.note(wanted),
         _ => {}
     }
 }
 
+/// The call that a request of [`RING_BRAND`] stands for.
+#[inline(always)]
+fn call_of(hook: &dyn RequestHook) -> &'static Call {
+    // SAFETY: only a `RingRequest` has this brand.
+    unsafe { &*core::ptr::from_ref(hook).cast::<RingRequest>() }.record()
+}
+
 #[inline]
-fn fulfil(call: &call::Call, wanted: Wish) {
+fn fulfil(call: &Call, wanted: Wish) {
     match wanted {
         Wish::Deadline(nanoseconds) => call.deadline.set(nanoseconds),
         Wish::ResultBytes(bytes) => call.result_bytes.set(bytes.min(MAX_MESSAGE_BYTES).next_multiple_of(UNIT_BYTES)),
@@ -107,19 +118,25 @@ fn fulfil(call: &call::Call, wanted: Wish) {
 #[inline]
 fn wait(answer: Answer) -> Result<Response<capnp::any_pointer::Owned>> {
     while !call::is_done(answer.call) {
-        match call::get(answer.call).state.get() {
-            State::Sent => {}
-            State::Backlog if !call::is_held_up() => {
-                if RUNTIME.calls_in_flight.get() == 0 {
-                    return Err(Error::overloaded(
-                        "the message arena is full of answers that the program still holds".into(),
-                    ));
-                }
-            }
-            _ => return block_on(answer),
+        if answer.call.state.get() != State::Sent {
+            return wait_to_leave(answer);
         }
         ring::with(|ring| ring.enter(1, 0));
         RUNTIME.drain();
     }
     answer.take()
+}
+
+/// The same for a call that is not in the ring.
+#[cold]
+fn wait_to_leave(answer: Answer) -> Result<Response<capnp::any_pointer::Owned>> {
+    if answer.call.state.get() != State::Backlog || call::is_held_up() {
+        return block_on(answer);
+    }
+    if RUNTIME.calls_in_flight.get() == 0 {
+        return Err(Error::overloaded("the message arena is full of answers that the program still holds".into()));
+    }
+    ring::with(|ring| ring.enter(1, 0));
+    RUNTIME.drain();
+    wait(answer)
 }

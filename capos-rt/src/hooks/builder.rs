@@ -22,7 +22,8 @@ pub struct MessageBuilder {
     capacity: u32,
     /// Words from the first one on that were zeroed, if they are more than those used.
     clean: u32,
-    /// Segment 0, if it is not in the arena.
+    /// Whether anything of it is on the heap: segment 0, or those behind it.
+    has_spilled: bool,
     home: Option<Spill>,
     spilled: Vec<Spill>,
 }
@@ -49,7 +50,15 @@ impl Drop for Spill {
 impl MessageBuilder {
     /// Not a message yet.
     pub const fn new() -> Self {
-        Self { base: core::ptr::null_mut(), used: 0, capacity: 0, clean: 0, home: None, spilled: Vec::new() }
+        Self {
+            base: core::ptr::null_mut(),
+            used: 0,
+            capacity: 0,
+            clean: 0,
+            has_spilled: false,
+            home: None,
+            spilled: Vec::new(),
+        }
     }
 
     /// Starts an empty message of up to `capacity` words at `base`.
@@ -70,16 +79,29 @@ impl MessageBuilder {
                 false => base.write(0),
             }
         }
-        if self.has_spilled() {
-            self.home = None;
-            self.spilled.clear();
+        self.forget_spilled();
+    }
+
+    /// Frees what is on the heap; the message is not one any more if anything was.
+    #[inline(always)]
+    pub fn forget_spilled(&mut self) {
+        if self.has_spilled {
+            self.free_spilled();
         }
+    }
+
+    #[cold]
+    fn free_spilled(&mut self) {
+        self.has_spilled = false;
+        self.home = None;
+        self.spilled = Vec::new();
     }
 
     /// Starts an empty message on the heap.
     #[cold]
     pub fn start_on_heap(&mut self) {
         self.spilled.clear();
+        self.has_spilled = true;
         let home = self.home.insert(Spill::new(SPILL_WORDS, SPILL_WORDS));
         self.base = home.words.cast();
         self.capacity = SPILL_WORDS;
@@ -96,11 +118,17 @@ impl MessageBuilder {
     /// Whether the message has to be copied before it can be sent.
     #[inline]
     pub fn has_spilled(&self) -> bool {
-        self.home.is_some() || !self.spilled.is_empty()
+        self.has_spilled
     }
 
     /// Words of a copy in one segment, at most.
+    #[inline]
     pub fn total_words(&self) -> u32 {
+        if self.has_spilled { self.spilled_words() } else { self.used }
+    }
+
+    #[cold]
+    fn spilled_words(&self) -> u32 {
         self.used + self.spilled.iter().map(|s| s.used).sum::<u32>()
     }
 
@@ -124,6 +152,7 @@ impl MessageBuilder {
             last.used += amount;
             return (self.spilled.len() as u32, at);
         }
+        self.has_spilled = true;
         self.spilled.push(Spill::new(amount.max(SPILL_WORDS), amount));
         (self.spilled.len() as u32, 0)
     }

@@ -1,6 +1,6 @@
 //! A capability that is a handle of this process.
 use super::request::RingRequest;
-use super::tag::{number, tag};
+use super::tag::{number, stand_for, tag};
 use super::{RING_BRAND, request};
 use crate::call;
 use crate::runtime::RUNTIME;
@@ -45,7 +45,7 @@ impl ClientHook for RingCapability {
         method: u16,
         _: Option<MessageSize>,
     ) -> Request<any_pointer::Owned, any_pointer::Owned> {
-        Request::new(tag::<RingRequest>(call::begin(number(self), interface, method).into()))
+        Request::new(stand_for::<RingRequest>(call::begin(number(self), interface, method)))
     }
 
     fn call(

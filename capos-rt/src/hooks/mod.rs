@@ -1,6 +1,6 @@
 //! capnp's hooks over the ring: what stock generated clients and servers stand on.
 //!
-//! A hook that stands for a handle, a call or a received call is an integer in the shape of a box ([`tag`]). Messages
+//! A hook that stands for a handle, a call or a received call is an integer or an address in the shape of a box ([`tag`]). Messages
 //! are built and read in place ([`builder`], [`reader`]).
 
 pub mod answer;
@@ -19,7 +19,7 @@ pub mod reader;
 pub mod request;
 pub mod response;
 pub mod results;
-pub mod tag;
+pub(crate) mod tag;
 pub mod transfer;
 pub mod unsent;
 

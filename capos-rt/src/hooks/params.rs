@@ -1,23 +1,28 @@
 //! The parameters of a call that came over the ring.
-use super::tag::number;
-use crate::incoming::{self, live};
+use super::tag::StandsFor;
+use crate::incoming::{self, Incoming, live};
 use capnp::private::capability::ParamsHook;
 use capnp::{Result, any_pointer};
 
 /// Stands for a received call.
-pub struct RingParams;
+pub struct RingParams(());
+
+// SAFETY: nothing here makes one but `stand_for`.
+unsafe impl StandsFor for RingParams {
+    type Record = Incoming;
+}
 
 impl ParamsHook for RingParams {
     #[inline]
     fn get(&self) -> Result<any_pointer::Reader<'_>> {
         // SAFETY: these are the call's only parameters, borrowed while the reader lives.
-        unsafe { incoming::params(number(self) as u32) }
+        unsafe { incoming::params(self.record()) }
     }
 }
 
 impl Drop for RingParams {
     #[inline]
     fn drop(&mut self) {
-        incoming::dropped(number(self) as u32, live::PARAMS);
+        incoming::dropped(self.record(), live::PARAMS);
     }
 }

@@ -2,7 +2,7 @@
 //! turn in which the answer arrives: the kernel needs to know nothing of them.
 use super::blocking::wish;
 use super::request::{self, RingRequest};
-use super::tag::{number, tag};
+use super::tag::{StandsFor, stand_for};
 use super::{PROMISE_BRAND, capability};
 use crate::call::{self, Call, State, add_reference, drop_reference, is_done};
 use crate::executor::spawn_local;
@@ -15,34 +15,40 @@ use capnp::{Error, MessageSize, Result, any_pointer};
 use capos_abi::handle::NULL;
 use core::future::{Future, poll_fn};
 use core::pin::Pin;
+use core::ptr;
 use core::task::Poll;
 
 /// Stands for the answer of a call, there or not.
-pub struct RingPipeline;
+pub struct RingPipeline(());
+
+// SAFETY: nothing here makes one but `stand_for`.
+unsafe impl StandsFor for RingPipeline {
+    type Record = Call;
+}
 
 impl RingPipeline {
     /// The pipeline of a call.
     #[inline]
-    pub fn of(call: u32) -> Box<dyn PipelineHook> {
+    pub fn of(call: &'static Call) -> Box<dyn PipelineHook> {
         add_reference(call);
-        tag::<Self>(call.into())
+        stand_for::<Self>(call)
     }
 }
 
 impl Drop for RingPipeline {
     #[inline]
     fn drop(&mut self) {
-        drop_reference(number(self) as u32);
+        drop_reference(self.record());
     }
 }
 
 impl PipelineHook for RingPipeline {
     fn add_ref(&self) -> Box<dyn PipelineHook> {
-        Self::of(number(self) as u32)
+        Self::of(self.record())
     }
 
     fn get_pipelined_cap(&self, path: &[PipelineOp]) -> Box<dyn ClientHook> {
-        let promised = Promised::new(number(self) as u32, path);
+        let promised = Promised::new(self.record(), path);
         match promised.resolve() {
             Some(Ok(resolved)) => resolved,
             _ => Box::new(promised),
@@ -52,12 +58,12 @@ impl PipelineHook for RingPipeline {
 
 /// A capability of an answer: whose, and the path of pointers to it.
 pub struct Promised {
-    call: u32,
+    call: &'static Call,
     path: Vec<PipelineOp>,
 }
 
 impl Promised {
-    fn new(call: u32, path: &[PipelineOp]) -> Self {
+    fn new(call: &'static Call, path: &[PipelineOp]) -> Self {
         add_reference(call);
         Self { call, path: path.to_vec() }
     }
@@ -79,58 +85,58 @@ impl Drop for Promised {
 
 /// Sends a call on a promised capability, or leaves it with the call whose answer it waits for.
 #[cold]
-pub fn submit_promised(index: u32) {
-    let call = call::get(index);
+pub fn submit_promised(call: &'static Call) {
     if call.state.get() == State::Abandoned {
-        return call::free(index, call);
+        return call::free(call);
     }
-    let Some(promised) = call.promised.take() else {
-        return call::fail(index, Error::failed("the request was sent before".into()));
+    let Some(promised) = call.rare.add().promised.take() else {
+        return call::fail(call, Error::failed("the request was sent before".into()));
     };
     match promised.resolve() {
         None => {
             call.state.set(State::Promised);
-            call::get(promised.call).waiters.borrow_mut().push(index);
-            call.promised.set(Some(promised));
+            promised.call.rare.add().waiters.borrow_mut().push(call);
+            call.rare.add().promised.set(Some(promised));
             RUNTIME.alarm.watch(call.deadline.get());
         }
         // Why the call failed that was to give the capability.
-        Some(Err(error)) => call::fail(index, error),
+        Some(Err(error)) => call::fail(call, error),
         Some(Ok(hook)) => match capability::handle(&*hook) {
             Some(handle) => {
                 RUNTIME.handles.add(handle);
                 call.target.set(handle);
-                call::submit(index);
+                call::submit(call);
             }
-            None => pass_on(index, call, &*hook),
+            None => pass_on(call, &*hook),
         },
     }
 }
 
 /// Takes a call back that waits for its target; false if the answer has just come, and it is about to be sent.
 #[cold]
-pub fn leave_promise(index: u32, call: &Call) -> bool {
-    let Some(promised) = call.promised.take() else { return false };
-    let waiters = &call::get(promised.call).waiters;
-    let place = waiters.borrow().iter().position(|&waiting| waiting == index);
+pub fn leave_promise(call: &Call) -> bool {
+    let rare = call.rare.add();
+    let Some(promised) = rare.promised.take() else { return false };
+    let waiters = &promised.call.rare.add().waiters;
+    let place = waiters.borrow().iter().position(|waiting| ptr::eq(*waiting, call));
     match place {
         Some(place) => {
             waiters.borrow_mut().remove(place);
         }
-        None => call.promised.set(Some(promised)),
+        None => rare.promised.set(Some(promised)),
     }
     place.is_some()
 }
 
 /// The promised capability turned out to be an object of this thread, say: the call goes to it without the ring.
 #[cold]
-fn pass_on(index: u32, call: &'static Call, hook: &dyn ClientHook) {
+fn pass_on(call: &'static Call, hook: &dyn ClientHook) {
     let mut request = hook.new_call(call.interface.get(), call.method.get(), None);
     call.wishes().into_iter().for_each(|wanted| wish(&*request.hook, wanted));
     // SAFETY: the request was given up by its holder to be sent.
-    let built = unsafe { call::request(index) }.into_reader();
+    let built = unsafe { call::request(call) }.into_reader();
     if let Err(error) = request.hook.get().set_as(built) {
-        return call::fail(index, error);
+        return call::fail(call, error);
     }
     call.state.set(State::PassedOn);
     let mut answer = request.hook.send().promise;
@@ -139,12 +145,12 @@ fn pass_on(index: u32, call: &'static Call, hook: &dyn ClientHook) {
             if call.state.get() == State::Abandoned {
                 return Poll::Ready(None);
             }
-            call::wake_when_done(index, context.waker());
+            call::wake_when_done(call, context.waker());
             Pin::new(&mut answer).poll(context).map(Some)
         });
         match outcome.await {
-            Some(outcome) => call::answer_with(index, outcome),
-            None => call::free(index, call),
+            Some(outcome) => call::answer_with(call, outcome),
+            None => call::free(call),
         }
     });
 }
@@ -163,9 +169,9 @@ impl ClientHook for Promised {
         if let Some(resolved) = self.get_resolved() {
             return resolved.new_call(interface, method, size);
         }
-        let index = call::begin(NULL, interface, method);
-        call::get(index).promised.set(Some(Box::new(Self::new(self.call, &self.path))));
-        Request::new(tag::<RingRequest>(index.into()))
+        let call = call::begin(NULL, interface, method);
+        call.rare.add().promised.set(Some(Box::new(Self::new(self.call, &self.path))));
+        Request::new(stand_for::<RingRequest>(call))
     }
 
     fn call(
@@ -183,7 +189,7 @@ impl ClientHook for Promised {
     }
 
     fn get_ptr(&self) -> usize {
-        core::ptr::from_ref(self).addr()
+        ptr::from_ref(self).addr()
     }
 
     fn get_resolved(&self) -> Option<Box<dyn ClientHook>> {
@@ -208,7 +214,7 @@ impl ClientHook for Promised {
 }
 
 /// Waits for the answer of a call, which stays with the call.
-async fn answered(call: u32) {
+async fn answered(call: &'static Call) {
     poll_fn(|context| {
         if is_done(call) {
             return Poll::Ready(());

@@ -72,13 +72,8 @@ unsafe impl ReaderArena for MessageReader {
 
     #[inline]
     unsafe fn check_offset(&self, id: u32, start: *const u8, offset_in_words: i32) -> Result<*const u8> {
-        let from = self.position(id, start)?;
         let target = start.wrapping_offset(offset_in_words as isize * 8);
-        let to = from as i64 + i64::from(offset_in_words) * 8;
-        match to >= 0 && to <= i64::from(self.words.get()) * 8 {
-            true => Ok(target),
-            false => Err(Error::from_kind(ErrorKind::MessageContainsOutOfBoundsPointer)),
-        }
+        self.position(id, target).map(|_| target)
     }
 
     #[inline]

@@ -2,8 +2,8 @@
 use super::RING_BRAND;
 use super::pipeline::RingPipeline;
 use super::response::RingResponse;
-use super::tag::{forget, number, tag};
-use crate::call::{self, add_reference, drop_reference, is_done};
+use super::tag::{StandsFor, into_record, stand_for};
+use crate::call::{self, Call, add_reference, drop_reference, is_done};
 use alloc::boxed::Box;
 use capnp::capability::{Promise, RemotePromise, Request, Response};
 use capnp::private::capability::{ParamsHook, PipelineHook, RequestHook, ResultsHook};
@@ -13,11 +13,16 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 /// Stands for a call that is being built.
-pub struct RingRequest;
+pub struct RingRequest(());
+
+// SAFETY: nothing here makes one but `stand_for`.
+unsafe impl StandsFor for RingRequest {
+    type Record = Call;
+}
 
 impl Drop for RingRequest {
     fn drop(&mut self) {
-        drop_reference(number(self) as u32);
+        drop_reference(self.record());
     }
 }
 
@@ -25,7 +30,7 @@ impl RequestHook for RingRequest {
     #[inline]
     fn get(&mut self) -> any_pointer::Builder<'_> {
         // SAFETY: the request is lent out by `&mut self`.
-        unsafe { call::request(number(self) as u32) }
+        unsafe { call::request(self.record()) }
     }
 
     #[inline]
@@ -34,13 +39,13 @@ impl RequestHook for RingRequest {
     }
 
     fn send(self: Box<Self>) -> RemotePromise<any_pointer::Owned> {
-        let answer = start(forget(self) as u32);
+        let answer = start(into_record(self));
         let pipeline = any_pointer::Pipeline::new(RingPipeline::of(answer.call));
         RemotePromise { promise: Promise::from_future(answer), pipeline }
     }
 
     fn send_streaming(self: Box<Self>) -> Promise<(), Error> {
-        let answer = start(forget(self) as u32);
+        let answer = start(into_record(self));
         Promise::from_future(async move { answer.await.map(|_| ()) })
     }
 
@@ -51,7 +56,7 @@ impl RequestHook for RingRequest {
 
 /// Sends a built call, whose reference the answer takes over.
 #[inline]
-pub fn start(call: u32) -> Answer {
+pub fn start(call: &'static Call) -> Answer {
     call::submit(call);
     Answer { call }
 }
@@ -59,7 +64,7 @@ pub fn start(call: u32) -> Answer {
 /// The answer of a call, to be awaited. Dropping it cancels the call, unless a pipeline still refers to it.
 pub struct Answer {
     /// The call.
-    pub(crate) call: u32,
+    pub(crate) call: &'static Call,
 }
 
 impl Answer {
@@ -67,7 +72,7 @@ impl Answer {
     #[inline]
     pub fn take(self) -> Result<Response<any_pointer::Owned>> {
         call::outcome(self.call)?;
-        let response = Response::new(tag::<RingResponse>(self.call.into()));
+        let response = Response::new(stand_for::<RingResponse>(self.call));
         core::mem::forget(self);
         Ok(response)
     }

@@ -1,18 +1,23 @@
 //! The results of a call that came over the ring, built in place.
-use super::tag::number;
-use crate::incoming::{self, live};
+use super::tag::StandsFor;
+use crate::incoming::{self, Incoming, live};
 use alloc::boxed::Box;
 use capnp::capability::{Promise, RemotePromise};
 use capnp::private::capability::{PipelineHook, RequestHook, ResultsHook};
 use capnp::{Error, Result, any_pointer};
 
 /// Stands for a received call.
-pub struct RingResults;
+pub struct RingResults(());
+
+// SAFETY: nothing here makes one but `stand_for`.
+unsafe impl StandsFor for RingResults {
+    type Record = Incoming;
+}
 
 impl Drop for RingResults {
     #[inline]
     fn drop(&mut self) {
-        incoming::dropped(number(self) as u32, live::RESULTS);
+        incoming::dropped(self.record(), live::RESULTS);
     }
 }
 
@@ -20,7 +25,7 @@ impl ResultsHook for RingResults {
     #[inline]
     fn get(&mut self) -> Result<any_pointer::Builder<'_>> {
         // SAFETY: these are the call's only results, lent out by `&mut self`.
-        Ok(unsafe { incoming::results(number(self) as u32) })
+        Ok(unsafe { incoming::results(self.record()) })
     }
 
     fn set_pipeline(&mut self) -> Result<()> {

@@ -71,13 +71,12 @@ fn first_promise<'a>(message: &mut MessageBuilder, table: &'a CapTable) -> Optio
 /// Writes the descriptors of the capabilities that the message contains in front of it.
 ///
 /// The message is one segment that starts behind the head of `range`.
-#[inline]
+#[inline(always)]
 pub fn describe(message: &mut MessageBuilder, table: &CapTable, range: Range) -> Result<Outgoing> {
-    if table.is_empty() {
-        let offset = Ring::message_offset(range) + HEAD_BYTES;
-        return Ok(Outgoing { caps: 0, offset, bytes: message.words() * 8 });
+    if !table.is_empty() {
+        return describe_caps(message, table, range);
     }
-    describe_caps(message, table, range)
+    Ok(Outgoing { caps: 0, offset: Ring::message_offset(range) + HEAD_BYTES, bytes: message.words() * 8 })
 }
 
 /// The descriptors of a message.

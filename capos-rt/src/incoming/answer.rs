@@ -1,12 +1,12 @@
 //! The answer to a received call: the RETURN leaves when nobody holds parameters or results any more.
-use super::{Incoming, get, live, poll};
+use super::{Incoming, live, poll};
 use crate::arena::{Range, USUAL_BYTES};
-use crate::call::{HEAD_BYTES, copy, larger_range, needed_bytes};
+use crate::call::{HEAD_BYTES, USUAL_DESCRIPTORS, copy, empty, larger_range, needed_bytes};
 use crate::errors;
 use crate::hooks::builder::MessageBuilder;
 use crate::hooks::transfer::{self, Outgoing};
 use crate::large::{self, Packed};
-use crate::receiver;
+use crate::receiver::Receiver;
 use crate::ring::{self, Ring, SCRATCH_BYTES};
 use crate::runtime::{RUNTIME, class};
 use capnp::capability::Promise;
@@ -19,43 +19,61 @@ const EXCEPTION_TEXT_BYTES: usize = 600;
 
 /// The method has ended: the answer leaves now, or when its parameters and results are dropped.
 #[inline]
-pub(super) fn settle(index: u32, outcome: Result<()>) {
-    let incoming = get(index);
-    match incoming.live.get() {
-        0 => answer(index, incoming, outcome),
-        live => {
+pub(super) fn settle(incoming: &'static Incoming, outcome: Result<()>) {
+    match (incoming.live.get(), outcome) {
+        (0, Ok(())) => answer(incoming),
+        (0, Err(error)) => refuse(incoming, &error),
+        (live, outcome) => {
             incoming.live.set(live | live::ENDED);
             *incoming.outcome.borrow_mut() = Some(outcome);
         }
     }
 }
 
+/// Parameters and results of a method that has ended are dropped.
+#[cold]
+pub(super) fn end(incoming: &'static Incoming) {
+    incoming.live.set(0);
+    let outcome = incoming.outcome.borrow_mut().take();
+    settle(incoming, outcome.unwrap_or(Ok(())));
+}
+
+/// Answers with the results.
 #[inline]
-pub(super) fn answer(index: u32, incoming: &'static Incoming, outcome: Result<()>) {
-    if outcome.is_ok()
-        && let Some(promise) = unkept(incoming)
-    {
+fn answer(incoming: &'static Incoming) {
+    if let Some(promise) = unkept(incoming) {
         incoming.task.set(Some(promise));
-        return poll(index);
+        return poll(incoming);
     }
-    let token = incoming.token.replace(u64::MAX);
-    if let Err(error) = outcome.and_then(|()| give_back(incoming, token)) {
-        receiver::count(incoming.place.get(), |load| load.fail(&error));
-        give_back_error(token, &error);
+    let receiver = incoming.receiver();
+    match give_back(incoming, receiver) {
+        Ok(()) => close(incoming, receiver),
+        Err(error) => refuse(incoming, &error),
     }
-    receiver::answered(incoming.place.get());
+}
+
+/// Answers with an error.
+#[cold]
+fn refuse(incoming: &'static Incoming, error: &Error) {
+    let receiver = incoming.receiver();
+    receiver.count(|load| load.fail(error));
+    give_back_error(incoming.token.get(), error);
     if let Some(range) = incoming.range.take() {
         ring::with(|ring| ring.arena.give(range));
     }
+    close(incoming, receiver);
+}
+
+/// Frees the record of a call that is answered.
+#[inline]
+fn close(incoming: &'static Incoming, receiver: &Receiver) {
+    incoming.token.set(u64::MAX);
+    receiver.answered();
     // SAFETY: nobody holds the results any more.
     let (results, sent) = unsafe { (&mut *incoming.results.get(), &mut *incoming.sent.get()) };
-    if results.has_spilled() {
-        *results = MessageBuilder::new();
-    }
-    if !sent.is_empty() {
-        sent.clear();
-    }
-    RUNTIME.incoming.give(index);
+    results.forget_spilled();
+    empty(sent);
+    RUNTIME.incoming.give(incoming);
 }
 
 /// What the answer waits for, if it carries a capability that is still promised.
@@ -68,31 +86,36 @@ fn unkept(incoming: &Incoming) -> Option<Promise<(), Error>> {
 
 /// Puts the RETURN with the results into the ring.
 #[inline]
-fn give_back(incoming: &Incoming, token: u64) -> Result<()> {
+fn give_back(incoming: &Incoming, receiver: &Receiver) -> Result<()> {
     // SAFETY: nobody holds the results any more.
     let (results, sent) = unsafe { (&mut *incoming.results.get(), &mut *incoming.sent.get()) };
     if results.total_words() * 8 + sent.len() as u32 * 8 > incoming.result_bytes.get() {
-        return give_back_large(incoming, token, results, sent);
+        return give_back_large(incoming, receiver, results, sent);
     }
-    if results.has_spilled() || sent.len() as u32 > crate::call::USUAL_DESCRIPTORS {
+    if results.has_spilled() || sent.len() as u32 > USUAL_DESCRIPTORS {
         gather(incoming, results, sent)?;
     }
     let range = incoming.range.take().ok_or_else(no_room)?;
     let outgoing = transfer::describe(results, sent, range).inspect_err(|_| incoming.range.set(Some(range)))?;
-    push(incoming, token, &outgoing, flag::QUIET);
+    push(incoming, receiver, &outgoing, flag::QUIET);
     RUNTIME.returned(range);
     Ok(())
 }
 
 /// Answers with memory: the result does not fit where the caller wants it.
 #[cold]
-fn give_back_large(incoming: &Incoming, token: u64, results: &mut MessageBuilder, sent: &mut CapTable) -> Result<()> {
+fn give_back_large(
+    incoming: &Incoming,
+    receiver: &Receiver,
+    results: &mut MessageBuilder,
+    sent: &mut CapTable,
+) -> Result<()> {
     let packed = Packed::new(results, sent)?;
     let range = incoming.range.take().or_else(|| ring::with(|ring| ring.arena.take_usual())).ok_or_else(no_room)?;
     // SAFETY: the range belongs to this answer, and what was built in it is in memory of its own now.
     let (caps, bytes) = unsafe { packed.write(ring::with(|ring| ring.message(range))) };
     let outgoing = Outgoing { caps, offset: Ring::message_offset(range), bytes };
-    push(incoming, token, &outgoing, flag::QUIET | flag::SPILLED);
+    push(incoming, receiver, &outgoing, flag::QUIET | flag::SPILLED);
     RUNTIME.returned(range);
     *results = MessageBuilder::new();
     // Entries start in order: this one finds the memory gone, unless the answer was refused.
@@ -102,8 +125,8 @@ fn give_back_large(incoming: &Incoming, token: u64, results: &mut MessageBuilder
 
 /// Puts the RETURN into the ring.
 #[inline]
-fn push(incoming: &Incoming, token: u64, outgoing: &Outgoing, flags: u16) {
-    receiver::count(incoming.place.get(), |load| load.answer(outgoing.bytes));
+fn push(incoming: &Incoming, receiver: &Receiver, outgoing: &Outgoing, flags: u16) {
+    receiver.count(|load| load.answer(outgoing.bytes));
     ring::with(|ring| {
         let entry = Submission {
             op: op::RETURN,
@@ -112,7 +135,7 @@ fn push(incoming: &Incoming, token: u64, outgoing: &Outgoing, flags: u16) {
             user_data: class::RETURN | incoming.place.get().bits(),
             message_offset: outgoing.offset,
             message_bytes: outgoing.bytes,
-            arg: token,
+            arg: incoming.token.get(),
             ..Submission::default()
         };
         crate::raw::push_quiet(ring, entry);
