@@ -5,7 +5,6 @@ use super::world::{Actor, PLENTY, World};
 use crate::authority::capability::Object;
 use capos_abi::interface::interrupt_lines::{ID, open};
 use capos_abi::interface::{interrupt, ledger};
-use capos_abi::message::mode;
 use capos_abi::ring::{Submission, op};
 use capos_abi::status;
 
@@ -31,20 +30,8 @@ fn an_interrupt_line_has_one_holder_at_a_time() {
 /// Binds a line to a new notification, of which an interrupt sets bit 0; the notification.
 fn bind(world: &mut World, actor: Actor, paying: u64, line: u64) -> u64 {
     let (_, made) = world.call_kernel(actor, paying, ledger::ID, ledger::create_notification::METHOD, &[]);
-    let message = [made[0], mode::COPY, 1 << 32 | 1 << 48, 1, 3];
-    world.write(actor, 0, &message);
-    let entry = Submission {
-        op: op::CALL,
-        caps: 1,
-        handle: line,
-        interface: interrupt::ID,
-        method: interrupt::bind::METHOD,
-        message_bytes: size_of_val(&message) as u32,
-        result_offset: 1024,
-        result_bytes: 64,
-        ..Submission::default()
-    };
-    assert_eq!(world.run(actor, entry)[0].status, status::OK);
+    let (bound, _) = world.call_with(actor, line, interrupt::ID, interrupt::bind::METHOD, made[0], &[1]);
+    assert_eq!(bound.status, status::OK);
     made[0]
 }
 

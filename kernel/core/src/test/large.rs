@@ -122,7 +122,11 @@ fn fifteen_capabilities_travel_at_once_or_none_of_them() {
     let before = world.kernel.processes[server.process].handles.used();
 
     let stale = (null ^ 1 << 32, mode::COPY, transfer::STALE);
-    for (handle, mode, why) in [stale, (null, mode::MOVE, transfer::MOVED_TWICE), (null, 4, transfer::UNKNOWN_MODE)] {
+    let (moved, unknown) = ((null, mode::MOVE, transfer::MOVED_TWICE), (null, 4, transfer::UNKNOWN_MODE));
+    // What was moved before is not even copied.
+    let other = world.give(client, Object::Null, null::ID);
+    words[..2].copy_from_slice(&[other, mode::MOVE]);
+    for (handle, mode, why) in [stale, moved, unknown, (other, mode::COPY, transfer::MOVED_TWICE)] {
         words[28..30].copy_from_slice(&[handle, mode]);
         world.write(client, 0, &words);
         let refused = only(world.run(client, Submission { tag: 2, ..all }));
@@ -135,6 +139,7 @@ fn fifteen_capabilities_travel_at_once_or_none_of_them() {
 
     world.run(server, Submission { op: capos_abi::ring::op::CANCEL, arg: 200, ..Submission::default() });
     world.run(server, Submission { tag: 201, ..receive(own) });
+    words[..2].copy_from_slice(&[null, mode::COPY]);
     words[28..30].copy_from_slice(&[null, mode::COPY]);
     world.write(client, 0, &words);
     world.run(client, Submission { tag: 3, ..all });

@@ -272,3 +272,18 @@ fn addresses_and_objects_end_where_they_end() {
     assert_eq!(world.map(own.0, made, 3 * PAGE, access::READ), Err(status::BAD_ARGUMENT));
     assert!(world.map(own.0, made, 2 * PAGE, access::READ).is_ok());
 }
+
+#[test]
+fn a_gap_may_end_where_addresses_end() {
+    const PAGES: u64 = 3;
+    let mut world = World::new();
+    let own = space(&mut world, PLENTY);
+    let first = LAST_ADDRESS - PAGES * PAGE;
+    // The ring lies somewhere before; all behind it is taken but for the last pages.
+    let taken = world.kernel.processes[own.0.process].ranges.last().expect("the ring").end;
+    assert_eq!(vm(&mut world, own, reserve::METHOD, &[first - taken, taken]).0, status::OK);
+    assert_eq!(vm(&mut world, own, reserve::METHOD, &[(PAGES + 1) * PAGE]).0, status::BAD_ARGUMENT);
+    let (done, words) = vm(&mut world, own, reserve::METHOD, &[PAGES * PAGE]);
+    assert_eq!((done, words[1]), (status::OK, first));
+    assert_eq!(vm(&mut world, own, reserve::METHOD, &[PAGE]).0, status::BAD_ARGUMENT, "nothing is left");
+}

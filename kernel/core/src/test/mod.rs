@@ -1,13 +1,16 @@
 //! The core on a machine of plain vectors: whole systems of processes, without a processor.
 mod accounting;
+mod accounts;
 mod answers;
 mod audit;
 mod burial;
 mod calls;
+mod changes;
 mod crowd;
 mod deadlines;
 mod death;
 mod dice;
+mod ends;
 mod exhaustion;
 mod fairness;
 mod faults;
@@ -22,6 +25,7 @@ mod mappings;
 mod memory;
 mod models;
 mod notices;
+mod objects;
 mod order;
 mod parts;
 mod placement;

@@ -23,7 +23,7 @@ fn on(world: &mut World, holder: Actor, handle: u64, method: u16) -> (i32, Vec<u
     (done.status, words)
 }
 
-fn fault(world: &mut World, actor: Actor) {
+pub fn fault(world: &mut World, actor: Actor) {
     let State::Running(processor) = world.kernel.threads[actor.thread].state else { panic!("it does not run") };
     let _ = world.kernel.fault(processor, FAULT);
     world.settle();

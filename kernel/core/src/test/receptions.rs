@@ -81,7 +81,8 @@ fn a_reception_that_ends_takes_no_more_calls_and_leaves_no_place() {
     let mut world = World::new();
     let (server, _, client, _) = pair(&mut world);
     let (own, object) = endpoint(&mut world, server, client);
-    world.run(server, reception(own, 10, CALLS.into()));
+    // One slot stays free.
+    world.run(server, reception(own, 10, u64::from(CALLS) + 1));
     call_with(&mut world, client, object, 1..CALLS + 1);
     let mut delivered = Vec::new();
     while delivered.len() < CALLS.into() {

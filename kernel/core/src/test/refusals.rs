@@ -7,8 +7,7 @@ use crate::memory::frame::Frame;
 use crate::slab::Id;
 use capos_abi::PAGE_BYTES;
 use capos_abi::interface::{ledger, process, virtual_memory};
-use capos_abi::message::mode;
-use capos_abi::ring::{MIN_AREA_BYTES, Submission, op};
+use capos_abi::ring::MIN_AREA_BYTES;
 use capos_abi::status;
 
 /// Bytes of kernel memory between two attempts.
@@ -49,21 +48,9 @@ impl Maker {
     fn make_thread(&mut self) -> i32 {
         use ledger::create_thread::{METHOD, params};
         let ring_bytes = u64::from(MIN_AREA_BYTES) ^ params::RING_BYTES.default;
-        // Data words of `createThread`: entry, stack pointer, thread pointer, argument, size of the ring; the process is its pointer.
-        let message = [self.process, mode::COPY, 5 << 32 | 1 << 48, 0, 0, 0, 0, ring_bytes, 3];
-        self.world.write(self.actor, 0, &message);
-        let entry = Submission {
-            op: op::CALL,
-            caps: 0x11,
-            handle: self.own,
-            interface: ledger::ID,
-            method: METHOD,
-            message_bytes: size_of_val(&message) as u32,
-            result_offset: 1024,
-            result_bytes: 64,
-            ..Submission::default()
-        };
-        self.world.run(self.actor, entry)[0].status
+        // Data words of `createThread`: entry, stack pointer, thread pointer, argument, size of the ring.
+        let data = [0, 0, 0, 0, ring_bytes];
+        self.world.call_with(self.actor, self.own, ledger::ID, METHOD, self.process, &data).0.status
     }
 
     fn on_addresses(&mut self, method: u16, data: &[u64]) -> i32 {

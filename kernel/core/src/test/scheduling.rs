@@ -10,7 +10,6 @@ use crate::ledger::Amounts;
 use crate::platform::Registers;
 use crate::slab::Id;
 use capos_abi::interface::{scheduling_authority, scheduling_context, thread};
-use capos_abi::message::mode;
 use capos_abi::ring::{Submission, flag, op};
 use capos_abi::status;
 use proptest::prelude::*;
@@ -146,30 +145,12 @@ pub(super) fn bind(world: &mut World, holder: Actor, to: Id<Thread>, numbers: Nu
     let Numbers { weight, slice, budget, period, processors } = numbers;
     // Numbers travel as differences from their defaults.
     let data = [u64::from(weight) ^ 100, slice ^ 5_000_000, budget, period, processors ^ u64::MAX];
-    let with_capability = |world: &mut World, capability: u64, data: &[u64], handle, interface, method| {
-        let mut message = vec![capability, mode::COPY, (data.len() as u64) << 32 | 1 << 48];
-        message.extend_from_slice(data);
-        message.push(3);
-        world.write(holder, 0, &message);
-        let entry = Submission {
-            op: op::CALL,
-            caps: 0x41,
-            handle,
-            interface,
-            method,
-            message_bytes: message.len() as u32 * 8,
-            result_offset: 1024,
-            result_bytes: 256,
-            ..Submission::default()
-        };
-        let done = world.run(holder, entry)[0];
-        (done.status, world.read(holder, 1024, 1)[0])
-    };
-    let create = scheduling_authority::create::METHOD;
-    let (made, context) = with_capability(world, ledger, &data, authority, scheduling_authority::ID, create);
-    assert_eq!(made, status::OK);
-    let bind = scheduling_context::bind::METHOD;
-    assert_eq!(with_capability(world, target, &[], context, scheduling_context::ID, bind).0, status::OK);
+    let (interface, create) = (scheduling_authority::ID, scheduling_authority::create::METHOD);
+    let (made, words) = world.call_with(holder, authority, interface, create, ledger, &data);
+    assert_eq!(made.status, status::OK);
+    let (context, bind) = (words[0], scheduling_context::bind::METHOD);
+    let (bound, _) = world.call_with(holder, context, scheduling_context::ID, bind, target, &[]);
+    assert_eq!(bound.status, status::OK);
     world.settle();
     context
 }

@@ -1,12 +1,14 @@
 //! What is long goes on in later stays, and others come in between.
-use super::calls::{SERVED_INTERFACE, call, pair, receive};
+use super::calls::{SERVED_INTERFACE, call, pair, receive, reply};
 use super::world::{Actor, PLENTY, World};
 use crate::authority::capability::Object;
+use crate::authority::revoke::Uses;
 use crate::console::MAX_BEHIND;
 use crate::execution::process::Outcome;
 use crate::execution::stay::STAY_BUDGET;
 use crate::execution::thread::State;
 use crate::ipc::notification::MAX_WAITERS;
+use crate::lifecycle::chore::Chore;
 use crate::platform::Registers;
 use capos_abi::interface::{endpoint_server, ledger, log_sink, null, process};
 use capos_abi::message::mode;
@@ -280,4 +282,41 @@ fn frames_for_a_ring_area_are_gathered_in_steps() {
     assert!(stays > 2, "{stays}");
     assert!(world.kernel.stay.seen.least > -(STAY_BUDGET as i32));
     world.kernel.new_thread(ledger, actor.process, Registers::default(), DEFAULT_AREA_BYTES).expect("room");
+}
+
+#[test]
+fn who_moves_capabilities_waits_while_too_much_follows_earlier_moves() {
+    const BEHIND: usize = 300;
+    let mut world = World::new();
+    let (server, own, client, object) = pair(&mut world);
+    world.run(server, receive(own));
+    let [first, second] = [0, 1].map(|_| world.give(client, Object::Null, null::ID));
+    let fall_behind = |world: &mut World| {
+        world.kernel.prepare_moves(BEHIND).expect("heap");
+        let left = || Chore::Moved(Uses::of_moved(client.process, u64::MAX, None));
+        (0..BEHIND).for_each(|_| world.kernel.chores.push(left()));
+    };
+    let started = |world: &World, actor: Actor| world.kernel.threads[actor.thread].ring.positions.submission_head;
+    let waits = |world: &mut World, actor: Actor| {
+        let before = started(world, actor);
+        let State::Running(processor) = world.kernel.threads[actor.thread].state else { panic!("the actor runs") };
+        let _ = world.kernel.enter(processor, 0, 0);
+        started(world, actor) == before
+    };
+    world.write(client, 0, &[first, mode::MOVE, 1 << 48, 3]);
+    world.submit(client, Submission { caps: 0x21, message_bytes: 32, ..call(object) });
+    fall_behind(&mut world);
+    assert!(waits(&mut world, client));
+    world.settle();
+    assert!(!waits(&mut world, client));
+    world.enter(server, 0);
+    let [delivery] = world.completions(server)[..] else { panic!("one delivery") };
+    let moved = world.copy(client, second, server);
+    world.write(server, 0, &[moved, mode::MOVE, 1 << 48, 3]);
+    world.submit(server, Submission { caps: 1, message_bytes: 32, ..reply(delivery.value) });
+    fall_behind(&mut world);
+    assert!(waits(&mut world, server));
+    world.settle();
+    assert!(!waits(&mut world, server));
+    assert_eq!(world.completions(client)[0].status, status::OK);
 }

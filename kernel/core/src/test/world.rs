@@ -195,21 +195,11 @@ impl World {
         bytes: u64,
         access: u16,
     ) -> Result<u64, i32> {
-        // Data words of `map`: offset, bytes, address, access; the object is its pointer.
-        self.write(actor, 0, &[object, mode::COPY, 4 << 32 | 1 << 48, 0, bytes, address, access.into(), 3]);
-        let map = Submission {
-            op: op::CALL,
-            caps: 1,
-            handle: space,
-            interface: virtual_memory::ID,
-            method: virtual_memory::map::METHOD,
-            message_bytes: 64,
-            result_offset: 1024,
-            result_bytes: 64,
-            ..Submission::default()
-        };
-        let status = self.run(actor, map)[0].status;
-        if status == status::OK { Ok(self.read(actor, 1024, 2)[1]) } else { Err(status) }
+        // Data words of `map`: offset, bytes, address, access.
+        let data = [0, bytes, address, access.into()];
+        let method = virtual_memory::map::METHOD;
+        let (done, words) = self.call_with(actor, space, virtual_memory::ID, method, object, &data);
+        if done.status == status::OK { Ok(words[1]) } else { Err(done.status) }
     }
 
     /// The actor writes to an address for the first time.
@@ -229,18 +219,42 @@ impl World {
     ) -> (Completion, Vec<u64>) {
         let mut message = vec![(data.len() as u64) << 32];
         message.extend_from_slice(data);
-        self.write(actor, 0, &message);
+        self.call_kernel_by(
+            actor,
+            Submission { caps: 0x40, handle, interface, method, ..Submission::default() },
+            &message,
+        )
+    }
+
+    /// As [`Self::call_kernel`], with a copy of a capability as the method's pointer.
+    pub fn call_with(
+        &mut self,
+        actor: Actor,
+        handle: u64,
+        interface: u64,
+        method: u16,
+        capability: u64,
+        data: &[u64],
+    ) -> (Completion, Vec<u64>) {
+        let mut message = vec![capability, mode::COPY, (data.len() as u64) << 32 | 1 << 48];
+        message.extend_from_slice(data);
+        message.push(3);
+        self.call_kernel_by(
+            actor,
+            Submission { caps: 0x41, handle, interface, method, ..Submission::default() },
+            &message,
+        )
+    }
+
+    fn call_kernel_by(&mut self, actor: Actor, entry: Submission, message: &[u64]) -> (Completion, Vec<u64>) {
+        self.write(actor, 0, message);
         let entry = Submission {
             op: op::CALL,
-            caps: 0x40,
-            handle,
-            interface,
-            method,
             user_data: CALL_MARK,
-            message_bytes: message.len() as u32 * 8,
+            message_bytes: size_of_val(message) as u32,
             result_offset: 1024,
             result_bytes: 1024,
-            ..Submission::default()
+            ..entry
         };
         let mut completions = self.run(actor, entry);
         completions.retain(|c| c.user_data == CALL_MARK);
