@@ -10,7 +10,7 @@ use std::mem::offset_of;
 /// The thread's ring, and its area as the kernel names it.
 fn attach() -> RingArea {
     let start = memory::area();
-    let area = RingArea { frame: Frame::containing(start.addr() as u64), bytes: DEFAULT_AREA_BYTES };
+    let area = RingArea::new(Frame::containing(start.addr() as u64), DEFAULT_AREA_BYTES);
     // SAFETY: a header of numbers starts the area, which nobody else uses yet.
     unsafe {
         (*start.cast::<Header>()).arena_bytes = DEFAULT_AREA_BYTES - capos_abi::ring::ARENA_OFFSET;

@@ -12,13 +12,23 @@ use core::fmt;
 /// Physically contiguous memory of a ring area, as far as it is clear, which the kernel reaches without the thread's page tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RingArea {
-    /// First frame.
-    pub frame: Frame,
+    /// Physical address of its first frame.
+    pub address: u64,
     /// Bytes of the area.
     pub bytes: u32,
 }
 
 impl RingArea {
+    /// The area that begins with this frame.
+    pub fn new(first: Frame, bytes: u32) -> Self {
+        Self { address: first.address(), bytes }
+    }
+
+    /// Its first frame.
+    pub fn first_frame(&self) -> Frame {
+        Frame::containing(self.address)
+    }
+
     /// Bytes of the arena.
     pub fn arena_bytes(&self) -> u32 {
         self.bytes - ARENA_OFFSET

@@ -118,7 +118,7 @@ fn outside(area: RingArea, offset: u32, end: u64) -> ! {
 
 #[inline]
 fn start(area: RingArea, offset: u32) -> *mut u64 {
-    layout::direct(area.frame.address() + u64::from(offset)) as *mut u64
+    layout::direct(area.address + u64::from(offset)) as *mut u64
 }
 
 #[inline]

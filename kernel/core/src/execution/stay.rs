@@ -84,7 +84,7 @@ pub mod cost {
 #[derive(Default)]
 pub struct Stay {
     /// Less than nothing once the last step was too long.
-    left: i32,
+    left: i64,
     #[cfg(test)]
     pub seen: Seen,
 }
@@ -96,13 +96,13 @@ pub struct Seen {
     /// How many there were.
     pub stays: u32,
     /// What was left of the one that spent most.
-    pub least: i32,
+    pub least: i64,
 }
 
 impl Stay {
     /// A stay begins.
     pub fn begin(&mut self) {
-        self.left = STAY_BUDGET as i32;
+        self.left = STAY_BUDGET.into();
         #[cfg(test)]
         (self.seen.stays += 1);
     }
@@ -110,7 +110,7 @@ impl Stay {
     /// The first part of a stay, beside other processors: it may have to go on alone, and then begins.
     pub fn beside_others() -> Self {
         Self {
-            left: BESIDE_BUDGET as i32,
+            left: BESIDE_BUDGET.into(),
             #[cfg(test)]
             seen: Seen::default(),
         }
@@ -118,7 +118,7 @@ impl Stay {
 
     /// Something was done that costs so much.
     pub fn spend(&mut self, cost: u32) {
-        self.left = self.left.saturating_sub_unsigned(cost);
+        self.left -= i64::from(cost);
         #[cfg(test)]
         (self.seen.least = self.seen.least.min(self.left));
     }

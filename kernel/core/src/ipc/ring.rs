@@ -31,7 +31,7 @@ impl Ring {
     /// A fresh ring in an area of so many bytes from this frame on, none of which is clear.
     pub fn new(frame: Frame, area_bytes: u32) -> Self {
         Self {
-            area: RingArea { frame, bytes: 0 },
+            area: RingArea::new(frame, 0),
             area_bytes,
             positions: Positions::default(),
             records: Vec::new(),

@@ -93,7 +93,7 @@ impl<P: Platform> Kernel<P> {
         {
             self.unmap_pages(space, start + page * FRAME_BYTES, mapped);
         }
-        self.frames.free_contiguous(area.frame.offset(page), batch);
+        self.frames.free_contiguous(area.first_frame().offset(page), batch);
         self.ledgers[ledger].refund(Resource::Frames, batch);
         self.stay.spend(batch as u32 * cost::PAGE);
         if page + batch < pages {

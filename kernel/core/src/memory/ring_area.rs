@@ -95,7 +95,7 @@ impl<P: Platform> Kernel<P> {
         let clear = u64::from(entry.ring.area.bytes);
         entry.ring.area.bytes += FRAME_BYTES as u32;
         let (process, address) = (entry.process, entry.ring_address + clear);
-        let frame = entry.ring.area.frame.offset(clear / FRAME_BYTES);
+        let frame = entry.ring.area.first_frame().offset(clear / FRAME_BYTES);
         self.platform.zero_frame(frame);
         self.stay.spend(FRAME_BYTES as u32 / cost::BYTES_PER_INSTRUCTION + cost::MAPPING);
         // Its page tables were made with the thread.

@@ -92,7 +92,7 @@ impl Machine {
 impl Machine {
     /// A ring area, while nobody else uses it.
     pub fn ring(&self, area: RingArea) -> MutexGuard<'_, RingMemory> {
-        held(&self.rings[&area.frame.0])
+        held(&self.rings[&area.address])
     }
     /// Whether this thread enters again; it is asked once.
     pub fn takes_again(&self, context: ContextIndex) -> bool {
@@ -211,7 +211,7 @@ impl Platform for Machine {
             completion_tail: 0,
             arena: vec![0; (area.bytes - ARENA_OFFSET) as usize / 8],
         };
-        self.rings.insert(area.frame.0, Mutex::new(ring));
+        self.rings.insert(area.address, Mutex::new(ring));
     }
     fn submission_tail(&self, area: RingArea) -> u32 {
         self.ring(area).submission_tail

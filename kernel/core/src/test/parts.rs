@@ -123,15 +123,15 @@ proptest! {
     #[test]
     fn no_positions_of_a_program_overfill_a_ring(steps in proptest::collection::vec((0u8..4, any::<u32>()), 1..300)) {
         let mut world = World::new();
-        let area = RingArea { frame: Frame(9), bytes: 64 << 10 };
+        let area = RingArea::new(Frame(9), 64 << 10);
         world.kernel.platform.init_ring(area);
-        let mut ring = Ring::new(area.frame, area.bytes);
+        let mut ring = Ring::new(area.first_frame(), area.bytes);
         ring.area = area;
         let mut reserved = 0;
         for (what, number) in steps {
             match what {
                 0 => {
-                    let (wanted, free) = (number % 8, ring.positions.free_completions());
+                    let (wanted, free) = (1 + number % 8, ring.positions.free_completions());
                     prop_assert_eq!(ring.positions.reserve(wanted), wanted <= free);
                     reserved += if wanted <= free { wanted } else { 0 };
                 }

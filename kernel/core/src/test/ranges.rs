@@ -17,7 +17,7 @@ const PAGE: u64 = 4096;
 const START: u64 = 0x2_0000_0000;
 const RANGES: u64 = 20_000;
 /// What the step may cost that ends a stay, by estimate.
-const LAST_STEP: i32 = 4_000;
+const LAST_STEP: i64 = 4_000;
 const WEALTH: Amounts = Amounts::new([14_000, 12_000, 12_000, 16]);
 
 /// A process with a capability to its addresses.
@@ -84,7 +84,7 @@ fn in_steps(owner: &mut Owner, stays: u32, what: impl FnOnce(&mut Owner)) {
 pub(super) fn check_stays(world: &World, stays: u32) {
     let Seen { stays: took, least } = world.kernel.stay.seen;
     assert!(took >= stays, "{took} stays");
-    assert!(least > -LAST_STEP, "a stay spent {} of {STAY_BUDGET}", STAY_BUDGET as i32 - least);
+    assert!(least > -LAST_STEP, "a stay spent {} of {STAY_BUDGET}", i64::from(STAY_BUDGET) - least);
 }
 
 /// A page of memory, mapped at neighbouring addresses.

@@ -280,7 +280,7 @@ fn frames_for_a_ring_area_are_gathered_in_steps() {
         stays += 1;
     }
     assert!(stays > 2, "{stays}");
-    assert!(world.kernel.stay.seen.least > -(STAY_BUDGET as i32));
+    assert!(world.kernel.stay.seen.least > -i64::from(STAY_BUDGET));
     world.kernel.new_thread(ledger, actor.process, Registers::default(), DEFAULT_AREA_BYTES).expect("room");
 }
 
