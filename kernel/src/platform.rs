@@ -259,7 +259,7 @@ impl Platform for Machine {
         unsafe { wide::copy(words.as_ptr(), to, words.len()) };
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_arena_words<const WORDS: usize>(&self, area: RingArea, offset: u32, words: [u64; WORDS]) {
         let to = ring_area::arena(area, offset, WORDS);
         for (place, word) in words.into_iter().enumerate() {

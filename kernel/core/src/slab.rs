@@ -182,13 +182,13 @@ impl<T> Slab<T> {
     }
 
     /// The object, if it still exists.
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, id: Id<T>) -> Option<&T> {
         self.entries.get(id.index() as usize).filter(|e| e.id == id)?.value()
     }
 
     /// The object, if it still exists.
-    #[inline]
+    #[inline(always)]
     pub fn get_mut(&mut self, id: Id<T>) -> Option<&mut T> {
         self.entries.get_mut(id.index() as usize).filter(|e| e.id == id)?.value_mut()
     }
@@ -244,14 +244,14 @@ impl<'a, T> LentSlab<'a, T> {
 /// An object that the caller knows to exist: something that exists refers to it. A missing one is a kernel bug.
 impl<T> core::ops::Index<Id<T>> for Slab<T> {
     type Output = T;
-    #[inline]
+    #[inline(always)]
     fn index(&self, id: Id<T>) -> &T {
         self.get(id).expect("a referenced object exists")
     }
 }
 
 impl<T> core::ops::IndexMut<Id<T>> for Slab<T> {
-    #[inline]
+    #[inline(always)]
     fn index_mut(&mut self, id: Id<T>) -> &mut T {
         self.get_mut(id).expect("a referenced object exists")
     }

@@ -117,13 +117,13 @@ impl<T> Table<T> {
     }
 
     /// What stands in a place.
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, at: usize) -> Option<&T> {
         if at < self.first.len() { self.first.get(at) } else { self.get_behind(at) }
     }
 
     /// What stands in a place.
-    #[inline]
+    #[inline(always)]
     pub fn get_mut(&mut self, at: usize) -> Option<&mut T> {
         if at < self.first.len() { self.first.get_mut(at) } else { self.get_mut_behind(at) }
     }

@@ -147,7 +147,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// The decision at the end of every stay in the kernel: whether the current thread goes on or another one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn settle(&mut self, processor: usize) -> Next {
         if !self.chores.is_empty() {
             self.do_chores();

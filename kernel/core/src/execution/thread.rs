@@ -4,7 +4,7 @@ use crate::execution::schedule::account::Account;
 use crate::heap;
 use crate::ipc::endpoint::Endpoint;
 use crate::ipc::notification::Bits;
-use crate::ipc::record::Waiter;
+use crate::ipc::record::{CallRecord, Waiter};
 use crate::ipc::ring::Ring;
 use crate::ledger::Ledger;
 use crate::lifecycle::open_fault::OpenFault;
@@ -115,8 +115,7 @@ impl Thread {
     #[inline(always)]
     #[must_use]
     pub fn complete(&mut self, platform: &impl Platform, context: ContextIndex, completion: &Completion) -> bool {
-        self.ring.post(platform, completion);
-        self.ring.publish_completions(platform);
+        self.ring.post_and_publish(platform, completion);
         let unread = self.ring.positions.unread();
         let State::Blocked(wanted) = self.state else { return false };
         let wakes = unread >= wanted;
@@ -132,6 +131,18 @@ impl Thread {
     #[inline(always)]
     pub fn end_call(&mut self, platform: &impl Platform, call: Waiter, end: Completion) -> Option<EndedCall> {
         let record = self.ring.end_call(call.tag)?;
+        Some(self.finish_call(platform, call, &record, end))
+    }
+
+    /// Posts the completion of a call whose record is free.
+    #[inline(always)]
+    pub fn finish_call(
+        &mut self,
+        platform: &impl Platform,
+        call: Waiter,
+        record: &CallRecord,
+        end: Completion,
+    ) -> EndedCall {
         let wakes = if record.quiet && end.status == status::OK {
             self.ring.positions.unreserve(1);
             false
@@ -140,7 +151,7 @@ impl Thread {
             self.complete(platform, call.thread.index(), &completion)
         };
         let unused = record.accepted.saturating_sub(end.caps);
-        Some(EndedCall { wakes, endpoint: record.endpoint, unused, carried: record.caps })
+        EndedCall { wakes, endpoint: record.endpoint, unused, carried: record.caps }
     }
 }
 

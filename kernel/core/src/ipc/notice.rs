@@ -180,7 +180,7 @@ impl<P: Platform> Kernel<P> {
         let Record::Receive(receive) = server.ring.record(receiver.tag) else { return false };
         let user_data = receive.user_data;
         let positions = &mut server.ring.positions;
-        if positions.free_completions() <= RECEIVE_HEADROOM || !positions.reserve(1) {
+        if !positions.has_free(RECEIVE_HEADROOM + 1) || !positions.reserve(1) {
             return false;
         }
         let handles = &mut self.processes[process].handles;

@@ -53,16 +53,22 @@ impl Positions {
     }
 
     /// Places for completions that are neither unread nor reserved.
-    #[inline]
+    #[cfg(test)]
     pub fn free_completions(&self) -> u32 {
         COMPLETION_ENTRIES.saturating_sub(self.unread() + self.reserved)
+    }
+
+    /// Whether so many places for completions, at least one and at most all, are neither unread nor reserved.
+    #[inline]
+    pub fn has_free(&self, count: u32) -> bool {
+        self.unread() + self.reserved <= COMPLETION_ENTRIES - count
     }
 
     /// Sets places aside for completions to come.
     #[must_use]
     #[inline]
     pub fn reserve(&mut self, count: u32) -> bool {
-        let fits = self.free_completions() >= count;
+        let fits = self.has_free(count);
         if fits {
             self.reserve_free(count);
         }
@@ -72,7 +78,7 @@ impl Positions {
     /// Sets places aside that were seen to be free.
     #[inline]
     pub fn reserve_free(&mut self, count: u32) {
-        debug_assert!(self.free_completions() >= count, "the places are free");
+        debug_assert!(self.has_free(count), "the places are free");
         self.reserved += count;
     }
 

@@ -1,5 +1,4 @@
 //! Pending records: operations of a ring that have started and not completed.
-use crate::authority::session::Identity;
 use crate::execution::process::Process;
 use crate::execution::thread::Thread;
 use crate::ipc::endpoint::Endpoint;
@@ -8,7 +7,7 @@ use crate::platform::ArenaRange;
 use crate::slab::Id;
 use alloc::vec::Vec;
 use capos_abi::handle::Handle;
-use capos_abi::message::MAX_CAPS;
+use capos_abi::message::{DeliveryHeader, MAX_CAPS};
 use capos_abi::ring::{COMPLETION_ENTRIES, RECEIVE_HEADROOM};
 
 /// Names a pending record: whose ring, which tag.
@@ -97,6 +96,8 @@ pub enum CallState {
         previous: Option<Waiter>,
         /// Call behind.
         next: Option<Waiter>,
+        /// What is delivered.
+        letter: Letter,
     },
     /// Lies in this slot of a server's pool.
     Delivered {
@@ -107,7 +108,21 @@ pub enum CallState {
     },
 }
 
-/// A call to a served object.
+/// What a server gets of a call, capabilities aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// The words of its delivery header.
+    pub header: [u64; HEADER_WORDS],
+    /// The capnp segment, behind the capability descriptors.
+    pub segment: ArenaRange,
+    /// The process that minted the object, if the object ends with it.
+    pub minter: Option<Id<Process>>,
+}
+
+/// Words of the header before a delivered message.
+pub const HEADER_WORDS: usize = size_of::<DeliveryHeader>() / size_of::<u64>();
+
+/// A call to a served object: what its end needs.
 pub struct CallRecord {
     /// The caller's handle of the object.
     pub handle: Handle,
@@ -117,32 +132,16 @@ pub struct CallRecord {
     pub state: CallState,
     /// Where it goes.
     pub endpoint: Id<Endpoint>,
-    /// Key of the object.
-    pub key: u64,
-    /// The process that minted the object, if the object ends with it.
-    pub minter: Option<Id<Process>>,
-    /// Interface granted.
-    pub granted_interface: u64,
-    /// Interface called.
-    pub called_interface: u64,
-    /// Who calls.
-    pub identity: Identity,
-    /// Method called.
-    pub method: u16,
     /// No completion on success.
     pub quiet: bool,
-    /// The segment lies in sealed memory.
-    pub spilled: bool,
     /// Capabilities accepted in the result; their slots are reserved.
     pub accepted: u8,
-    /// The capnp segment, behind the capability descriptors.
-    pub segment: ArenaRange,
+    /// How many capabilities it carries; which ones stands in the ring's list.
+    pub caps: u8,
     /// Where the result goes.
     pub result: ArenaRange,
     /// Absolute nanoseconds, 0 = none.
     pub deadline: u64,
-    /// How many capabilities it carries; which ones stands in the ring's list.
-    pub caps: u8,
 }
 
 /// Slots of a RECV's pool at most: each takes two completions.
@@ -198,7 +197,7 @@ impl ReceiveRecord {
     }
 
     /// Puts a call into a free slot; the new generation of the slot.
-    #[inline]
+    #[inline(always)]
     pub fn occupy(&mut self, slot: u16, call: Waiter) -> u32 {
         self.free &= !(1 << slot);
         let Some(place) = self.slots.get_mut(usize::from(slot)) else { return 0 };

@@ -84,6 +84,15 @@ impl Ring {
         platform.post(self.area, self.positions.take_completion(), completion);
     }
 
+    /// Writes a completion into a reserved place, and shows it to the program with those before it.
+    #[inline]
+    pub fn post_and_publish(&mut self, platform: &impl Platform, completion: &Completion) {
+        // As in `complete_nops`.
+        let (area, position) = (self.area, self.positions.take_completion());
+        platform.post(area, position, completion);
+        platform.publish_completion_tail(area, position.wrapping_add(1));
+    }
+
     /// Shows the program which submissions have started, and the completions.
     #[inline]
     pub fn publish(&self, platform: &impl Platform) {
@@ -108,7 +117,13 @@ impl Ring {
         self.records.get(usize::from(tag)).unwrap_or(&Record::Free)
     }
 
-    /// The record under this tag, if it is in use.
+    /// The record under this tag, if the tag was ever used.
+    #[inline]
+    pub fn used(&self, tag: u16) -> Option<&Record> {
+        self.records.get(usize::from(tag))
+    }
+
+    /// As [`Self::used`].
     #[inline]
     pub fn record_mut(&mut self, tag: u16) -> Option<&mut Record> {
         self.records.get_mut(usize::from(tag))

@@ -143,8 +143,8 @@ impl<P: Platform> Kernel<P> {
             }
             self.stay.spend(cost::PLACE);
             let Record::Call(record) = self.threads[call.thread].ring.record(call.tag) else { return true };
-            let CallState::Queued { next, .. } = record.state else { return true };
-            if minter.is_none() || record.minter == minter {
+            let CallState::Queued { next, letter, .. } = record.state else { return true };
+            if minter.is_none() || letter.minter == minter {
                 self.stay.spend(cost::ABORT);
                 self.unlink_call(endpoint, call);
                 self.end_call(call, status::STALE, 0);
@@ -197,7 +197,7 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn release_endpoint(&mut self, id: Id<Endpoint>) {
         let endpoint = &mut self.endpoints[id];
         endpoint.references -= 1;

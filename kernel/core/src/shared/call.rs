@@ -8,8 +8,8 @@ use crate::execution::thread::{State, Thread};
 use crate::ipc::endpoint::Endpoint;
 use crate::ipc::operation::Step;
 use crate::ipc::operation::call::{ServedCall, message_range, result_range, segment_of};
-use crate::ipc::operation::deliver::{accept, free_slot, send_off};
-use crate::ipc::record::{Record, Waiter};
+use crate::ipc::operation::deliver::{Parcel, accept, free_slot};
+use crate::ipc::record::{CallState, Record, Waiter};
 use crate::object::{KernelCall, null};
 use crate::platform::Platform;
 use capos_abi::ring::{Submission, flag};
@@ -82,10 +82,11 @@ impl<'a, P: Platform> Visit<'_, 'a, P> {
         if endpoint.receivers.len() > 1 {
             endpoint.rotate_receivers(at + 1);
         }
-        let identity = Identity { session: call.session, disclosed: 0 };
+        let letter = call.letter(Identity { session: call.session, disclosed: 0 });
         let waiter = Waiter { thread: self.caller.thread, tag: entry.tag };
-        self.thread.ring.start(entry.tag, Record::Call(call.record(identity)));
-        self.deliver(waiter, (receiver, slot), &mut server, destination);
+        self.thread.ring.start(entry.tag, Record::Call(call.record(CallState::Delivered { receiver, slot })));
+        let parcel = Parcel::new(waiter, self.caller.area, letter, 0);
+        self.deliver(&parcel, (receiver, slot), &mut server, destination);
         Some(Step::Pending)
     }
 
@@ -93,15 +94,14 @@ impl<'a, P: Platform> Visit<'_, 'a, P> {
     #[inline(always)]
     fn deliver(
         &mut self,
-        call: Waiter,
+        parcel: &Parcel,
         (receiver, slot): (Waiter, u16),
         server: &mut Thread,
         destination: Option<Destination<'_>>,
     ) {
         let platform = self.kernel.platform;
-        let Some(parcel) = send_off(&mut self.thread.ring, call, receiver, slot) else { return };
         self.stay.spend(parcel.cost());
-        let Some((_, completion)) = accept(&mut server.ring, platform, receiver.tag, slot, &parcel) else { return };
+        let Some((_, completion)) = accept(&mut server.ring, platform, receiver.tag, slot, parcel) else { return };
         if server.complete(platform, receiver.thread.index(), &completion)
             && let Some(destination) = destination
         {

@@ -1,5 +1,5 @@
 //! CALL: to a kernel object, done in place; to a served object, queued or delivered.
-use super::deliver::{blocked_receiver, lock_moved};
+use super::deliver::{Parcel, free_place, lock_moved};
 use super::{Refusal, Step};
 use crate::Kernel;
 use crate::authority::capability::{Object, Served};
@@ -11,11 +11,11 @@ use crate::execution::thread::Thread;
 use crate::heap::Payer;
 use crate::ipc::endpoint::Endpoint;
 use crate::ipc::enter::Caller;
-use crate::ipc::record::{CallRecord, CallState, Record, SentCaps, Waiter};
+use crate::ipc::record::{CallRecord, CallState, Letter, Record, SentCaps, Waiter};
 use crate::object::{KernelCall, null};
 use crate::platform::{ArenaRange, Platform, RingArea};
 use crate::slab::Id;
-use capos_abi::message::mode;
+use capos_abi::message::{delivery_flag, mode};
 use capos_abi::ring::{MAX_MESSAGE_BYTES, Submission, flag};
 use capos_abi::status::{self, transfer};
 
@@ -97,7 +97,7 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
-    #[inline]
+    #[inline(never)]
     fn call_served(&mut self, call: &ServedCall<'_>) -> Result<Step, Refusal> {
         let ServedCall { entry, served, caller: &Caller { thread, .. }, .. } = *call;
         let identity = self.identity(call);
@@ -112,27 +112,32 @@ impl<P: Platform> Kernel<P> {
         if call.session_ended {
             return Err(status::SESSION_ENDED.into());
         }
-        let caller = &mut self.threads[thread];
-        caller
-            .ring
-            .check_tag(entry.tag, Payer { ledgers: &mut self.ledgers, ledger: caller.ledger, stay: &mut self.stay })?;
-        let mut ring = &mut caller.ring;
+        if !self.threads[thread].ring.is_ready(entry.tag) {
+            self.check_tag(thread, entry.tag)?;
+            endpoint = &mut self.endpoints[served.endpoint];
+        }
         if entry.caps != 0 || entry.flags & flag::SPILLED != 0 {
             if !self.prepare_caps(call)? {
                 return Ok(Step::Again);
             }
-            ring = &mut self.threads[thread].ring;
             endpoint = &mut self.endpoints[served.endpoint];
         }
-        ring.start(entry.tag, Record::Call(call.record(identity)));
         endpoint.references += 1;
         // Calls are delivered in order: none overtakes the queue.
-        let receiver =
-            if endpoint.first.is_none() { blocked_receiver(&self.threads, endpoint, &mut self.stay) } else { None };
-        let waiter = Waiter { thread, tag: entry.tag };
-        match receiver {
-            Some((receiver, slot)) => self.deliver(waiter, receiver, slot),
-            None => self.enqueue_call(served.endpoint, waiter),
+        let free = if endpoint.first.is_none() { free_place(&self.threads, endpoint, &mut self.stay) } else { None };
+        let (waiter, letter) = (Waiter { thread, tag: entry.tag }, call.letter(identity));
+        let ring = &mut self.threads[thread].ring;
+        match free {
+            Some((receiver, slot)) => {
+                ring.start(entry.tag, Record::Call(call.record(CallState::Delivered { receiver, slot })));
+                let parcel = Parcel::new(waiter, call.caller.area, letter, entry.caps & 15);
+                self.hand_parcel(&parcel, receiver, slot);
+            }
+            None => {
+                let state = CallState::Queued { previous: None, next: None, letter };
+                ring.start(entry.tag, Record::Call(call.record(state)));
+                self.enqueue_call(served.endpoint, waiter);
+            }
         }
         Ok(Step::Pending)
     }
@@ -221,7 +226,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     fn set_queue_links(&mut self, call: Waiter, set: impl FnOnce(&mut Option<Waiter>, &mut Option<Waiter>)) {
-        if let Some(Record::Call(CallRecord { state: CallState::Queued { previous, next }, .. })) =
+        if let Some(Record::Call(CallRecord { state: CallState::Queued { previous, next, .. }, .. })) =
             self.threads[call.thread].ring.record_mut(call.tag)
         {
             set(previous, next);
@@ -252,29 +257,43 @@ pub struct ServedCall<'a> {
 }
 
 impl ServedCall<'_> {
-    /// The call as it waits.
-    #[inline]
-    pub fn record(&self, identity: Identity) -> CallRecord {
+    /// What its end needs.
+    #[inline(always)]
+    pub fn record(&self, state: CallState) -> CallRecord {
         let Self { entry, served, .. } = *self;
         CallRecord {
             handle: entry.handle,
             user_data: entry.user_data,
-            state: CallState::Queued { previous: None, next: None },
+            state,
             endpoint: served.endpoint,
-            key: served.key,
-            minter: served.minter,
-            granted_interface: self.granted,
-            called_interface: entry.interface,
-            identity,
-            method: entry.method,
             quiet: entry.flags & flag::QUIET != 0,
-            spilled: entry.flags & flag::SPILLED != 0,
             accepted: entry.caps >> 4,
-            segment: self.segment,
+            caps: entry.caps & 15,
             result: self.result,
             deadline: entry.deadline,
-            caps: entry.caps & 15,
         }
+    }
+
+    /// What its server gets.
+    #[inline(always)]
+    pub fn letter(&self, Identity { session: [first, second], disclosed }: Identity) -> Letter {
+        let Self { entry, served, segment, result, .. } = *self;
+        let flags = if entry.flags & flag::SPILLED != 0 { delivery_flag::SPILLED } else { 0 };
+        let lengths = u64::from(segment.bytes)
+            | u64::from(entry.method) << 32
+            | u64::from(entry.caps & 15) << 48
+            | u64::from(flags) << 56;
+        let header = [
+            self.granted,
+            served.key,
+            entry.interface,
+            lengths,
+            u64::from(result.bytes) | u64::from(disclosed) << 32,
+            entry.deadline,
+            first,
+            second,
+        ];
+        Letter { header, segment, minter: served.minter }
     }
 }
 

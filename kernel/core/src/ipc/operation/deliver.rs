@@ -10,18 +10,17 @@ use crate::execution::process::Process;
 use crate::execution::stay::{Stay, cost};
 use crate::execution::thread::{State, Thread};
 use crate::ipc::endpoint::Endpoint;
-use crate::ipc::record::{CallRecord, CallState, Record, SentCaps, Waiter};
+use crate::ipc::record::{CallState, HEADER_WORDS, Letter, Record, SentCaps, Waiter};
 use crate::ipc::ring::Ring;
 use crate::lifecycle::chore::Chore;
-use crate::platform::{ArenaRange, Platform, RingArea};
+use crate::platform::{Platform, RingArea};
 use crate::slab::{Id, Slab};
 use capos_abi::handle::{Handle, NULL};
-use capos_abi::message::{DeliveryHeader, delivery_flag};
 use capos_abi::ring::{Completion, completion_flag, kind};
 use capos_abi::status::{self, transfer};
 
 /// Bytes of the header before a delivered message.
-pub(super) const HEADER_BYTES: u32 = size_of::<DeliveryHeader>() as u32;
+pub(super) const HEADER_BYTES: u32 = (HEADER_WORDS * size_of::<u64>()) as u32;
 /// Bytes of a handle before a message.
 pub(super) const HANDLE_BYTES: u32 = size_of::<Handle>() as u32;
 /// Completions of a delivery: itself, and the notice that its caller is gone.
@@ -53,14 +52,21 @@ impl<P: Platform> Kernel<P> {
     /// Moves a call that is in no queue into a free slot, or refuses it if its capabilities cannot be transferred.
     #[inline(never)]
     pub(super) fn deliver(&mut self, call: Waiter, receiver: Waiter, slot: u16) {
-        let Some(parcel) = send_off(&mut self.threads[call.thread].ring, call, receiver, slot) else { return };
+        if let Some(parcel) = send_off(&mut self.threads[call.thread].ring, call, receiver, slot) {
+            self.hand_parcel(&parcel, receiver, slot);
+        }
+    }
+
+    /// Puts a call that is on its way into a free slot.
+    #[inline(always)]
+    pub(super) fn hand_parcel(&mut self, parcel: &Parcel, receiver: Waiter, slot: u16) {
         self.stay.spend(parcel.cost());
         let server = &mut self.threads[receiver.thread];
-        let Some((start, completion)) = accept(&mut server.ring, &self.platform, receiver.tag, slot, &parcel) else {
+        let Some((start, completion)) = accept(&mut server.ring, &self.platform, receiver.tag, slot, parcel) else {
             return;
         };
         if parcel.carried > 0 {
-            self.deliver_caps(call, receiver, start + HEADER_BYTES, completion);
+            self.deliver_caps(parcel.call, receiver, start + HEADER_BYTES, completion);
         } else if server.complete(&self.platform, receiver.thread.index(), &completion) {
             self.hand_over(receiver.thread);
         }
@@ -207,26 +213,31 @@ pub(super) fn lock_moved(handles: &mut HandleTable, caps: &SentCaps, lock: Lock)
 pub struct Parcel {
     call: Waiter,
     source: RingArea,
-    header: [u64; 8],
-    segment: ArenaRange,
+    letter: Letter,
     carried: u8,
 }
 
 impl Parcel {
+    /// A call with so many capabilities, which lies in that area.
+    #[inline]
+    pub fn new(call: Waiter, source: RingArea, letter: Letter, carried: u8) -> Self {
+        Self { call, source, letter, carried }
+    }
+
     /// What its delivery costs a stay.
     #[inline]
     pub fn cost(&self) -> u32 {
-        cost::TRANSFER + self.segment.bytes / cost::BYTES_PER_INSTRUCTION
+        cost::TRANSFER + self.letter.segment.bytes / cost::BYTES_PER_INSTRUCTION
     }
 }
 
-/// The caller's side of a delivery: notes where the call lies from now on.
-#[inline(always)]
-pub fn send_off(ring: &mut Ring, call: Waiter, receiver: Waiter, slot: u16) -> Option<Parcel> {
+/// Takes a queued call off, and notes where it lies from now on.
+fn send_off(ring: &mut Ring, call: Waiter, receiver: Waiter, slot: u16) -> Option<Parcel> {
     let source = ring.area;
     let Some(Record::Call(record)) = ring.record_mut(call.tag) else { return None };
+    let CallState::Queued { letter, .. } = record.state else { return None };
     record.state = CallState::Delivered { receiver, slot };
-    Some(Parcel { call, source, header: header_of(record), segment: record.segment, carried: record.caps })
+    Some(Parcel::new(call, source, letter, record.caps))
 }
 
 /// The server's side of a delivery: takes the message into a free slot. Where the slot begins, and the completion that tells of it.
@@ -238,7 +249,7 @@ pub fn accept(
     slot: u16,
     parcel: &Parcel,
 ) -> Option<(u32, Completion)> {
-    let &Parcel { call, source, header, segment, carried } = parcel;
+    let &Parcel { call, source, letter: Letter { header, segment, .. }, carried } = parcel;
     let target = ring.area;
     let Some(Record::Receive(receive)) = ring.record_mut(tag) else { return None };
     let (user_data, start) = (receive.user_data, receive.pool_offset + u32::from(slot) * receive.slot_bytes);
@@ -266,56 +277,41 @@ fn is_minted_by(capability: &Capability, minter: Id<Process>) -> bool {
     matches!(capability.object, Object::Served(served) if served.minter == Some(minter))
 }
 
-/// A receiver of this endpoint that is blocked in `cap_enter` and has a free slot; the next search starts behind it.
+/// A free slot of a receiver of this endpoint that is blocked in `cap_enter`; the next search starts behind it.
 #[inline(always)]
-pub(super) fn blocked_receiver(
-    threads: &Slab<Thread>,
-    endpoint: &mut Endpoint,
-    stay: &mut Stay,
-) -> Option<(Waiter, u16)> {
-    for (at, &receiver) in endpoint.receivers.iter().enumerate() {
-        let server = &threads[receiver.thread];
-        if matches!(server.state, State::Blocked(_))
-            && let Some(slot) = free_slot(&server.ring, receiver.tag)
-        {
-            if endpoint.receivers.len() > 1 {
-                stay.spend((at + endpoint.receivers.len()) as u32 * cost::LISTED);
-                endpoint.rotate_receivers(at + 1);
-            }
-            return Some((receiver, slot));
-        }
+pub(super) fn free_place(threads: &Slab<Thread>, endpoint: &mut Endpoint, stay: &mut Stay) -> Option<(Waiter, u16)> {
+    match *endpoint.receivers {
+        [only] => waiting_slot(threads, only).map(|slot| (only, slot)),
+        _ => search_place(threads, endpoint, stay),
     }
-    stay.spend(endpoint.receivers.len() as u32 * cost::LISTED);
-    None
+}
+
+/// As [`free_place`], among several receivers.
+#[inline(never)]
+fn search_place(threads: &Slab<Thread>, endpoint: &mut Endpoint, stay: &mut Stay) -> Option<(Waiter, u16)> {
+    let listed = endpoint.receivers.len() as u32 * cost::LISTED;
+    stay.spend(listed);
+    let slots = endpoint.receivers.iter().map(|&receiver| (receiver, waiting_slot(threads, receiver)));
+    let (at, receiver, slot) = slots.enumerate().find_map(|(at, (receiver, slot))| Some((at, receiver, slot?)))?;
+    stay.spend(listed);
+    endpoint.rotate_receivers(at + 1);
+    Some((receiver, slot))
+}
+
+/// A free slot of a receiver's pool, if the receiver is blocked in `cap_enter`.
+#[inline(always)]
+fn waiting_slot(threads: &Slab<Thread>, receiver: Waiter) -> Option<u16> {
+    let server = &threads[receiver.thread];
+    if matches!(server.state, State::Blocked(_)) { free_slot(&server.ring, receiver.tag) } else { None }
 }
 
 /// A free slot of a RECV's pool, if its ring has room for the completions of a delivery.
-#[inline]
+#[inline(always)]
 pub fn free_slot(ring: &Ring, tag: u16) -> Option<u16> {
-    match ring.record(tag) {
-        Record::Receive(receive) if ring.positions.free_completions() >= DELIVERY_COMPLETIONS => receive.free_slot(),
+    match ring.used(tag) {
+        Some(Record::Receive(receive)) if ring.positions.has_free(DELIVERY_COMPLETIONS) => receive.free_slot(),
         _ => None,
     }
-}
-
-#[inline]
-fn header_of(call: &CallRecord) -> [u64; 8] {
-    let [first, second] = call.identity.session;
-    let flags = if call.spilled { delivery_flag::SPILLED } else { 0 };
-    let lengths = u64::from(call.segment.bytes)
-        | u64::from(call.method) << 32
-        | u64::from(call.caps) << 48
-        | u64::from(flags) << 56;
-    [
-        call.granted_interface,
-        call.key,
-        call.called_interface,
-        lengths,
-        u64::from(call.result.bytes) | u64::from(call.identity.disclosed) << 32,
-        call.deadline,
-        first,
-        second,
-    ]
 }
 
 /// The token that names a delivered call: generation of the slot, tag of the RECV, slot.

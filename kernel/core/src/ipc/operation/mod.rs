@@ -108,7 +108,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Checks that a tag of a thread is free, and makes its record.
-    #[inline]
+    #[cold]
     pub(crate) fn check_tag(&mut self, thread: Id<Thread>, tag: u16) -> Result<(), Refusal> {
         let entry = &mut self.threads[thread];
         entry.ring.check_tag(tag, Payer { ledgers: &mut self.ledgers, ledger: entry.ledger, stay: &mut self.stay })

@@ -76,9 +76,10 @@ impl<P: Platform> Kernel<P> {
         let caller = &mut self.threads[call.thread];
         let target = room_for(&caller.ring, call.tag, caps, segment)?;
         self.stay.spend(cost::TRANSFER + segment.bytes / cost::BYTES_PER_INSTRUCTION);
+        let Some(record) = caller.ring.end_call(call.tag) else { return Err(status::CALLER_GONE.into()) };
         let end = take_result(&caller.ring, &self.platform, (server.area, segment), target, caps);
-        let ended = caller.end_call(&self.platform, call, Completion { flags, ..end });
-        self.clean_up(call, ended);
+        let ended = caller.finish_call(&self.platform, call, &record, Completion { flags, ..end });
+        self.clean_up(call, Some(ended));
         Ok(())
     }
 
@@ -200,7 +201,7 @@ pub fn vacate(ring: &mut Ring, token: u64) {
 /// Where the result of a call goes, if it fits there.
 #[inline]
 pub fn room_for(ring: &Ring, tag: u16, carried: u8, segment: ArenaRange) -> Result<ArenaRange, Refusal> {
-    let Record::Call(call) = ring.record(tag) else { return Err(status::CALLER_GONE.into()) };
+    let Some(Record::Call(call)) = ring.used(tag) else { return Err(status::CALLER_GONE.into()) };
     if carried > call.accepted {
         return Err(Refusal::with(status::NOT_ACCEPTED, call.accepted.into()));
     }
