@@ -25,9 +25,49 @@ pub const SCRATCH_BYTES: u32 = 1024;
 /// A completion kind that the kernel never writes: read out of order already.
 const CONSUMED: u8 = 0xff;
 
+/// Where a ring lies. Who works on it takes this out first: the ring is thread-local memory, which any pointer may reach.
+#[derive(Clone, Copy)]
+struct Area(*mut u8);
+
+impl Area {
+    #[inline]
+    fn submission(self, position: u32) -> *mut Submission {
+        let offset = SUBMISSION_OFFSET as usize + (position % SUBMISSION_ENTRIES) as usize * size_of::<Submission>();
+        self.0.wrapping_add(offset).cast()
+    }
+
+    #[inline]
+    fn completion(self, position: u32) -> *mut Completion {
+        let offset = COMPLETION_OFFSET as usize + (position % COMPLETION_ENTRIES) as usize * size_of::<Completion>();
+        self.0.wrapping_add(offset).cast()
+    }
+
+    /// The arena, from this offset on.
+    #[inline]
+    fn arena(self, offset: u32) -> *mut u64 {
+        self.0.wrapping_add(ARENA_OFFSET as usize + offset as usize).cast()
+    }
+
+    #[inline]
+    fn word(&self, offset: usize) -> &AtomicU32 {
+        // SAFETY: `offset` is that of a u32 in the header of the attached area, which kernel and thread access atomically.
+        unsafe { AtomicU32::from_ptr(self.0.add(offset).cast()) }
+    }
+
+    #[inline]
+    fn load(self, offset: usize) -> u32 {
+        self.word(offset).load(Ordering::Acquire)
+    }
+
+    #[inline]
+    fn store(self, offset: usize, position: u32) {
+        self.word(offset).store(position, Ordering::Release);
+    }
+}
+
 /// One thread's side of its ring.
 pub struct Ring {
-    area: Cell<*mut u8>,
+    area: Cell<Area>,
     sq_tail: Cell<u32>,
     cq_head: Cell<u32>,
     free_tags: [Cell<u64>; 4],
@@ -57,7 +97,7 @@ pub fn with<R>(f: impl FnOnce(&Ring) -> R) -> R {
 impl Ring {
     const fn new() -> Self {
         Self {
-            area: Cell::new(ptr::null_mut()),
+            area: Cell::new(Area(ptr::null_mut())),
             sq_tail: Cell::new(0),
             cq_head: Cell::new(0),
             free_tags: [const { Cell::new(u64::MAX) }; 4],
@@ -67,7 +107,7 @@ impl Ring {
     }
 
     unsafe fn attach(&self, area: *mut u8, thread: Handle) {
-        self.area.set(area);
+        self.area.set(Area(area));
         self.thread.set(thread);
         // SAFETY: the header starts the area (caller) and the kernel wrote it before the thread ran.
         let header = unsafe { ptr::read_volatile(area.cast::<Header>()) };
@@ -79,7 +119,7 @@ impl Ring {
 
     /// Whether the thread is connected with its ring.
     pub fn is_attached(&self) -> bool {
-        !self.area.get().is_null()
+        !self.area.get().0.is_null()
     }
 
     /// The handle of the thread's own `Thread`, 0 if it holds none.
@@ -97,15 +137,15 @@ impl Ring {
     /// Queues an entry; the next [`Ring::enter`] starts it.
     #[inline]
     pub fn push(&self, entry: Submission) {
-        let tail = self.sq_tail.get();
-        if tail.wrapping_sub(self.started()) >= SUBMISSION_ENTRIES {
+        let (area, tail) = (self.area.get(), self.sq_tail.get());
+        if tail.wrapping_sub(area.load(offset_of!(Header, sq_head))) >= SUBMISSION_ENTRIES {
             self.make_room(tail);
         }
-        let offset = SUBMISSION_OFFSET as usize + (tail % SUBMISSION_ENTRIES) as usize * size_of::<Submission>();
         // SAFETY: the entry lies in the area and the kernel has left it.
-        unsafe { ptr::write(self.area.get().add(offset).cast(), entry) };
-        self.sq_tail.set(tail.wrapping_add(1));
-        self.word(offset_of!(Header, sq_tail)).store(tail.wrapping_add(1), Ordering::Release);
+        unsafe { ptr::write(area.submission(tail), entry) };
+        let next = tail.wrapping_add(1);
+        self.sq_tail.set(next);
+        area.store(offset_of!(Header, sq_tail), next);
     }
 
     /// Position behind the last entry pushed.
@@ -117,7 +157,7 @@ impl Ring {
     /// Position behind the last entry that the kernel has started.
     #[inline]
     pub fn started(&self) -> u32 {
-        self.word(offset_of!(Header, sq_head)).load(Ordering::Acquire)
+        self.area.get().load(offset_of!(Header, sq_head))
     }
 
     /// Whether entries wait to be started.
@@ -152,19 +192,19 @@ impl Ring {
     /// Reads the next completion.
     #[inline]
     pub fn next(&self) -> Option<Completion> {
-        let (first, tail) = (self.cq_head.get(), self.cq_tail());
-        let mut head = first;
+        let (area, first) = (self.area.get(), self.cq_head.get());
+        let (mut head, tail) = (first, area.load(offset_of!(Header, cq_tail)));
         while head != tail {
             // SAFETY: the kernel has published this completion and leaves it alone until the head has passed it.
-            let completion = unsafe { ptr::read(self.completion(head)) };
+            let completion = unsafe { ptr::read(area.completion(head)) };
             head = head.wrapping_add(1);
             if Self::is_wanted(&completion) {
-                self.set_head(head);
+                self.set_head(area, head);
                 return Some(completion);
             }
         }
         if head != first {
-            self.set_head(head);
+            self.set_head(area, head);
         }
         None
     }
@@ -189,14 +229,14 @@ impl Ring {
 
     /// Takes the completion with this `user_data`, if it stands before `tail`.
     fn take(&self, user_data: u64, tail: u32) -> Option<Completion> {
-        let head = self.cq_head.get();
+        let (area, head) = (self.area.get(), self.cq_head.get());
         let mut position = head;
         while position != tail {
             // SAFETY: as in `next`.
-            let found = unsafe { ptr::read(self.completion(position)) };
+            let found = unsafe { ptr::read(area.completion(position)) };
             if found.user_data == user_data && found.kind == kind::DONE {
                 match position == head {
-                    true => self.set_head(head.wrapping_add(1)),
+                    true => self.set_head(area, head.wrapping_add(1)),
                     false => self.settle(position, found),
                 }
                 self.skip_settled();
@@ -211,40 +251,34 @@ impl Ring {
     #[cold]
     fn settle(&self, position: u32, completion: Completion) {
         // SAFETY: a published completion belongs to this thread.
-        unsafe { ptr::write(self.completion(position), Completion { kind: CONSUMED, ..completion }) };
+        unsafe { ptr::write(self.area.get().completion(position), Completion { kind: CONSUMED, ..completion }) };
     }
 
     /// Moves the head over completions that nobody waits for any more.
     fn skip_settled(&self) {
-        let (mut head, tail) = (self.cq_head.get(), self.cq_tail());
+        let (area, mut head, tail) = (self.area.get(), self.cq_head.get(), self.cq_tail());
         while head != tail {
             // SAFETY: as in `next`.
-            let completion = unsafe { ptr::read(self.completion(head)) };
+            let completion = unsafe { ptr::read(area.completion(head)) };
             if Self::is_wanted(&completion) {
                 break;
             }
             head = head.wrapping_add(1);
         }
         if head != self.cq_head.get() {
-            self.set_head(head);
+            self.set_head(area, head);
         }
     }
 
     #[inline]
-    fn set_head(&self, head: u32) {
+    fn set_head(&self, area: Area, head: u32) {
         self.cq_head.set(head);
-        self.word(offset_of!(Header, cq_head)).store(head, Ordering::Release);
+        area.store(offset_of!(Header, cq_head), head);
     }
 
     #[inline]
     fn cq_tail(&self) -> u32 {
-        self.word(offset_of!(Header, cq_tail)).load(Ordering::Acquire)
-    }
-
-    #[inline]
-    fn completion(&self, position: u32) -> *mut Completion {
-        let offset = COMPLETION_OFFSET as usize + (position % COMPLETION_ENTRIES) as usize * size_of::<Completion>();
-        self.area.get().wrapping_add(offset).cast()
+        self.area.get().load(offset_of!(Header, cq_tail))
     }
 
     // ---- blocking
@@ -299,24 +333,18 @@ impl Ring {
 
     /// The scratch range of blocking calls.
     pub fn scratch(&self) -> *mut u64 {
-        self.area.get().wrapping_add(ARENA_OFFSET as usize).cast()
+        self.area.get().arena(0)
     }
 
     /// The first word of a range of [`Ring::arena`].
     #[inline]
     pub fn message(&self, range: Range) -> *mut u64 {
-        self.area.get().wrapping_add(ARENA_OFFSET as usize + Self::message_offset(range) as usize).cast()
+        self.area.get().arena(Self::message_offset(range))
     }
 
     /// A range's offset as entries name it.
     #[inline]
     pub fn message_offset(range: Range) -> u32 {
         SCRATCH_BYTES + range.offset
-    }
-
-    #[inline]
-    fn word(&self, offset: usize) -> &AtomicU32 {
-        // SAFETY: `offset` is that of a u32 in the header of the attached area, which kernel and thread access atomically.
-        unsafe { AtomicU32::from_ptr(self.area.get().add(offset).cast()) }
     }
 }
