@@ -168,6 +168,13 @@ pub trait Platform {
     fn publish_completion_tail(&self, area: RingArea, position: u32);
     /// Reads words from arena offset `offset` (a multiple of 8).
     fn read_arena(&self, area: RingArea, offset: u32, words: &mut [u64]);
+    /// Reads a fixed number of words from arena offset `offset` (a multiple of 8).
+    #[inline]
+    fn read_arena_words<const WORDS: usize>(&self, area: RingArea, offset: u32) -> [u64; WORDS] {
+        let mut words = [0; WORDS];
+        self.read_arena(area, offset, &mut words);
+        words
+    }
     /// Writes words to arena offset `offset` (a multiple of 8).
     fn write_arena(&self, area: RingArea, offset: u32, words: &[u64]);
     /// Writes a fixed number of words to arena offset `offset` (a multiple of 8).

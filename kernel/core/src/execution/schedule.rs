@@ -147,8 +147,14 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// The decision at the end of every stay in the kernel: whether the current thread goes on or another one.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn settle(&mut self, processor: usize) -> Next {
+        self.decide(processor)
+    }
+
+    /// As [`Self::settle`], for the stays that come most often.
+    #[inline(always)]
+    pub(crate) fn decide(&mut self, processor: usize) -> Next {
         if !self.chores.is_empty() {
             self.do_chores();
         }

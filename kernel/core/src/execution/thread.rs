@@ -151,7 +151,7 @@ impl Thread {
             self.complete(platform, call.thread.index(), &completion)
         };
         let unused = record.accepted.saturating_sub(end.caps);
-        EndedCall { wakes, endpoint: record.endpoint, unused, carried: record.caps }
+        EndedCall { wakes, endpoint: record.endpoint, unused, moves: record.moves }
     }
 }
 
@@ -163,6 +163,6 @@ pub struct EndedCall {
     pub endpoint: Id<Endpoint>,
     /// Handles that were set aside for its result and not used.
     pub unused: u8,
-    /// Capabilities that it carried.
-    pub carried: u8,
+    /// Capabilities that it was to move.
+    pub moves: u8,
 }

@@ -37,14 +37,15 @@ impl<P: Platform> Kernel<P> {
     #[inline(never)]
     pub fn enter(&mut self, processor: usize, min_complete: u32, deadline: u64) -> Next {
         self.begin_stay(processor);
-        let Some(thread) = self.runnable_at_door(processor) else { return self.settle(processor) };
-        match self.drain(processor, thread) {
-            Drained::Ended => {}
-            _ if self.ending > 0 && self.stop_at_door(processor).is_none() => {}
-            Drained::Whole => self.finish(processor, thread, min_complete.min(COMPLETION_ENTRIES), deadline),
-            Drained::Partly => self.platform.enter_again(thread.index()),
+        if let Some(thread) = self.runnable_at_door(processor) {
+            match self.drain(processor, thread) {
+                Drained::Ended => {}
+                _ if self.ending > 0 && self.stop_at_door(processor).is_none() => {}
+                Drained::Whole => self.finish(processor, thread, min_complete.min(COMPLETION_ENTRIES), deadline),
+                Drained::Partly => self.platform.enter_again(thread.index()),
+            }
         }
-        self.settle(processor)
+        self.decide(processor)
     }
 
     /// Lets the thread go on if it has what it wanted, or blocks it.

@@ -8,3 +8,4 @@ pub(crate) mod operation;
 pub(crate) mod positions;
 pub(crate) mod record;
 pub(crate) mod ring;
+pub(crate) mod sent;

@@ -7,7 +7,7 @@ use crate::platform::ArenaRange;
 use crate::slab::Id;
 use alloc::vec::Vec;
 use capos_abi::handle::Handle;
-use capos_abi::message::{DeliveryHeader, MAX_CAPS};
+use capos_abi::message::DeliveryHeader;
 use capos_abi::ring::{COMPLETION_ENTRIES, RECEIVE_HEADROOM};
 
 /// Names a pending record: whose ring, which tag.
@@ -31,60 +31,6 @@ pub enum Record {
     Wait(WaitRecord),
     /// A kernel object's method that answers later.
     Method(MethodRecord),
-}
-
-/// Capabilities that travel with a message: the sender's handles.
-#[derive(Clone, Copy)]
-pub struct SentCaps {
-    handles: [Handle; MAX_CAPS],
-    len: u8,
-    moved: u16,
-    confined: u16,
-}
-
-impl SentCaps {
-    /// None.
-    pub const NONE: Self = Self { handles: [0; MAX_CAPS], len: 0, moved: 0, confined: 0 };
-
-    /// Adds a handle; those beyond the limit are dropped (the entry's nibble cannot ask for more).
-    pub fn push(&mut self, handle: Handle, moved: bool, confined: bool) {
-        if let Some(place) = self.handles.get_mut(usize::from(self.len)) {
-            *place = handle;
-            self.moved |= u16::from(moved) << self.len;
-            self.confined |= u16::from(confined) << self.len;
-            self.len += 1;
-        }
-    }
-
-    /// The handles.
-    pub fn as_slice(&self) -> &[Handle] {
-        self.handles.get(..usize::from(self.len)).unwrap_or_default()
-    }
-
-    /// The handles that are moved.
-    pub fn moved(&self) -> impl Iterator<Item = Handle> {
-        self.as_slice().iter().enumerate().filter(|(i, _)| self.is_moved(*i)).map(|(_, &handle)| handle)
-    }
-
-    /// How many are moved.
-    pub fn moves(&self) -> u32 {
-        self.moved.count_ones()
-    }
-
-    /// Whether the handle at this place is moved.
-    pub fn is_moved(&self, index: usize) -> bool {
-        self.moved >> index & 1 == 1
-    }
-
-    /// Whether the capability at this place is to stay in the receiver's session.
-    pub fn is_confined(&self, index: usize) -> bool {
-        self.confined >> index & 1 == 1
-    }
-
-    /// How many.
-    pub fn len(&self) -> u8 {
-        self.len
-    }
 }
 
 /// Where a call to a served object stands.
@@ -138,6 +84,8 @@ pub struct CallRecord {
     pub accepted: u8,
     /// How many capabilities it carries; which ones stands in the ring's list.
     pub caps: u8,
+    /// How many of them move: their slots are locked.
+    pub moves: u8,
     /// Where the result goes.
     pub result: ArenaRange,
     /// Absolute nanoseconds, 0 = none.

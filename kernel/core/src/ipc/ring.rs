@@ -2,7 +2,8 @@
 use crate::heap::{self, Payer, make_room};
 use crate::ipc::operation::Refusal;
 use crate::ipc::positions::Positions;
-use crate::ipc::record::{CallRecord, Record, SentCaps};
+use crate::ipc::record::{CallRecord, Record};
+use crate::ipc::sent::SentCaps;
 use crate::ledger::Ledger;
 use crate::memory::frame::Frame;
 use crate::platform::{Platform, RingArea};
@@ -157,19 +158,22 @@ impl Ring {
         Ok(())
     }
 
-    /// Makes sure that [`Self::carry`] with this tag will not need the heap.
-    pub fn prepare_to_carry(&mut self, tag: u16, payer: Payer<'_>) -> Result<(), Refusal> {
+    /// The list of the capabilities that the call under a tag is to carry.
+    #[inline]
+    pub fn list(&mut self, tag: u16, payer: Payer<'_>) -> Result<&mut SentCaps, Refusal> {
+        if usize::from(tag) >= self.sent.len() {
+            self.grow_lists(tag, payer)?;
+        }
+        self.sent.get_mut(usize::from(tag)).ok_or(status::BAD_TAG.into())
+    }
+
+    /// Makes room for the list of a tag that never had one.
+    #[cold]
+    fn grow_lists(&mut self, tag: u16, payer: Payer<'_>) -> Result<(), Refusal> {
         let missing = (usize::from(tag) + 1).saturating_sub(self.sent.len());
         make_room(&mut self.sent, missing, payer)?;
         self.sent.extend(iter::repeat_n(SentCaps::NONE, missing));
         Ok(())
-    }
-
-    /// Notes which capabilities the call under a prepared tag carries.
-    pub fn carry(&mut self, tag: u16, caps: &SentCaps) {
-        if let Some(place) = self.sent.get_mut(usize::from(tag)) {
-            *place = *caps;
-        }
     }
 
     /// The capabilities that the call under this tag carries; none if no call under it ever carried any.

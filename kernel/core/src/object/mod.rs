@@ -29,7 +29,7 @@ use crate::execution::thread::Thread;
 use crate::ipc::enter::Caller;
 use crate::ipc::message::{MAX_PARAM_WORDS, Params, Reply, fixed_words};
 use crate::ipc::operation::{Done, Refusal, Step};
-use crate::ipc::record::SentCaps;
+use crate::ipc::sent::SentCaps;
 use crate::ledger::{Ledger, Resource};
 use crate::lifecycle::fault::RECORD_WORDS;
 use crate::platform::{ArenaRange, Platform};
@@ -169,7 +169,8 @@ impl<P: Platform> Kernel<P> {
         params: &Params<'_>,
         field: Pointer,
     ) -> Result<(SlotRef, Capability), Refusal> {
-        let caps: SentCaps = self.sent_caps(call.thread(), call.segment, call.entry.caps & 15)?;
+        let mut caps = SentCaps::NONE;
+        self.list_sent(call.caller, call.segment, call.entry.caps & 15, &mut caps)?;
         let index = params.capability(field)?.ok_or(status::BAD_ARGUMENT)?;
         let handle = *caps.as_slice().get(index).ok_or(status::BAD_MESSAGE)?;
         let handles = &self.processes[call.process()].handles;

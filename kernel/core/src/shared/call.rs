@@ -84,7 +84,7 @@ impl<'a, P: Platform> Visit<'_, 'a, P> {
         }
         let letter = call.letter(Identity { session: call.session, disclosed: 0 });
         let waiter = Waiter { thread: self.caller.thread, tag: entry.tag };
-        self.thread.ring.start(entry.tag, Record::Call(call.record(CallState::Delivered { receiver, slot })));
+        self.thread.ring.start(entry.tag, Record::Call(call.record(CallState::Delivered { receiver, slot }, 0)));
         let parcel = Parcel::new(waiter, self.caller.area, letter, 0);
         self.deliver(&parcel, (receiver, slot), &mut server, destination);
         Some(Step::Pending)

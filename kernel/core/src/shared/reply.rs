@@ -21,7 +21,7 @@ impl<P: Platform> Visit<'_, '_, P> {
         let mut caller = self.kernel.threads.take(call.thread)?;
         let target = room_for(&caller.ring, call.tag, 0, segment).ok()?;
         let Record::Call(record) = caller.ring.record(call.tag) else { return None };
-        let &CallRecord { endpoint, accepted, caps: 0, quiet, .. } = record else { return None };
+        let &CallRecord { endpoint, accepted, moves: 0, quiet, .. } = record else { return None };
         let mut endpoint = self.kernel.endpoints.take(endpoint).filter(|endpoint| endpoint.references > 1)?;
         let destination = match !quiet && caller.wakes_with(1) {
             true => Some(self.kernel.destination(self.number, self.here, &caller)?),

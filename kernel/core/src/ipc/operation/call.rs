@@ -1,5 +1,5 @@
 //! CALL: to a kernel object, done in place; to a served object, queued or delivered.
-use super::deliver::{Parcel, free_place, lock_moved};
+use super::deliver::{Parcel, free_place};
 use super::{Refusal, Step};
 use crate::Kernel;
 use crate::authority::capability::{Object, Served};
@@ -7,20 +7,18 @@ use crate::authority::handle::Lock;
 use crate::authority::session::{Identity, NO_REFERENCE, Reference};
 use crate::execution::process::Process;
 use crate::execution::stay::cost;
-use crate::execution::thread::Thread;
 use crate::heap::Payer;
 use crate::ipc::endpoint::Endpoint;
 use crate::ipc::enter::Caller;
-use crate::ipc::record::{CallRecord, CallState, Letter, Record, SentCaps, Waiter};
+use crate::ipc::record::{CallRecord, CallState, Letter, Record, Waiter};
+use crate::ipc::sent::{DESCRIPTOR_BYTES, SentCaps};
 use crate::object::{KernelCall, null};
 use crate::platform::{ArenaRange, Platform, RingArea};
 use crate::slab::Id;
-use capos_abi::message::{delivery_flag, mode};
+use capos_abi::handle::Handle;
+use capos_abi::message::delivery_flag;
 use capos_abi::ring::{MAX_MESSAGE_BYTES, Submission, flag};
 use capos_abi::status::{self, transfer};
-
-/// Bytes of a capability descriptor.
-const DESCRIPTOR_BYTES: u32 = size_of::<capos_abi::message::CapDescriptor>() as u32;
 
 impl<P: Platform> Kernel<P> {
     #[inline(never)]
@@ -52,42 +50,25 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
-    /// Reads the capability descriptors before a segment; every one must name a capability that may be sent.
-    pub(crate) fn sent_caps(&self, thread: Id<Thread>, segment: ArenaRange, count: u8) -> Result<SentCaps, Refusal> {
-        let mut caps = SentCaps::NONE;
-        if count == 0 {
-            return Ok(caps);
-        }
-        let sender = &self.threads[thread];
-        let first = segment.offset - u32::from(count) * DESCRIPTOR_BYTES;
-        for i in 0..u32::from(count) {
-            let mut words = [0; 2];
-            self.platform.read_arena(sender.ring.area, first + i * DESCRIPTOR_BYTES, &mut words);
-            let [handle, sent_mode] = words;
-            let known = handle == 0 || self.processes[sender.process].handles.get(handle).is_some();
-            let moved = sent_mode & mode::MOVE != 0 && handle != 0;
-            let twice = caps.as_slice().contains(&handle) && (moved || caps.moved().any(|h| h == handle));
-            if !known {
-                return Err(refused(i as usize, transfer::STALE));
-            } else if twice {
-                return Err(refused(i as usize, transfer::MOVED_TWICE));
-            } else if sent_mode & !(mode::MOVE | mode::CONFINED) != 0 {
-                return Err(refused(i as usize, transfer::UNKNOWN_MODE));
-            }
-            caps.push(handle, moved, sent_mode & mode::CONFINED != 0);
-        }
-        Ok(caps)
+    /// Lists the capabilities that a message of this sender carries.
+    pub(crate) fn list_sent(
+        &self,
+        sender: &Caller,
+        segment: ArenaRange,
+        count: u8,
+        list: &mut SentCaps,
+    ) -> Result<(), Refusal> {
+        list.read(&self.platform, &self.processes[sender.process].handles, (sender.area, segment), count)
     }
 
     /// The first capability of a spilled message must be memory that nobody can write, of a size that the endpoint takes.
     pub(super) fn check_large(
         &self,
         sender: Id<Process>,
-        caps: &SentCaps,
+        first: Option<Handle>,
         endpoint: Id<Endpoint>,
     ) -> Result<(), Refusal> {
-        let handles = &self.processes[sender].handles;
-        let first = caps.as_slice().first().and_then(|&handle| handles.get(handle));
+        let first = first.and_then(|handle| self.processes[sender].handles.get(handle));
         let Some(Object::Memory(memory)) = first.map(|c| c.object) else { return Err(status::BAD_MESSAGE.into()) };
         let (memory, limit) = (&self.memory[memory], self.endpoints[endpoint].max_large_bytes);
         match memory {
@@ -116,10 +97,10 @@ impl<P: Platform> Kernel<P> {
             self.check_tag(thread, entry.tag)?;
             endpoint = &mut self.endpoints[served.endpoint];
         }
+        let mut moves = 0;
         if entry.caps != 0 || entry.flags & flag::SPILLED != 0 {
-            if !self.prepare_caps(call)? {
-                return Ok(Step::Again);
-            }
+            let Some(prepared) = self.prepare_caps(call)? else { return Ok(Step::Again) };
+            moves = prepared;
             endpoint = &mut self.endpoints[served.endpoint];
         }
         endpoint.references += 1;
@@ -129,13 +110,13 @@ impl<P: Platform> Kernel<P> {
         let ring = &mut self.threads[thread].ring;
         match free {
             Some((receiver, slot)) => {
-                ring.start(entry.tag, Record::Call(call.record(CallState::Delivered { receiver, slot })));
+                ring.start(entry.tag, Record::Call(call.record(CallState::Delivered { receiver, slot }, moves)));
                 let parcel = Parcel::new(waiter, call.caller.area, letter, entry.caps & 15);
                 self.hand_parcel(&parcel, receiver, slot);
             }
             None => {
                 let state = CallState::Queued { previous: None, next: None, letter };
-                ring.start(entry.tag, Record::Call(call.record(state)));
+                ring.start(entry.tag, Record::Call(call.record(state, moves)));
                 self.enqueue_call(served.endpoint, waiter);
             }
         }
@@ -157,30 +138,38 @@ impl<P: Platform> Kernel<P> {
         Identity { session, disclosed: if mask == 0 { 0 } else { self.disclose(process, mask) } }
     }
 
-    /// Notes the capabilities that a call carries, and sets handles aside for those of its result; false: not now.
-    fn prepare_caps(&mut self, call: &ServedCall<'_>) -> Result<bool, Refusal> {
+    /// Notes the capabilities that a call carries, and sets handles aside for those of its result: how many move. `None`: not now.
+    fn prepare_caps(&mut self, call: &ServedCall<'_>) -> Result<Option<u8>, Refusal> {
         let ServedCall { entry, caller: &Caller { thread, process, .. }, .. } = *call;
-        let (sent, accepted) = (entry.caps & 15, entry.caps >> 4);
-        let caps = self.sent_caps(thread, call.segment, sent)?;
+        let (moves, first) = self.note_caps(call)?;
         if entry.flags & flag::SPILLED != 0 {
-            self.check_large(process, &caps, call.served.endpoint)?;
+            self.check_large(process, first, call.served.endpoint)?;
         }
-        if self.must_wait_for_moves(&caps) {
-            return Ok(false);
+        if self.must_wait_for_moves(moves) {
+            return Ok(None);
         }
-        if sent > 0 {
-            let caller = &mut self.threads[thread];
-            caller.ring.prepare_to_carry(
-                entry.tag,
-                Payer { ledgers: &mut self.ledgers, ledger: caller.ledger, stay: &mut self.stay },
-            )?;
+        let accepted = entry.caps >> 4;
+        if accepted > 0 {
+            self.reserve_handles(process, u32::from(accepted))?;
         }
-        self.reserve_handles(process, u32::from(accepted))?;
-        if sent > 0 {
-            self.threads[thread].ring.carry(entry.tag, &caps);
-            lock_moved(&mut self.processes[process].handles, &caps, Lock::Moving);
+        if moves > 0 {
+            self.threads[thread].ring.carried(entry.tag).lock_moved(&mut self.processes[process].handles, Lock::Moving);
         }
-        Ok(true)
+        Ok(Some(moves))
+    }
+
+    /// Notes the capabilities that a call carries in its ring: how many move, and the first of them all.
+    fn note_caps(&mut self, call: &ServedCall<'_>) -> Result<(u8, Option<Handle>), Refusal> {
+        let ServedCall { entry, segment, caller: &Caller { thread, process, area }, .. } = *call;
+        let count = entry.caps & 15;
+        if count == 0 {
+            return Ok((0, None));
+        }
+        let caller = &mut self.threads[thread];
+        let payer = Payer { ledgers: &mut self.ledgers, ledger: caller.ledger, stay: &mut self.stay };
+        let list = caller.ring.list(entry.tag, payer)?;
+        list.read(&self.platform, &self.processes[process].handles, (area, segment), count)?;
+        Ok((list.moves(), list.first()))
     }
 
     #[inline(never)]
@@ -259,7 +248,7 @@ pub struct ServedCall<'a> {
 impl ServedCall<'_> {
     /// What its end needs.
     #[inline(always)]
-    pub fn record(&self, state: CallState) -> CallRecord {
+    pub fn record(&self, state: CallState, moves: u8) -> CallRecord {
         let Self { entry, served, .. } = *self;
         CallRecord {
             handle: entry.handle,
@@ -269,6 +258,7 @@ impl ServedCall<'_> {
             quiet: entry.flags & flag::QUIET != 0,
             accepted: entry.caps >> 4,
             caps: entry.caps & 15,
+            moves,
             result: self.result,
             deadline: entry.deadline,
         }

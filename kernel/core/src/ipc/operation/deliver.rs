@@ -4,14 +4,15 @@ use super::call::refused;
 use crate::Kernel;
 use crate::authority::capability::{Capability, Object};
 use crate::authority::grant;
-use crate::authority::handle::{HandleTable, Lock, SlotRef};
+use crate::authority::handle::SlotRef;
 use crate::authority::revoke::Uses;
 use crate::execution::process::Process;
 use crate::execution::stay::{Stay, cost};
 use crate::execution::thread::{State, Thread};
 use crate::ipc::endpoint::Endpoint;
-use crate::ipc::record::{CallState, HEADER_WORDS, Letter, Record, SentCaps, Waiter};
+use crate::ipc::record::{CallState, HEADER_WORDS, Letter, Record, Waiter};
 use crate::ipc::ring::Ring;
+use crate::ipc::sent::SentCaps;
 use crate::lifecycle::chore::Chore;
 use crate::platform::{Platform, RingArea};
 use crate::slab::{Id, Slab};
@@ -99,7 +100,7 @@ impl<P: Platform> Kernel<P> {
         place: (RingArea, u32),
     ) -> Result<u16, Refusal> {
         let count = u32::from(caps.len());
-        self.prepare_to_move(caps)?;
+        self.prepare_to_move(caps.moves())?;
         if caps.len() > accepted {
             return Err(Refusal::with(status::NOT_ACCEPTED, accepted.into()));
         }
@@ -127,14 +128,14 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Whether a message moves capabilities while too much of what follows such moves is still to be done.
-    pub(super) fn must_wait_for_moves(&self, caps: &SentCaps) -> bool {
-        caps.moves() > 0 && self.chores.is_behind()
+    pub(super) fn must_wait_for_moves(&self, moves: u8) -> bool {
+        moves > 0 && self.chores.is_behind()
     }
 
     /// Makes sure that there is room for what [`Self::end_moved`] leaves to do.
-    pub(super) fn prepare_to_move(&mut self, caps: &SentCaps) -> Result<(), Refusal> {
-        if caps.moves() > 0 {
-            self.prepare_moves(caps.moves() as usize)?;
+    pub(super) fn prepare_to_move(&mut self, moves: u8) -> Result<(), Refusal> {
+        if moves > 0 {
+            self.prepare_moves(moves.into())?;
         }
         Ok(())
     }
@@ -194,18 +195,6 @@ impl<P: Platform> Kernel<P> {
         grant::replace(&mut self.processes, source, arrived);
         self.release_slot(source);
         arrived
-    }
-}
-
-/// Locks or opens the slots of capabilities that are moved, but for those that are being revoked.
-pub(super) fn lock_moved(handles: &mut HandleTable, caps: &SentCaps, lock: Lock) {
-    for handle in caps.moved() {
-        if let Some(index) = handles.any_index_of(handle)
-            && let Some(slot) = handles.slot_mut(index)
-            && !matches!(slot.lock, Lock::Revoked(_))
-        {
-            slot.lock = lock;
-        }
     }
 }
 

@@ -1,14 +1,15 @@
 //! RETURN: answers a delivered call.
 use super::call::{message_range, segment_of};
-use super::deliver::{HANDLE_BYTES, lock_moved, parse_token};
+use super::deliver::{HANDLE_BYTES, parse_token};
 use super::{Done, Refusal, Step};
 use crate::Kernel;
 use crate::authority::handle::Lock;
 use crate::execution::stay::cost;
 use crate::execution::thread::{EndedCall, Thread};
 use crate::ipc::enter::Caller;
-use crate::ipc::record::{PoolSlotState, Record, SentCaps, Waiter};
+use crate::ipc::record::{PoolSlotState, Record, Waiter};
 use crate::ipc::ring::Ring;
+use crate::ipc::sent::SentCaps;
 use crate::platform::{ArenaRange, Platform, RingArea};
 use crate::slab::Id;
 use capos_abi::ring::{Completion, Submission, completion_flag, flag, kind};
@@ -92,38 +93,40 @@ impl<P: Platform> Kernel<P> {
         segment: ArenaRange,
         entry: &Submission,
     ) -> Result<Step, Refusal> {
-        let Some((caps, flags)) = self.return_caps(server, call, segment, entry)? else { return Ok(Step::Again) };
+        let mut caps = SentCaps::NONE;
+        let Some(flags) = self.return_caps(server, call, segment, entry, &mut caps)? else { return Ok(Step::Again) };
         self.return_result(server, call, segment, caps.len(), flags)?;
         vacate(&mut self.threads[server.thread].ring, entry.arg);
         self.end_moved(server.process, &caps, None);
         Ok(Step::Done(Done::default()))
     }
 
-    /// Hands the capabilities of a result to the caller: their handles stand before it. Also gives the flags of the completion
-    /// that tells of them. `None`: not now.
+    /// Lists the capabilities of a result and hands them to the caller: their handles stand before it. The flags of the
+    /// completion that tells of them; `None`: not now.
     fn return_caps(
         &mut self,
         server: &Caller,
         call: Waiter,
         segment: ArenaRange,
         entry: &Submission,
-    ) -> Result<Option<(SentCaps, u16)>, Refusal> {
+        caps: &mut SentCaps,
+    ) -> Result<Option<u16>, Refusal> {
         let caller = &self.threads[call.thread];
         let result = room_for(&caller.ring, call.tag, entry.caps & 15, segment)?;
-        let caps = self.sent_caps(server.thread, segment, entry.caps & 15)?;
+        self.list_sent(server, segment, entry.caps & 15, caps)?;
         let Record::Call(record) = caller.ring.record(call.tag) else { return Err(status::CALLER_GONE.into()) };
         let (to, target) = (caller.process, caller.ring.area);
         let mut flags = 0;
         if entry.flags & flag::SPILLED != 0 {
-            self.check_large(server.process, &caps, record.endpoint)?;
+            self.check_large(server.process, caps.first(), record.endpoint)?;
             flags = completion_flag::SPILLED;
         }
-        if self.must_wait_for_moves(&caps) {
+        if self.must_wait_for_moves(caps.moves()) {
             return Ok(None);
         }
-        self.prepare_to_move(&caps)?;
-        flags |= self.transfer((server.process, to), &caps, (target, result.offset))?;
-        Ok(Some((caps, flags)))
+        self.prepare_to_move(caps.moves())?;
+        flags |= self.transfer((server.process, to), caps, (target, result.offset))?;
+        Ok(Some(flags))
     }
 
     /// An exception that does not fit arrives without its message.
@@ -152,21 +155,21 @@ impl<P: Platform> Kernel<P> {
         if ended.wakes {
             self.hand_over(call.thread);
         }
-        if ended.unused > 0 || ended.carried > 0 {
-            self.settle_caps(call, ended.unused, ended.carried);
+        if ended.unused > 0 || ended.moves > 0 {
+            self.settle_caps(call, ended.unused, ended.moves);
         }
         self.release_endpoint(ended.endpoint);
     }
 
-    /// A call that is over needs no handles any more, and locks none of those that it carried.
+    /// A call that is over needs no handles any more, and locks none of those that it was to move.
     #[cold]
-    fn settle_caps(&mut self, call: Waiter, unused: u8, carried: u8) {
+    fn settle_caps(&mut self, call: Waiter, unused: u8, moves: u8) {
         let caller = &self.threads[call.thread];
         let process = caller.process;
-        if carried > 0
+        if moves > 0
             && let Some(entry) = self.processes.get_mut(process)
         {
-            lock_moved(&mut entry.handles, caller.ring.carried(call.tag), Lock::Open);
+            caller.ring.carried(call.tag).lock_moved(&mut entry.handles, Lock::Open);
         }
         if unused > 0 {
             self.unreserve_handles(process, u32::from(unused));
