@@ -98,3 +98,27 @@ fn an_answered_fault_of_a_suspended_process_lets_its_thread_go_on_when_the_other
     on(&mut world, control, process::ID, process::resume::METHOD, &[]);
     assert!(matches!(world.kernel.threads[victim.thread].state, State::Running(_)));
 }
+
+#[test]
+fn who_waits_for_the_next_fault_learns_that_none_will_come() {
+    let mut world = World::new();
+    let (holder, victim) = (world.actor("holder", PLENTY), world.actor("victim", PLENTY));
+    let control = world.give(holder, Object::Process(victim.process), process::ID);
+    let handler = world.call_kernel(holder, control, process::ID, process::handle_faults::METHOD, &[]).1[0];
+    world.write(holder, 0, &[0]);
+    let next = Submission {
+        op: op::CALL,
+        handle: handler,
+        interface: fault_handler::ID,
+        method: fault_handler::next::METHOD,
+        message_bytes: 8,
+        result_offset: 1024,
+        result_bytes: 64,
+        ..Submission::default()
+    };
+    assert_eq!(world.run(holder, next), []);
+    world.kernel.end_process(victim.process, Outcome::Killed);
+    world.settle();
+    let [end] = world.completions(holder)[..] else { panic!("one end") };
+    assert_eq!(end.status, status::STALE);
+}

@@ -236,3 +236,18 @@ fn the_kernel_takes_nothing_that_its_first_page_tables_do_not_reach() {
     assert_eq!(take_run(&mut regions, 2), Some(high.start));
     assert_eq!(take_run(&mut regions, 1), None);
 }
+
+#[test]
+fn some_frames_stay_free_for_page_tables() {
+    const FRAMES: u64 = 400;
+    let mut frames = FrameAllocator::new(Frame(FRAMES)).expect("heap");
+    frames.add(Frame(0), FRAMES);
+    let OutOfFrames { remaining, .. } = frames.reserve(FRAMES).expect_err("not all of them");
+    assert!(remaining < FRAMES);
+    frames.reserve(remaining).expect("but all the others");
+    assert_eq!(frames.reserve(1), Err(OutOfFrames { requested: 1, remaining: 0 }));
+    let tables = std::iter::from_fn(|| frames.allocate().ok()).count() as u64;
+    assert_eq!(tables, FRAMES - remaining);
+    let reserved = std::iter::from_fn(|| frames.allocate_reserved(|_| {})).count() as u64;
+    assert_eq!(reserved, remaining, "what was set aside is there");
+}

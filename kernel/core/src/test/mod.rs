@@ -3,6 +3,7 @@ mod accounting;
 mod accounts;
 mod answers;
 mod audit;
+mod beside;
 mod burial;
 mod calls;
 mod changes;

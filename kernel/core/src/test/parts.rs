@@ -108,6 +108,7 @@ proptest! {
                 3 if at > 0 && charged == 0 && !model.iter().any(|child| child.1 == Some(id)) => {
                     prop_assert_eq!(Ledger::detach(&mut ledgers, id), model[at].1);
                     prop_assert!(ledgers[id].charge(Resource::Frames, 1).is_err(), "it pays no more");
+                    prop_assert_eq!(*ledgers[id].limits(), Amounts::default());
                     model.remove(at);
                 }
                 _ => {}

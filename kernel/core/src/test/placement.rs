@@ -284,3 +284,30 @@ fn only_processors_that_run_a_process_are_interrupted_when_it_stands_still_or_en
         assert_eq!(crew.disturbs(call), [processor]);
     }
 }
+
+#[test]
+fn an_idle_processor_takes_one_out_of_the_longest_line() {
+    let mut world = World::new();
+    world.kernel.platform.processors = 3;
+    let alone = world.actor("alone", FEW);
+    let threads: Vec<Actor> = (0..6).map(|_| world.actor("one of many", FEW)).collect();
+    let pin = |world: &mut World, actor: Actor, processors: u64| {
+        world.kernel.threads[actor.thread].account.numbers.processors = processors;
+        world.kernel.reconsider(actor.thread);
+        world.settle();
+    };
+    pin(&mut world, alone, 0b100);
+    // Two on the first processor, four on the second.
+    for (which, &actor) in threads.iter().enumerate() {
+        pin(&mut world, actor, if which < 2 { 0b001 } else { 0b010 });
+    }
+    run_slices(&mut world, 3);
+    // From now on all may run on the third one, too, which becomes idle.
+    for &actor in &threads {
+        world.kernel.threads[actor.thread].account.numbers.processors |= 0b100;
+    }
+    let State::Running(2) = world.kernel.threads[alone.thread].state else { panic!("it runs there alone") };
+    let _ = world.kernel.enter(2, 1, 0);
+    let taken = world.kernel.current(2).expect("somebody runs there");
+    assert!(threads[2..].iter().any(|actor| actor.thread == taken), "one of four, not one of two");
+}

@@ -134,8 +134,11 @@ fn a_call_of_an_object_whose_minter_has_ended_is_stale_though_the_endpoint_lives
     let (server, own, client, object) = pair(&mut world);
     let owner = world.actor("owner", PLENTY);
     world.copy(server, own, owner);
+    assert_eq!(world.run(client, Submission { tag: 7, ..call(object) }), [], "it waits for its server");
     world.kernel.end_process(server.process, Outcome::Killed);
     world.settle();
+    let [end] = world.completions(client)[..] else { panic!("one end") };
+    assert_eq!((end.tag, end.status), (7, status::STALE), "nobody will serve it");
     let [end] = world.run(client, call(object))[..] else { panic!("one end") };
     assert_eq!(end.status, status::STALE);
     let signal = Submission { op: op::SIGNAL, handle: object, ..Submission::default() };

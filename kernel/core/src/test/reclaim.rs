@@ -304,3 +304,19 @@ fn a_process_keeps_its_ledger_wherever_a_stay_of_its_burial_ends() {
         assert_eq!(world.footprint(), before, "spent {spent} before");
     }
 }
+
+#[test]
+fn a_ledger_stays_closed_while_one_above_it_is_reclaimed() {
+    let mut world = World::new();
+    let actor = world.actor("a", PLENTY);
+    let own = world.ledger(actor);
+    let (outer, outer_id) = below(&mut world, actor, own, &[40, 20, 20, 1]);
+    let (inner, inner_id) = below(&mut world, actor, outer, &[10, 5, 5, 0]);
+    // As behind the first pass over the outer one.
+    [outer_id, inner_id].into_iter().for_each(|id| world.kernel.ledgers[id].closed = true);
+    reclaim(&mut world, actor, inner);
+    let make = ledger::create_notification::METHOD;
+    assert_eq!(world.call_kernel(actor, inner, ledger::ID, make, &[]).0.status, status::EXHAUSTED);
+    reclaim(&mut world, actor, outer);
+    assert_eq!(world.call_kernel(actor, outer, ledger::ID, make, &[]).0.status, status::OK, "it can be used again");
+}

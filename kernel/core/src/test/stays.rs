@@ -303,6 +303,9 @@ fn who_moves_capabilities_waits_while_too_much_follows_earlier_moves() {
         let _ = world.kernel.enter(processor, 0, 0);
         started(world, actor) == before
     };
+    // What the calls need of the ring areas is clear then.
+    world.run(client, call(0));
+    world.run(server, Submission { message_offset: 0, ..reply(0) });
     world.write(client, 0, &[first, mode::MOVE, 1 << 48, 3]);
     world.submit(client, Submission { caps: 0x21, message_bytes: 32, ..call(object) });
     fall_behind(&mut world);
