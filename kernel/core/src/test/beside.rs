@@ -2,16 +2,16 @@
 use super::audit;
 use super::calls::{call, pair, receive, reply};
 use super::places::reserved;
-use super::sessions::enter_session;
 use super::world::{Actor, PLENTY, World};
 use crate::Next;
 use crate::authority::capability::Object;
 use crate::execution::process::Outcome;
 use crate::execution::thread::State;
 use crate::ledger::Resource;
+use crate::lifecycle::chore::Chore;
 use crate::shared::Alone;
-use capos_abi::interface::{clock, ledger};
-use capos_abi::message::attribute;
+use capos_abi::interface::{clock, ledger, process};
+use capos_abi::message::{attribute, mode};
 use capos_abi::ring::{Completion, Submission, flag, op};
 use capos_abi::status::{self, Status};
 
@@ -50,6 +50,8 @@ impl Scene {
             (scene.wait(), Submission { op: op::SIGNAL, handle: bell, arg: 6, ..Submission::default() });
         scene.world.run(client, wait);
         scene.world.run(client, signal);
+        scene.world.kernel.reserve_handles(client.process, 20).expect("room");
+        scene.world.kernel.unreserve_handles(client.process, 20);
         scene.take_call();
         scene.world.run(server, reply(scene.token));
         scene.world.completions(client);
@@ -63,7 +65,12 @@ impl Scene {
 
     /// The client calls, and the server takes the call.
     fn take_call(&mut self) {
-        self.world.run(self.client, call(self.object));
+        self.take_call_by(|scene| call(scene.object));
+    }
+
+    fn take_call_by(&mut self, call: impl FnOnce(&mut Self) -> Submission) {
+        let entry = call(self);
+        self.world.run(self.client, entry);
         self.world.enter(self.server, 0);
         self.token = self.world.completions(self.server)[0].value;
     }
@@ -175,7 +182,12 @@ fn usual_signals_and_waits_come_to_the_same_as_alone() {
 #[test]
 fn an_unusual_call_is_left_to_who_is_alone() {
     type Case = (&'static str, fn(&mut Scene) -> Submission, Option<Status>);
-    let cases: [Case; 9] = [
+    let cases: [Case; 10] = [
+        (
+            "with unknown flags",
+            |scene| Submission { flags: flag::EXCEPTION, ..call(scene.object) },
+            Some(status::BAD_FLAGS),
+        ),
         (
             "too long",
             |scene| Submission { message_bytes: MESSAGE_BYTES + 8, ..call(scene.object) },
@@ -237,19 +249,43 @@ fn an_unusual_call_is_left_to_who_is_alone() {
 
 #[test]
 fn a_call_of_an_object_whose_minter_has_ended_is_left_to_who_is_alone() {
+    for is_held in [false, true] {
+        let mut scene = Scene::new();
+        let other = scene.world.actor("other server", PLENTY);
+        let lent = scene.world.copy(scene.server, scene.own, other);
+        scene.world.run(other, receive(lent));
+        scene.world.enter(other, 1);
+        if is_held {
+            scene.world.give(other, Object::Process(scene.server.process), process::ID);
+        }
+        scene.world.kernel.end_process(scene.server.process, Outcome::Killed);
+        scene.world.settle();
+        // Its place is used again, unless somebody may still ask how it has ended.
+        let newcomer = scene.world.actor("newcomer", PLENTY);
+        assert_eq!(newcomer.process.index() == scene.server.process.index(), !is_held);
+        let (client, entry) = (scene.client, call(scene.object));
+        scene.run_by_itself(client);
+        scene.needs_to_be_alone(client, entry, Some(status::STALE), "its minter has ended");
+    }
+}
+
+#[test]
+fn receivers_take_turns_beside_others_too() {
     let mut scene = Scene::new();
     let other = scene.world.actor("other server", PLENTY);
     let lent = scene.world.copy(scene.server, scene.own, other);
     scene.world.run(other, receive(lent));
     scene.world.enter(other, 1);
-    scene.world.kernel.end_process(scene.server.process, Outcome::Killed);
-    scene.world.settle();
-    // Its place is used again.
-    let newcomer = scene.world.actor("newcomer", PLENTY);
-    assert_eq!(newcomer.process.index(), scene.server.process.index());
     let (client, entry) = (scene.client, call(scene.object));
     scene.run_by_itself(client);
-    scene.needs_to_be_alone(client, entry, Some(status::STALE), "its minter has ended");
+    let next = |scene: &Scene| {
+        let endpoint = scene.world.kernel.endpoints.id_at(0).expect("the endpoint");
+        scene.world.kernel.endpoints[endpoint].receivers[0].thread
+    };
+    let first = next(&scene);
+    assert!(scene.beside(client, entry, 1).is_ok());
+    assert_eq!(scene.world.kernel.current(0), Some(first));
+    assert_ne!(next(&scene), first);
 }
 
 #[test]
@@ -257,7 +293,7 @@ fn unusual_waits_and_signals_are_left_to_who_is_alone() {
     let mut scene = Scene::new();
     let (client, bell) = (scene.client, scene.bell);
     let clock = scene.world.give(client, Object::Clock, clock::ID);
-    let wait = Submission { op: op::WAIT, handle: bell, arg: 1, tag: 9, ..Submission::default() };
+    let wait = Submission { op: op::WAIT, handle: bell, arg: 1, tag: 5, ..Submission::default() };
     let signal = Submission { op: op::SIGNAL, handle: bell, arg: 1, ..Submission::default() };
     for (what, entry, end) in [
         ("for nothing", Submission { arg: 0, ..wait }, status::BAD_ARGUMENT),
@@ -270,6 +306,11 @@ fn unusual_waits_and_signals_are_left_to_who_is_alone() {
         scene.world.kernel.platform.now = 2;
         scene.needs_to_be_alone(client, entry, Some(end), what);
     }
+    scene.needs_to_be_alone(client, Submission { deadline: 1 << 40, ..wait }, None, "with a deadline");
+    let cancel = Submission { op: op::CANCEL, arg: 5, tag: 9, ..Submission::default() };
+    scene.world.run(client, cancel);
+    assert_eq!(scene.world.run(client, Submission { arg: 4, ..wait }), []);
+    scene.needs_to_be_alone(client, wait, Some(status::BAD_TAG), "under a tag in use");
     // Two who wait for the same.
     for tag in [10, 11] {
         assert_eq!(scene.world.run(client, Submission { tag, arg: 3, ..wait }), []);
@@ -279,7 +320,9 @@ fn unusual_waits_and_signals_are_left_to_who_is_alone() {
 
 #[test]
 fn an_unusual_answer_is_left_to_who_is_alone() {
-    let cases: [(&str, fn(Submission) -> Submission, Status); 4] = [
+    type Case = (&'static str, fn(Submission) -> Submission, Status);
+    let cases: [Case; 5] = [
+        ("of an earlier call", |reply| Submission { arg: reply.arg - (1 << 32), ..reply }, status::TOO_LATE),
         ("an exception", |reply| Submission { flags: flag::EXCEPTION, ..reply }, status::OK),
         ("too long", |reply| Submission { message_bytes: 72, ..reply }, status::TOO_BIG),
         ("of no call", |reply| Submission { arg: reply.arg + 1, ..reply }, status::TOO_LATE),
@@ -293,6 +336,14 @@ fn an_unusual_answer_is_left_to_who_is_alone() {
         scene.needs_to_be_alone(server, entry, Some(end), what);
     }
     let mut scene = Scene::new();
+    scene.take_call_by(|scene| {
+        scene.world.write(scene.client, 0, &[scene.bell, mode::MOVE, 1 << 48, 3]);
+        Submission { caps: 0x21, message_bytes: 32, ..call(scene.object) }
+    });
+    let (server, entry) = (scene.server, reply(scene.token));
+    scene.run_by_itself(server);
+    scene.needs_to_be_alone(server, entry, Some(status::OK), "of a call that has moved a capability");
+    let mut scene = Scene::new();
     scene.take_call();
     let cancel = Submission { op: op::CANCEL, arg: 1, tag: 9, ..Submission::default() };
     scene.world.run(scene.client, cancel);
@@ -303,9 +354,8 @@ fn an_unusual_answer_is_left_to_who_is_alone() {
 }
 
 #[test]
-fn who_has_calls_to_take_or_a_timer_set_is_alone() {
+fn who_has_calls_to_take_a_timer_or_somebody_to_give_way_to_is_alone() {
     let mut scene = Scene::new();
-    enter_session(&mut scene.world, scene.client);
     scene.take_call();
     let server = scene.server;
     scene.run_by_itself(server);
@@ -318,4 +368,63 @@ fn who_has_calls_to_take_or_a_timer_set_is_alone() {
     let _ = scene.world.kernel.enter(0, 0, 0);
     assert!(!scene.world.kernel.threads[server.thread].timer_set, "nothing has a deadline");
     assert!(scene.beside(server, Submission::default(), 0).is_ok());
+    let before = scene.started(server);
+    scene.world.submit(server, Submission::default());
+    assert_eq!(scene.world.kernel.lend().enter(0, 9, 1 << 40), Err(Alone::Again), "it waits until then");
+    scene.world.actor("busy", PLENTY);
+    scene.run_by_itself(server);
+    let started = scene.started(server);
+    assert!(started > before);
+    scene.world.kernel.give_way(server.thread);
+    assert_eq!(scene.beside(server, Submission::default(), 0), Err(Alone::Again), "somebody else's turn has come");
+    assert_eq!(scene.started(server), started);
+}
+
+#[test]
+fn while_something_is_to_be_put_away_nobody_is_beside_others() {
+    let mut scene = Scene::new();
+    scene.world.kernel.prepare_chore().expect("heap");
+    scene.world.kernel.chores.push(Chore::Console);
+    let client = scene.client;
+    scene.needs_to_be_alone(client, Submission::default(), Some(status::OK), "a chore waits");
+}
+
+#[test]
+fn who_blocks_beside_others_is_charged_and_the_first_in_line_runs() {
+    let mut world = World::new();
+    world.kernel.platform.processors = 1;
+    let [blocks, waits] = ["blocks", "waits"].map(|name| world.actor(name, PLENTY));
+    world.enter(blocks, 0);
+    assert_eq!(world.kernel.current(0), Some(blocks.thread));
+    world.kernel.settle_account(blocks.thread);
+    let before = world.kernel.threads[blocks.thread].account.consumed;
+    world.kernel.platform.now += 1000;
+    assert_eq!(world.kernel.lend().enter(0, 1, 0), Ok(Next::Run(waits.thread.index())));
+    assert_eq!(world.kernel.threads[blocks.thread].account.consumed, before + 1000);
+}
+
+#[test]
+fn who_is_woken_for_another_processor_runs_there() {
+    let mut world = World::new();
+    world.kernel.platform.processors = 2;
+    let (server, own, client, object) = pair(&mut world);
+    for (actor, processor) in [(server, 1), (client, 0)] {
+        world.kernel.threads[actor.thread].account.numbers.processors = 1 << processor;
+        world.kernel.reconsider(actor.thread);
+        world.settle();
+    }
+    world.run(server, receive(own));
+    world.run(client, call(object));
+    world.enter(server, 0);
+    let token = world.completions(server)[0].value;
+    world.run(server, reply(token));
+    world.completions(server);
+    world.enter(server, 1);
+    world.enter(client, 0);
+    world.completions(client);
+    world.submit(client, call(object));
+    let lent = world.kernel.lend();
+    assert_eq!(lent.enter(0, 0, 0), Ok(Next::Run(client.thread.index())));
+    assert_eq!(lent.reschedule(1), Some(Next::Run(server.thread.index())));
+    assert_eq!(world.kernel.platform.all_interrupted(), [1]);
 }
