@@ -152,10 +152,17 @@ impl HandleTable {
         Some(capability)
     }
 
-    /// Index of the slot that a handle names, on its way elsewhere or not.
-    pub fn any_index_of(&self, handle: Handle) -> Option<u32> {
+    /// The capability that a handle names, on its way elsewhere or not.
+    #[inline]
+    pub fn get_any(&self, handle: Handle) -> Option<&Capability> {
         let slot = self.slots.get(handle as u32 as usize)?;
-        (slot.capability.is_some() && slot.handle == handle).then_some(handle as u32)
+        slot.capability.as_ref().filter(|_| slot.handle == handle)
+    }
+
+    /// Index of the slot that a handle names, on its way elsewhere or not.
+    #[inline]
+    pub fn any_index_of(&self, handle: Handle) -> Option<u32> {
+        self.get_any(handle).map(|_| handle as u32)
     }
 
     /// Index of the slot that a usable handle names.

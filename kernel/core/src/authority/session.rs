@@ -236,6 +236,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Whether two processes act in the same session.
+    #[inline]
     pub(crate) fn share_session(&self, one: Id<Process>, other: Id<Process>) -> bool {
         self.processes[one].session == self.processes[other].session
     }
@@ -246,10 +247,7 @@ impl<P: Platform> Kernel<P> {
             return None;
         }
         let handles = &self.processes[from].handles;
-        caps.as_slice().iter().position(|&handle| {
-            let slot = handles.any_index_of(handle).and_then(|index| handles.slot(index));
-            slot.and_then(|slot| slot.capability()).is_some_and(|held| held.confined)
-        })
+        caps.as_slice().iter().position(|&handle| handles.get_any(handle).is_some_and(|held| held.confined))
     }
 
     /// Ends a session: marks it, then its processes, then ends their calls, as far as the stay allows; whether none is left.

@@ -14,13 +14,14 @@ pub const DESCRIPTOR_BYTES: u32 = size_of::<CapDescriptor>() as u32;
 pub struct SentCaps {
     handles: [Handle; MAX_CAPS],
     len: u8,
+    moves: u8,
     moved: u16,
     confined: u16,
 }
 
 impl SentCaps {
     /// None.
-    pub const NONE: Self = Self { handles: [NULL; MAX_CAPS], len: 0, moved: 0, confined: 0 };
+    pub const NONE: Self = Self { handles: [NULL; MAX_CAPS], len: 0, moves: 0, moved: 0, confined: 0 };
 
     /// Reads the capability descriptors before a segment; every one must name a capability that may be sent. What was
     /// listed here before is forgotten.
@@ -31,7 +32,7 @@ impl SentCaps {
         (area, segment): (RingArea, ArenaRange),
         count: u8,
     ) -> Result<(), Refusal> {
-        (self.len, self.moved, self.confined) = (0, 0, 0);
+        (self.len, self.moves, self.moved, self.confined) = (0, 0, 0, 0);
         let first = segment.offset - u32::from(count) * DESCRIPTOR_BYTES;
         for i in 0..count {
             let [handle, sent_mode] = platform.read_arena_words(area, first + u32::from(i) * DESCRIPTOR_BYTES);
@@ -54,6 +55,7 @@ impl SentCaps {
     fn push(&mut self, handle: Handle, is_moved: bool, is_confined: bool) {
         if let Some(place) = self.handles.get_mut(usize::from(self.len)) {
             *place = handle;
+            self.moves += u8::from(is_moved);
             self.moved |= u16::from(is_moved) << self.len;
             self.confined |= u16::from(is_confined) << self.len;
             self.len += 1;
@@ -82,7 +84,7 @@ impl SentCaps {
 
     /// How many are moved.
     pub fn moves(&self) -> u8 {
-        self.moved.count_ones() as u8
+        self.moves
     }
 
     /// Whether the handle at this place is moved.

@@ -149,7 +149,7 @@ impl<P: Platform> Kernel<P> {
         (area, place): (RingArea, u32),
     ) -> Result<u16, Refusal> {
         let sender = &self.processes[from].handles;
-        if let Some(stale) = caps.as_slice().iter().position(|&h| h != 0 && sender.any_index_of(h).is_none()) {
+        if let Some(stale) = caps.as_slice().iter().position(|&h| h != NULL && sender.get_any(h).is_none()) {
             return Err(refused(stale, transfer::STALE));
         }
         if let Some(confined) = self.confined_to(from, caps, to) {
@@ -185,8 +185,7 @@ impl<P: Platform> Kernel<P> {
     #[inline]
     fn held(&self, process: Id<Process>, handle: Handle) -> Option<(SlotRef, Capability)> {
         let handles = &self.processes[process].handles;
-        let index = handles.any_index_of(handle)?;
-        Some((SlotRef { process, index }, *handles.slot(index)?.capability()?))
+        Some((SlotRef { process, index: handles.any_index_of(handle)? }, *handles.get_any(handle)?))
     }
 
     /// The receiver's slot takes the place of the sender's in the grant tree.
