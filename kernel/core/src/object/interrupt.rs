@@ -81,6 +81,9 @@ impl<P: Platform> Kernel<P> {
                 let (Object::Notification(id), true) = (target.object, target.offers(notification::ID)) else {
                     return Err(status::BAD_ARGUMENT.into());
                 };
+                if self.notifications[id].ledger.is_none() {
+                    return Err(status::BAD_CAPABILITY.into());
+                }
                 call.check_room(bind::results::SHAPE, 0, 0)?;
                 self.retain(target.object);
                 let bits = params.get(bind::params::BITS);

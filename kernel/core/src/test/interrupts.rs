@@ -27,12 +27,20 @@ fn an_interrupt_line_has_one_holder_at_a_time() {
     assert_eq!(open(&mut world, 4).0, status::OK, "it was given back");
 }
 
+fn notification(world: &mut World, actor: Actor, paying: u64) -> u64 {
+    world.call_kernel(actor, paying, ledger::ID, ledger::create_notification::METHOD, &[]).1[0]
+}
+
 /// Binds a line to a new notification, of which an interrupt sets bit 0; the notification.
 fn bind(world: &mut World, actor: Actor, paying: u64, line: u64) -> u64 {
-    let (_, made) = world.call_kernel(actor, paying, ledger::ID, ledger::create_notification::METHOD, &[]);
-    let (bound, _) = world.call_with(actor, line, interrupt::ID, interrupt::bind::METHOD, made[0], &[1]);
-    assert_eq!(bound.status, status::OK);
-    made[0]
+    let made = notification(world, actor, paying);
+    assert_eq!(bind_to(world, actor, made, line), status::OK);
+    made
+}
+
+/// Binds a line to a notification; the status.
+fn bind_to(world: &mut World, actor: Actor, notification: u64, line: u64) -> i32 {
+    world.call_with(actor, line, interrupt::ID, interrupt::bind::METHOD, notification, &[1]).0.status
 }
 
 /// Begins to wait for a notification.
@@ -73,4 +81,21 @@ fn a_line_is_masked_when_the_ledger_of_its_notification_is_reclaimed() {
     assert!(world.kernel.platform.enabled_lines.contains(&4));
     reclaim(&mut world, driver, paying);
     assert!(!world.kernel.platform.enabled_lines.contains(&4));
+}
+
+#[test]
+fn no_line_is_bound_to_a_notification_whose_ledger_was_reclaimed() {
+    let mut world = World::new();
+    let driver = world.actor("driver", PLENTY);
+    let (lines, own) = (world.give(driver, Object::InterruptLines, ID), world.ledger(driver));
+    let (_, opened) = world.call_kernel(driver, lines, ID, open::METHOD, &[4]);
+    let (paying, _) = below(&mut world, driver, own, &[0, 0, 1, 0]);
+    let (bound, gone) = (bind(&mut world, driver, own, opened[0]), notification(&mut world, driver, paying));
+    reclaim(&mut world, driver, paying);
+    assert_eq!(bind_to(&mut world, driver, gone, opened[0]), status::BAD_CAPABILITY);
+    // The line does what it did.
+    assert!(world.kernel.platform.enabled_lines.contains(&4));
+    wait(&mut world, driver, bound);
+    let _ = world.kernel.interrupt(0, 4);
+    assert_eq!(world.completions(driver)[0].value, 1);
 }
