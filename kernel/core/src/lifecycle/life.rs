@@ -108,7 +108,7 @@ impl<P: Platform> Kernel<P> {
         let process = entry.process;
         self.processes[process].live_threads -= 1;
         self.timers.set(thread.index(), None);
-        self.end_account(thread);
+        self.take_account_back(thread);
         if let Some(context) = self.threads[thread].context {
             self.unbind_context(context);
         }

@@ -29,6 +29,7 @@ mod notices;
 mod objects;
 mod order;
 mod parts;
+mod payment;
 mod placement;
 mod places;
 mod process;

@@ -1,8 +1,6 @@
-//! The scheduler against simple models: shares, latency, budgets, masks, lent accounts.
-use super::calls::{call, pair, receive};
+//! The scheduler against simple models: shares, latency, budgets, masks.
 use super::world::{Actor, PLENTY, World};
 use crate::authority::capability::Object;
-use crate::execution::process::Outcome;
 use crate::execution::schedule::RunQueue;
 use crate::execution::schedule::account::{Account, Numbers, SLICE_NANOSECONDS};
 use crate::execution::thread::{State, Thread};
@@ -10,7 +8,7 @@ use crate::ledger::Amounts;
 use crate::platform::Registers;
 use crate::slab::Id;
 use capos_abi::interface::{scheduling_authority, scheduling_context, thread};
-use capos_abi::ring::{Submission, flag, op};
+use capos_abi::ring::{Submission, op};
 use capos_abi::status;
 use proptest::prelude::*;
 
@@ -117,12 +115,12 @@ fn busy(world: &mut World, count: usize) -> Vec<Id<Thread>> {
     threads
 }
 
-fn running(world: &World, processor: usize) -> Option<Id<Thread>> {
+pub(super) fn running(world: &World, processor: usize) -> Option<Id<Thread>> {
     world.kernel.current(processor)
 }
 
 /// Lets a processor run for so long, in steps of an eighth of a slice; nanoseconds that each thread got.
-fn run_for(world: &mut World, processor: usize, nanoseconds: u64) -> Vec<(Id<Thread>, u64)> {
+pub(super) fn run_for(world: &mut World, processor: usize, nanoseconds: u64) -> Vec<(Id<Thread>, u64)> {
     let step = SLICE_NANOSECONDS / 8;
     let mut got: Vec<(Id<Thread>, u64)> = Vec::new();
     for _ in 0..nanoseconds / step {
@@ -308,94 +306,4 @@ fn a_thread_on_a_budget_leaves_the_rest_to_others() {
     let got = run_for(&mut world, 0, 40 * SLICE_NANOSECONDS);
     let sum = got.iter().find(|(thread, _)| *thread == limited.thread).map_or(0, |(_, sum)| *sum);
     assert!(sum >= 18 * SLICE_NANOSECONDS, "it has its share again: {sum}");
-}
-
-/// Who runs alone is interrupted by nothing: what it runs is known all the same, and charged to the account that it ran on.
-#[test]
-fn what_runs_now_is_consumed() {
-    const SPAN: u64 = 100 * SLICE_NANOSECONDS;
-    let mut world = World::new();
-    let (holder, alone) = (world.actor("holder", PLENTY), world.actor("alone", PLENTY));
-    let consumed = |world: &mut World, context| {
-        let inspect = scheduling_context::inspect::METHOD;
-        let (_, words) = world.call_kernel(holder, context, scheduling_context::ID, inspect, &[]);
-        words[1 + scheduling_context::inspect::results::CONSUMED.offset as usize / 8]
-    };
-    world.kernel.platform.now += SPAN;
-    let context = bind(&mut world, holder, alone.thread, Numbers::ORDINARY);
-    assert_eq!(consumed(&mut world, context), 0, "what ran before is not its");
-    world.kernel.platform.now += SPAN;
-    assert_eq!(consumed(&mut world, context), SPAN);
-    assert_eq!(consumed(&mut world, context), SPAN, "and but once");
-    world.kernel.platform.now += SPAN;
-    let unbind = scheduling_context::unbind::METHOD;
-    assert_eq!(world.call_kernel(holder, context, scheduling_context::ID, unbind, &[]).0.status, status::OK);
-    world.kernel.platform.now += SPAN;
-    assert_eq!(consumed(&mut world, context), 2 * SPAN, "nor what ran behind");
-}
-
-#[test]
-fn a_caller_pays_for_its_server() {
-    let mut world = World::new();
-    world.kernel.platform.processors = 1;
-    let (server, own, client, object) = pair(&mut world);
-    world.submit(server, receive(own));
-    world.enter(server, 1);
-    let before =
-        (world.kernel.threads[server.thread].account.consumed, world.kernel.threads[client.thread].account.consumed);
-    world.submit(client, call(object));
-    world.enter(client, 1);
-    assert_eq!(running(&world, 0), Some(server.thread));
-    run_for(&mut world, 0, SLICE_NANOSECONDS / 2);
-    let delivery = world.completions(server)[0];
-    world.submit(server, Submission { flags: flag::QUIET, ..super::calls::reply(delivery.value) });
-    world.enter(server, 1);
-    assert_eq!(running(&world, 0), Some(client.thread));
-    run_for(&mut world, 0, 2 * SLICE_NANOSECONDS);
-    let after =
-        (world.kernel.threads[server.thread].account.consumed, world.kernel.threads[client.thread].account.consumed);
-    assert_eq!(after.0, before.0, "the server's own account is untouched");
-    assert!(after.1 - before.1 >= SLICE_NANOSECONDS, "the caller has paid");
-}
-
-#[test]
-fn a_caller_that_has_ended_pays_no_more() {
-    let mut world = World::new();
-    world.kernel.platform.processors = 1;
-    let (server, own, client, object) = pair(&mut world);
-    world.submit(server, receive(own));
-    world.enter(server, 1);
-    world.submit(client, call(object));
-    world.enter(client, 1);
-    assert_eq!(running(&world, 0), Some(server.thread));
-    let before = world.kernel.threads[server.thread].account.consumed;
-    world.kernel.platform.now += SLICE_NANOSECONDS / 8;
-    world.kernel.end_process(client.process, Outcome::Killed);
-    let _ = world.kernel.reschedule(0);
-    world.kernel.platform.now += SLICE_NANOSECONDS / 2;
-    world.kernel.settle_account(server.thread);
-    assert_eq!(running(&world, 0), Some(server.thread));
-    assert_eq!(world.kernel.threads[server.thread].account.consumed, before + SLICE_NANOSECONDS / 2);
-}
-
-#[test]
-fn a_caller_pays_no_longer_than_it_waits() {
-    let mut world = World::new();
-    world.kernel.platform.processors = 1;
-    let (server, own, client, object) = pair(&mut world);
-    world.submit(server, receive(own));
-    world.enter(server, 1);
-    let deadline = world.kernel.platform.now + SLICE_NANOSECONDS / 8;
-    world.submit(client, Submission { deadline, ..call(object) });
-    world.enter(client, 1);
-    assert_eq!(running(&world, 0), Some(server.thread));
-    run_for(&mut world, 0, SLICE_NANOSECONDS / 8);
-    assert_eq!(world.kernel.threads[client.thread].state, State::Ready, "its call has ended");
-    let used = |world: &World, actor: Actor| world.kernel.threads[actor.thread].account.consumed;
-    let before = (used(&world, client), used(&world, server));
-    assert_eq!(running(&world, 0), Some(server.thread));
-    world.kernel.platform.now += SLICE_NANOSECONDS;
-    let _ = world.kernel.timer(0);
-    assert_eq!(running(&world, 0), Some(client.thread));
-    assert_eq!((used(&world, client), used(&world, server)), (before.0, before.1 + SLICE_NANOSECONDS));
 }

@@ -35,37 +35,28 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
-    /// A thread gets in line that may have lent its account: the borrower goes on with its own.
+    /// A thread gets in line, or ends, that may have lent its account: the borrower goes on with its own, and nobody borrows it any
+    /// more where the thread has run until now.
     #[inline]
-    pub(super) fn take_account_back(&mut self, thread: Id<Thread>) {
+    pub(crate) fn take_account_back(&mut self, thread: Id<Thread>) {
         for processor in 0..self.platform.processors() {
             let state = self.scheduler.of(processor);
-            if state.payer == Some(thread)
-                && let Some(borrower) = state.current
-                && borrower != thread
-            {
-                self.pay_for_itself(processor, borrower);
+            if state.payer == Some(thread) && state.current != Some(thread) {
+                self.let_others_pay(processor);
             }
         }
     }
 
-    /// Who runs on a processor goes on with its own account.
+    /// Who runs on a processor, if anybody does, goes on with its own account.
     #[cold]
-    fn pay_for_itself(&mut self, processor: usize, borrower: Id<Thread>) {
+    fn let_others_pay(&mut self, processor: usize) {
         let now = self.platform.now();
         self.stop_paying(processor, now);
-        let virtual_now = self.scheduler.of(processor).queue.virtual_now();
-        self.threads[borrower].account.arrive(virtual_now);
-        self.start_paying(processor, borrower, now);
-    }
-
-    /// A thread that runs no more pays for nobody: whoever has borrowed its account goes on with its own.
-    pub(crate) fn end_account(&mut self, thread: Id<Thread>) {
-        self.take_account_back(thread);
-        for processor in 0..self.platform.processors() {
-            if self.scheduler.of(processor).payer == Some(thread) {
-                self.stop_paying(processor, self.platform.now());
-            }
+        let state = self.scheduler.of(processor);
+        if let Some(borrower) = state.current {
+            let virtual_now = state.queue.virtual_now();
+            self.threads[borrower].account.arrive(virtual_now);
+            self.start_paying(processor, borrower, now);
         }
     }
 }
