@@ -8,4 +8,4 @@ pub mod names;
 mod request;
 pub mod table;
 
-pub use request::{Request, schema_files};
+pub use request::{Request, schema_files, short_name};

@@ -1,7 +1,7 @@
 //! Compatibility of interfaces and of the ring: what has been published stays as it is, or the change is declared.
 //!
-//! `schema/published.txt` lists every interface, method and message field with its ordinal and place, and every constant and struct
-//! field of `capos-abi`. Additions are compatible: `--write` appends them. A line that changes or goes is refused unless
+//! `schema/published.txt` lists every interface, method and message field with its ordinal and place, the constants and enumerants of
+//! interfaces, and every constant and struct field of `capos-abi`. Additions are compatible: `--write` appends them. A line that changes or goes is refused unless
 //! `schema/breaking.txt` declares it, with a reason.
 
 use super::source::{parse, relative, rust_files};
@@ -9,23 +9,23 @@ use super::{Violations, table};
 use anyhow::Result;
 use capnp::introspect::{RawBrandedStructSchema, TypeVariant};
 use capnp::schema::StructSchema;
+use capnp::schema_capnp::node;
 use quote::ToTokens;
 use schema::table::{INTERFACES, Interface, Method};
+use schema_codegen::{Request, schema_files, short_name};
 use std::collections::BTreeMap;
 use std::path::Path;
 use syn::Item;
 
 const PUBLISHED: &str = "schema/published.txt";
 const DECLARED: &str = "schema/breaking.txt";
-const HEADING: &str = "Everything that others rely on: interfaces, methods, fields, and the layout of capos-abi.
+const HEADING: &str =
+    "Everything that others rely on: interfaces, methods, fields, constants, enumerants, and the layout of capos-abi.
 Additions are written by `capos check schema --write`; a changed or removed line must be declared in breaking.txt.";
 
 /// Compares the tree with what was published.
 pub fn check(root: &Path, write: bool) -> Result<Violations> {
-    let mut found = abi(root)?;
-    for interface in INTERFACES {
-        describe_interface(interface, &mut found)?;
-    }
+    let found = describe(root)?;
     let (published, declared) = (table::read(&root.join(PUBLISHED))?, table::read(&root.join(DECLARED))?);
     let broken = |key: &str, value: &str| found.get(key).is_none_or(|now| now != value);
     let mut violations = Violations::new();
@@ -46,6 +46,17 @@ pub fn check(root: &Path, write: bool) -> Result<Violations> {
         violations.extend(missing.map(|key| format!("{key} is new: `capos check schema --write` publishes it")));
     }
     Ok(violations)
+}
+
+/// Everything that there is now.
+fn describe(root: &Path) -> Result<BTreeMap<String, String>> {
+    let mut found = abi(root)?;
+    for interface in INTERFACES {
+        describe_interface(interface, &mut found)?;
+    }
+    let schemas = root.join("schema");
+    describe_values(&Request::compile(&schemas, &schema_files(&schemas)), &mut found)?;
+    Ok(found)
 }
 
 fn published_entry() -> table::Entry {
@@ -83,6 +94,31 @@ fn describe_fields(name: &str, raw: RawBrandedStructSchema, found: &mut BTreeMap
             capnp::schema_capnp::field::Group(_) => "group".to_owned(),
         };
         found.insert(key, place);
+    }
+    Ok(())
+}
+
+/// The constants and enumerants that interfaces declare.
+fn describe_values(request: &Request, found: &mut BTreeMap<String, String>) -> Result<()> {
+    for (_, interface) in request.interfaces() {
+        for nested in interface.get_nested_nodes()? {
+            let node = request.node(nested.get_id());
+            let name = format!("{}.{}", short_name(&interface), nested.get_name()?.to_str()?);
+            match node.which()? {
+                node::Const(constant) => {
+                    found.insert(name, format!("constant {:?}", constant.get_value()?));
+                }
+                node::Enum(enumeration) => {
+                    for (value, enumerant) in enumeration.get_enumerants()?.iter().enumerate() {
+                        found.insert(
+                            format!("{name}.{}", enumerant.get_name()?.to_str()?),
+                            format!("enumerant {value}"),
+                        );
+                    }
+                }
+                _ => {}
+            }
+        }
     }
     Ok(())
 }
@@ -131,4 +167,28 @@ fn describe_items(module: &str, items: &[Item], found: &mut BTreeMap<String, Str
 /// Source text without the spaces that the tokeniser puts everywhere.
 fn tokens(item: &impl ToTokens) -> String {
     item.to_token_stream().to_string().replace(" :: ", "::").replace(" ;", ";").replace("[ ", "[").replace(" ]", "]")
+}
+
+#[cfg(test)]
+mod test {
+    use super::{describe_values, schema_files};
+    use schema_codegen::Request;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn constants_and_enumerants_of_interfaces_are_listed() {
+        let folder = std::env::temp_dir().join(format!("capos-values-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let source =
+            "@0xd2a1f07c5e8b3399; interface Scale { const most :UInt64 = 32; enum Unit { gram @0; ounce @1; } }";
+        std::fs::write(folder.join("scale.capnp"), source).expect("a file");
+        let mut found = BTreeMap::new();
+        describe_values(&Request::compile(&folder, &schema_files(&folder)), &mut found).expect("values");
+        std::fs::remove_dir_all(&folder).expect("the folder");
+        let found: Vec<_> = found.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+        assert_eq!(
+            found,
+            ["Scale.Unit.gram = enumerant 0", "Scale.Unit.ounce = enumerant 1", "Scale.most = constant (uint64 = 32)"]
+        );
+    }
 }
