@@ -2,10 +2,13 @@
 //! a sorted list.
 //!
 //! A leaf knows the widest hole between its intervals: that finds a gap.
+mod leaf;
+
 use crate::heap::{self, Payer, grow, has_room, make_room};
 use crate::ipc::operation::Refusal;
 use crate::ledger::Ledger;
 use alloc::vec::Vec;
+use leaf::Leaf;
 
 /// What lies somewhere.
 pub trait Interval: Copy {
@@ -28,15 +31,6 @@ pub struct Tree<T> {
     /// Leaves in use. None of them is empty, unless it is the only one.
     used: usize,
     len: usize,
-}
-
-/// Some neighbouring intervals.
-struct Leaf<T> {
-    items: Vec<T>,
-    /// They end here at the latest, and those behind start here at the earliest. The last leaf has no end, nor has one for later.
-    end: u64,
-    /// Bytes of the widest hole between them, if there are other leaves.
-    widest: u64,
 }
 
 /// Where an interval stands, or would.
@@ -269,44 +263,6 @@ impl<T: Interval> Tree<T> {
         self.leaves.insert(at + 1, next);
         self.used += 1;
     }
-}
-
-impl<T: Interval> Leaf<T> {
-    /// Changes intervals at a place.
-    fn change(&mut self, at: usize, change: impl FnOnce(&mut Vec<T>)) {
-        let lost = self.widest_around(at);
-        change(&mut self.items);
-        self.end = self.items.get(at).map_or(self.end, |interval| interval.end().max(self.end));
-        let gained = self.widest_around(at);
-        if gained >= self.widest {
-            self.widest = gained;
-        } else if lost == self.widest {
-            self.update();
-        }
-    }
-
-    fn update(&mut self) {
-        self.widest = widest(&self.items);
-    }
-
-    /// Bytes of the widest hole at the sides of a place.
-    fn widest_around(&self, at: usize) -> u64 {
-        let end = self.items.len().min(at + 2);
-        widest(self.items.get(at.saturating_sub(1)..end).unwrap_or_default())
-    }
-
-    /// The first number from this one on behind which so many belong to no interval, or else the end of the last interval.
-    fn hole(&self, from: u64, wanted: u64) -> Result<u64, u64> {
-        self.items.iter().try_fold(from, |from, interval| {
-            if interval.start().saturating_sub(from) >= wanted { Err(from) } else { Ok(from.max(interval.end())) }
-        })
-    }
-}
-
-/// Bytes of the widest hole between items.
-fn widest<T: Interval>(items: &[T]) -> u64 {
-    let holes = items.iter().zip(items.iter().skip(1)).map(|(one, next)| next.start() - one.end());
-    holes.max().unwrap_or(0)
 }
 
 fn ensure_room<T>(list: &mut Vec<T>, more: usize, ledger: &mut Ledger) -> Result<(), Refusal> {
