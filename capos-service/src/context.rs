@@ -25,6 +25,8 @@ const OWN: [&str; 6] = [slot::PROCESS, slot::LEDGER, slot::MEMORY, slot::THREAD,
 pub struct Context {
     service: OnceCell<Rc<Service>>,
     lifecycle: Arc<Lifecycle>,
+    /// This thread serves beside the first one.
+    is_beside: bool,
 }
 
 impl Context {
@@ -116,7 +118,7 @@ impl Context {
     ) -> io::Result<JoinHandle<Result<(), String>>> {
         let lifecycle = self.lifecycle.clone();
         let spawned = thread::Builder::new().stack_size(SERVER_STACK_BYTES).spawn(move || {
-            let context = Context { service: OnceCell::new(), lifecycle };
+            let context = Context { service: OnceCell::new(), lifecycle, is_beside: true };
             block_on(context.serve_apart(&*offer)).map_err(|failure| failure.text().to_owned())
         });
         // One that is missing takes the others along.
@@ -143,7 +145,8 @@ impl Context {
     /// The service on the program's own endpoint.
     pub fn service(&self) -> Result<&Rc<Service>, Failure> {
         if self.service.get().is_none() {
-            let service = Rc::new(Service::new(capability(ENDPOINT)?)?);
+            let serve = if self.is_beside { Service::beside_others } else { Service::new };
+            let service = Rc::new(serve(capability(ENDPOINT)?)?);
             attend(&service, &self.lifecycle);
             let _ = self.service.set(service);
         }

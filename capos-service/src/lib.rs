@@ -35,7 +35,7 @@ pub use capos_rt::receiver::CONTROL_KEY;
 pub use context::Context;
 pub use failure::Failure;
 pub use limit::new_limited_client;
-pub use service::Service;
+pub use service::{SERVED_TWICE, Service};
 pub use slot::{any_slot, export, handle, import, is_own, slot};
 pub use time::{deadline_in, sleep};
 
