@@ -53,3 +53,25 @@ fn many_small_ends_go_in_steps() {
     }
     assert_eq!(ended, PROCESSES);
 }
+
+#[test]
+fn what_ends_meanwhile_is_put_away_behind_what_is_not_put_away_yet() {
+    let mut world = World::new();
+    let before = world.footprint();
+    let actors = [0, 1, 2].map(|_| world.actor("one of three", Amounts::new([1000, 1000, 100, 1])));
+    for actor in actors {
+        world.kernel.begin_stay(0);
+        world.kernel.reserve_handles(actor.process, 800).expect("room");
+        world.kernel.unreserve_handles(actor.process, 800);
+    }
+    for actor in actors {
+        world.kernel.begin_stay(0);
+        world.kernel.end_process(actor.process, Outcome::Killed);
+        for _ in 0..3 {
+            world.stay();
+        }
+        assert!(!world.kernel.chores.is_empty(), "that takes longer");
+    }
+    world.settle();
+    assert_eq!(world.footprint(), before);
+}

@@ -6,7 +6,7 @@ use crate::execution::thread::{State, Thread};
 use crate::execution::trap::{Fault, FaultKind};
 use crate::slab::Id;
 use capos_abi::interface::{fault_handler, process};
-use capos_abi::ring::MIN_AREA_BYTES;
+use capos_abi::ring::{MIN_AREA_BYTES, Submission, op};
 use capos_abi::status;
 use proptest::prelude::*;
 
@@ -83,7 +83,13 @@ proptest! {
                         untold.push(thread);
                     }
                 }
-                Step::Next if untold.is_empty() => {}
+                Step::Next if untold.is_empty() => {
+                    let next = fault_handler::next::METHOD;
+                    let wait = Submission { op: op::CALL, tag: 1, handle: scene.handler, interface: fault_handler::ID, method: next, ..Submission::default() };
+                    let cancel = Submission { op: op::CANCEL, tag: 2, arg: 1, ..Submission::default() };
+                    prop_assert_eq!(scene.world.run(scene.holder, Submission { result_offset: 1024, result_bytes: 64, ..wait }), [], "the handler knows all");
+                    prop_assert_eq!(scene.world.run(scene.holder, cancel)[0].status, status::CANCELLED);
+                }
                 Step::Next => {
                     let thread = untold.remove(0);
                     let (done, words) = scene.answer(fault_handler::next::METHOD, &[]);

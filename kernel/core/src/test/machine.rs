@@ -49,6 +49,8 @@ pub struct Machine {
     pub zeroed: u64,
     /// Frames that were, and that no program has had since.
     pub zeros: HashSet<u64>,
+    /// The kernel writes to the console no more.
+    pub console_is_released: bool,
     /// There is no room for another register context.
     pub has_no_context: bool,
 }
@@ -257,7 +259,9 @@ impl Platform for Machine {
     fn console_ports(&self) -> Option<(u16, u16)> {
         Some((0x3f8, 8))
     }
-    fn release_console(&mut self) {}
+    fn release_console(&mut self) {
+        self.console_is_released = true;
+    }
     fn set_line_enabled(&mut self, line: u8, enabled: bool) {
         match enabled {
             true => self.enabled_lines.insert(line),

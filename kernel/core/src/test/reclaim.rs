@@ -140,6 +140,36 @@ fn what_is_held_outlasts_the_reclaiming_of_its_ledger_and_goes_with_its_holder()
 }
 
 #[test]
+fn what_two_hold_goes_with_the_second_of_them() {
+    let mut world = World::new();
+    let owner = world.actor("owner", PLENTY);
+    let own = world.ledger(owner);
+    let (account, _) = below(&mut world, owner, own, &LIMITS);
+    let memory = ledger_call(&mut world, owner, account, ledger::create_memory_object::METHOD, &[8192])[0];
+    let change = |world: &mut World, (user, address): (Actor, u64), method| {
+        let space = world.give(user, Object::VirtualMemory(user.process), virtual_memory::ID);
+        let (done, _) = world.call_kernel(user, space, virtual_memory::ID, method, &[address, 8192]);
+        assert_eq!(done.status, status::OK);
+        world.settle();
+        audit::check(world);
+    };
+    let users = ["one", "other"].map(|name| {
+        let user = world.actor(name, PLENTY);
+        let copy = world.copy(owner, memory, user);
+        let address = map(&mut world, user, copy);
+        change(&mut world, (user, address), virtual_memory::hold::METHOD);
+        (user, address)
+    });
+    reclaim(&mut world, owner, account);
+    let free = |world: &World| world.footprint().1;
+    let before = free(&world);
+    change(&mut world, users[0], virtual_memory::unmap::METHOD);
+    assert_eq!(free(&world), before, "the other one holds it");
+    change(&mut world, users[1], virtual_memory::unmap::METHOD);
+    assert_eq!(free(&world), before + 1);
+}
+
+#[test]
 fn a_thread_ends_with_the_ledger_that_pays_for_it_and_so_does_its_process() {
     let mut world = World::new();
     let (owner, other) = (world.actor("owner", PLENTY), world.actor("other", PLENTY));

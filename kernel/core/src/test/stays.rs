@@ -269,6 +269,8 @@ fn frames_for_a_ring_area_are_gathered_in_steps() {
     }
     while frames.allocate_contiguous(1).is_ok() {}
     let ledger = world.kernel.processes[actor.process].ledger;
+    // An entry that was given up has left an address there.
+    world.kernel.threads[actor.thread].cursor = 0x1_0000_0000;
     world.kernel.begin_stay(0);
     world
         .kernel
