@@ -1,7 +1,7 @@
 //! The startup block: what a spawner leaves in memory for a new process's main thread.
 //!
 //! Its address is the main thread's `argument`. [`StartupBlock`] is followed by `cap_count` [`CapSetEntry`]s, then by the
-//! arguments: UTF-8 strings, each ended by a zero byte. The block is readable only.
+//! arguments: UTF-8 strings, each ended by a zero byte.
 
 use core::mem::size_of;
 

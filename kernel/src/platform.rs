@@ -20,7 +20,7 @@ use kernel_core::PageTables;
 use kernel_core::machine::firmware::Firmware;
 use kernel_core::memory::Access;
 use kernel_core::memory::frame::{Frame, OutOfFrames};
-use kernel_core::platform::{ContextIndex, Platform, REGISTERS, Registers, RingArea, Space};
+use kernel_core::platform::{ArenaRange, ContextIndex, Platform, REGISTERS, Registers, RingArea, Space};
 use kernel_core::random::Random;
 use x86_64::instructions::port::Port;
 
@@ -181,6 +181,13 @@ impl Platform for Machine {
 
     fn read_word(&self, space: Space, address: u64) -> Option<u64> {
         address_space::read_word(space, address)
+    }
+
+    fn write_page(&mut self, space: Space, address: u64, area: RingArea, source: ArenaRange) -> bool {
+        let words = source.bytes as usize / 8;
+        let from = ring_area::arena(area, source.offset, words);
+        // SAFETY: the words lie in the area, which no program has mapped as anything else; the core keeps within the page.
+        unsafe { address_space::write_words(space, address, from, words) }
     }
 
     fn protect(&mut self, space: Space, address: u64, access: Access) {

@@ -43,6 +43,15 @@ interface Process @0xb0f4a6e0d91c4a02 {
   handleFaults @10 () -> (handler :FaultHandler);
   # The faults of its threads, for who wants to answer them. A process has one handler at a time.
 
+  grantAll @11 (grants :List(Grant)) -> (handles :List(UInt64));
+  # As `grant`, for several capabilities (at most 15): all are given or none; `handles` come in the same order.
+
+  struct Grant {
+    capability @0 :Capability;
+    reach @1 :Reach;
+    disclosable @2 :UInt8 = 7;
+  }
+
   enum Reach {
     open @0;
     session @1;

@@ -9,8 +9,9 @@ interface VirtualMemory @0xb0f4a6e0d91c4a04 {
   reserve @0 (bytes :UInt64, address :UInt64 = 0) -> (address :UInt64);
   # Reserves addresses, at `address` if it is not 0. Reserved addresses cannot be accessed.
 
-  commit @1 (address :UInt64, bytes :UInt64, access :Access);
-  # Backs reserved addresses with zeroed memory; charged now, filled at first touch.
+  commit @1 (address :UInt64, bytes :UInt64, access :Access, guardBytes :UInt64 = 0) -> (address :UInt64);
+  # Backs free or reserved addresses with zeroed memory, at `address` if it is not 0; charged now, filled at first touch. The
+  # `guardBytes` in front of it become reserved if they are free.
 
   decommit @2 (address :UInt64, bytes :UInt64);
   # Gives committed memory back; the addresses stay reserved.
@@ -27,6 +28,9 @@ interface VirtualMemory @0xb0f4a6e0d91c4a04 {
   hold @6 (address :UInt64, bytes :UInt64);
   # Keeps mapped memory: whatever becomes of its object and of the capability that it was mapped with, these pages stay until
   # `unmap`. This process's ledger is charged for the whole object, once, however many mappings of it are held.
+
+  write @7 (address :UInt64, words :List(UInt64));
+  # Puts words (at most 256) into memory that the process may write, from `address` on, a multiple of 8.
 
   enum Access {
     none @0;

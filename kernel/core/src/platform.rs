@@ -182,6 +182,9 @@ pub trait Platform {
     /// Copies `bytes` (a multiple of 8) from one arena to another.
     fn copy_arena(&self, from: RingArea, from_offset: u32, to: RingArea, to_offset: u32, bytes: u32);
 
+    /// Copies words from a range of an arena to this address, within a page that is mapped there; false: none is.
+    fn write_page(&mut self, space: Space, address: u64, area: RingArea, source: ArenaRange) -> bool;
+
     // Devices.
 
     /// Reads an I/O port.

@@ -91,6 +91,18 @@ pub fn read_word(space: Space, address: u64) -> Option<u64> {
     Some(unsafe { word.read_volatile() })
 }
 
+/// Copies words from memory that a program may change to an address within a mapped page; false: none is mapped there.
+///
+/// # Safety
+/// So many words can be read from `from`, which is not part of that page, and fit into it.
+pub unsafe fn write_words(space: Space, address: u64, from: *const u64, words: usize) -> bool {
+    let Some((_, _, held)) = held_entry(space, address) else { return false };
+    let to = layout::direct(held.physical() + address % PAGE_BYTES) as *mut u64;
+    // SAFETY: the frame is mapped in the space and cannot go while the kernel lock is held; the caller vouches for the rest.
+    unsafe { wide::copy(from, to, words) };
+    true
+}
+
 /// Changes the access of a mapped page.
 pub fn protect(space: Space, address: u64, access: Access) {
     if let Some((table, index, held)) = held_entry(space, address) {

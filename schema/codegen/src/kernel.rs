@@ -1,7 +1,8 @@
 //! Constants of the kernel's interfaces: ids, methods, and the layout of parameters and results.
 //!
 //! The kernel reads messages by these offsets and never by a capnp library, so its schemas keep to a subset: flat structs
-//! of integers, enums, capabilities, Data and Text; results with at most one Data or Text, declared last.
+//! of integers, enums, capabilities, Data, Text, and lists of integers or of such structs; results with at most one Data, Text or
+//! list of integers, declared last.
 use crate::names::{snake, upper};
 use crate::request::{Request, short_name};
 use capnp::schema_capnp::{field, node, type_, value};
@@ -37,8 +38,8 @@ fn interface(out: &mut String, request: &Request, node: &node::Reader<'_>) {
         let path = format!("{name}.{method_name}");
         writeln!(out, "/// Method `{path}`.\npub mod {} {{\nuse super::*;", snake(method_name)).expect("string");
         writeln!(out, "/// Method number.\npub const METHOD: u16 = {ordinal};").expect("string");
-        layout(out, "params", &path, &request.node(method.get_param_struct_type()));
-        layout(out, "results", &path, &request.node(method.get_result_struct_type()));
+        layout(out, request, "params", &path, &request.node(method.get_param_struct_type()));
+        layout(out, request, "results", &path, &request.node(method.get_result_struct_type()));
         out.push_str("}\n");
     }
     out.push_str("}\n");
@@ -64,19 +65,22 @@ fn constant(out: &mut String, node: &node::Reader<'_>) {
     writeln!(out, "/// Constant `{name}`.\npub const {}: u64 = {value};", upper(name)).expect("string");
 }
 
-fn layout(out: &mut String, part: &str, path: &str, node: &node::Reader<'_>) {
-    let Ok(node::Struct(structure)) = node.which() else { unreachable!("{path}: {part} are a struct") };
+fn layout(out: &mut String, request: &Request, part: &str, path: &str, node: &node::Reader<'_>) {
+    let Ok(node::Struct(structure)) = node.which() else { unreachable!("{path}: {part} is a struct") };
     let (words, pointers) = (structure.get_data_word_count(), structure.get_pointer_count());
     writeln!(out, "/// Layout of the {part} of `{path}`.\npub mod {part} {{\n#[allow(unused_imports)]\nuse super::*;")
         .expect("string");
     writeln!(out, "/// Size.\npub const SHAPE: Shape = Shape {{ data_words: {words}, pointers: {pointers} }};")
         .expect("string");
-    let mut blobs = 0;
+    let mut behind = 0;
     for item in structure.get_fields().expect("fields") {
         let name = item.get_name().expect("name").to_str().expect("UTF-8");
         let Ok(field::Slot(slot)) = item.which() else { panic!("{path}: {part}.{name} is a group") };
         let kind = slot.get_type().expect("type").which().expect("known type");
         let constant = upper(name);
+        if let Some(element) = element_struct(&kind) {
+            layout(out, request, &snake(name), path, &request.node(element));
+        }
         writeln!(out, "/// Field `{name}`.").expect("string");
         match scalar_bytes(&kind) {
             Some(bytes) => {
@@ -88,21 +92,30 @@ fn layout(out: &mut String, part: &str, path: &str, node: &node::Reader<'_>) {
                 )
             }
             None => {
-                let blob = matches!(kind, type_::Text(()) | type_::Data(()));
+                let is_behind = matches!(kind, type_::Text(()) | type_::Data(()) | type_::List(_));
                 let capability = matches!(kind, type_::Interface(_) | type_::AnyPointer(_));
-                assert!(blob || capability, "{path}: the kernel cannot read {part}.{name}");
+                assert!(is_behind || capability, "{path}: the kernel cannot read {part}.{name}");
                 assert!(
-                    !blob || slot.get_offset() as u16 + 1 == pointers,
+                    !is_behind || slot.get_offset() as u16 + 1 == pointers,
                     "{path}: {part}.{name} must be the last pointer"
                 );
-                blobs += u32::from(blob);
+                behind += u32::from(is_behind);
                 writeln!(out, "pub const {constant}: Pointer = Pointer {{ index: {} }};", slot.get_offset())
             }
         }
         .expect("string");
     }
-    assert!(blobs <= 1, "{path}: {part} have more than one Data or Text");
+    assert!(behind <= 1, "{path}: {part} have more than one Data, Text or list");
     out.push_str("}\n");
+}
+
+/// The structs that a list is of.
+fn element_struct(kind: &type_::WhichReader<'_>) -> Option<u64> {
+    let type_::List(list) = kind else { return None };
+    match list.get_element_type().expect("type").which().expect("known type") {
+        type_::Struct(element) => Some(element.get_type_id()),
+        _ => None,
+    }
 }
 
 fn scalar_bytes(kind: &type_::WhichReader<'_>) -> Option<u32> {

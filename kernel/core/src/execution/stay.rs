@@ -68,6 +68,8 @@ pub mod cost {
     pub const NEW_TABLE: u32 = 700;
     /// A thread's record and context, without its ring area.
     pub const THREAD: u32 = 3_000;
+    /// A capability that is given to a process among others.
+    pub const GRANT: u32 = 300;
     /// A method that makes or changes an object.
     pub const METHOD: u32 = 1_000;
     /// A word of a program's stack that is read for a crash record.

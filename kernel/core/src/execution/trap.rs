@@ -126,7 +126,7 @@ impl<P: Platform> Kernel<P> {
 
     /// Maps the page that a first touch asks for, if the range there allows the access.
     #[inline]
-    fn fill(&mut self, process: Id<Process>, page: u64, access: FaultAccess) -> bool {
+    pub(crate) fn fill(&mut self, process: Id<Process>, page: u64, access: FaultAccess) -> bool {
         let Some(range) = self.processes[process].ranges.find(page) else { return false };
         let (allowed, shared) = match range.kind {
             Kind::Reserved | Kind::Unmapping { .. } => return false,

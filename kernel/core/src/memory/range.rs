@@ -78,6 +78,14 @@ impl Kind {
         }
     }
 
+    /// What may be done with its memory; `None`: it is not a program's own.
+    pub fn access(&self) -> Option<Access> {
+        match self {
+            Self::Committed(access) | Self::Mapped { access, .. } => Some(*access),
+            Self::Reserved | Self::Unmapping { .. } | Self::Ring(_) => None,
+        }
+    }
+
     /// The same memory with another access.
     pub fn with_access(self, access: Access) -> Self {
         match self {

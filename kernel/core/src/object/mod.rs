@@ -9,6 +9,7 @@ mod io_ports;
 mod kernel_log;
 mod ledger;
 mod memory_object;
+mod memory_write;
 mod notification;
 pub(crate) mod null;
 mod process;
@@ -34,6 +35,7 @@ use crate::ledger::{Ledger, Resource};
 use crate::lifecycle::fault::RECORD_WORDS;
 use crate::platform::{ArenaRange, Platform};
 use crate::slab::Id;
+use capos_abi::interface::virtual_memory::write;
 use capos_abi::layout::{Pointer, Shape};
 use capos_abi::ring::Submission;
 use capos_abi::status;
@@ -117,6 +119,7 @@ impl<P: Platform> Kernel<P> {
             Object::Memory(id) => self.memory_object(id, &call),
             Object::Thread(id) => self.thread(id, &call),
             Object::Session(id) | Object::SessionControl(id) => self.session(id, &call),
+            Object::VirtualMemory(id) if call.entry.method == write::METHOD => self.write_from_message(id, &call),
             _ => self.call_with_params(&call, object),
         }
     }
@@ -169,8 +172,24 @@ impl<P: Platform> Kernel<P> {
         params: &Params<'_>,
         field: Pointer,
     ) -> Result<(SlotRef, Capability), Refusal> {
+        self.slot_among(&self.all_sent(call)?, call, params, field)
+    }
+
+    /// The capabilities that a call carries.
+    fn all_sent(&self, call: &KernelCall<'_>) -> Result<SentCaps, Refusal> {
         let mut caps = SentCaps::NONE;
         self.list_sent(call.caller, call.segment, call.entry.caps & 15, &mut caps)?;
+        Ok(caps)
+    }
+
+    /// As [`Self::sent_slot`], of those that a call carries.
+    fn slot_among(
+        &self,
+        caps: &SentCaps,
+        call: &KernelCall<'_>,
+        params: &Params<'_>,
+        field: Pointer,
+    ) -> Result<(SlotRef, Capability), Refusal> {
         let index = params.capability(field)?.ok_or(status::BAD_ARGUMENT)?;
         let handle = *caps.as_slice().get(index).ok_or(status::BAD_MESSAGE)?;
         let handles = &self.processes[call.process()].handles;
@@ -209,6 +228,14 @@ impl<P: Platform> Kernel<P> {
             at += 8;
         }
         Ok(Step::Done(Done { bytes: at - call.result.offset, caps: handles.len() as u8, value: 0 }))
+    }
+
+    /// Writes a result whose list of words follows the fixed part.
+    fn answer_words(&mut self, call: &KernelCall<'_>, reply: &Reply, words: &[u64]) -> Result<Step, Refusal> {
+        let (area, fixed) = (call.caller.area, reply.words());
+        self.platform.write_arena(area, call.result.offset, fixed);
+        self.platform.write_arena(area, call.result.offset + fixed.len() as u32 * 8, words);
+        Ok(Step::Done(Done { bytes: (fixed.len() + words.len()) as u32 * 8, caps: 0, value: 0 }))
     }
 
     /// Answers with one capability, derived from the one that was called; its room is checked here.

@@ -9,10 +9,13 @@ use crate::ipc::operation::{Refusal, Step, refused};
 use crate::ipc::record::{MethodTarget, Waiter};
 use crate::platform::Platform;
 use crate::slab::Id;
+use capos_abi::handle::{Handle, NULL};
 use capos_abi::interface;
 use capos_abi::interface::process::{
-    crash, exit, grant, handle_faults, inspect, kill, outcome, reach, resume, set_session, start, state, suspend, wait,
+    crash, exit, grant, grant_all, handle_faults, inspect, kill, outcome, reach, resume, set_session, start, state,
+    suspend, wait,
 };
+use capos_abi::message::MAX_CAPS;
 use capos_abi::status::{self, transfer};
 
 impl<P: Platform> Kernel<P> {
@@ -25,6 +28,7 @@ impl<P: Platform> Kernel<P> {
         self.stay.spend(cost::METHOD);
         match call.entry.method {
             grant::METHOD => self.grant_to_process(id, call, params),
+            grant_all::METHOD => self.grant_all(id, call, params),
             start::METHOD => self.start_process(id, call),
             kill::METHOD => {
                 call.check_room(kill::results::SHAPE, 0, 0)?;
@@ -57,23 +61,64 @@ impl<P: Platform> Kernel<P> {
     ) -> Result<Step, Refusal> {
         let (slot, capability) = self.sent_slot(call, params, grant::params::CAPABILITY)?;
         call.check_room(grant::results::SHAPE, 0, 0)?;
-        if !self.processes[id].is_alive() {
-            return Err(status::BAD_STATE.into());
+        self.check_alive(id)?;
+        let (reach, disclosable) = (params.get(grant::params::REACH), params.get(grant::params::DISCLOSABLE));
+        let given = self.granted(id, call, capability, reach, disclosable)?;
+        self.reserve_handles(id, 1)?;
+        let copy = self.insert_derived(slot, id, given);
+        let mut reply = Reply::new(grant::results::SHAPE);
+        reply.set(grant::results::HANDLE, self.handle_of(copy));
+        self.answer(call, &reply)
+    }
+
+    fn grant_all(&mut self, id: Id<Process>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
+        use grant_all::{params as p, results};
+        let (caps, grants) = (self.all_sent(call)?, params.structs(p::GRANTS)?);
+        if grants.len() > MAX_CAPS {
+            return Err(status::BAD_ARGUMENT.into());
         }
-        if capability.confined && !self.share_session(call.process(), id) {
+        call.check_room(results::SHAPE, 0, grants.len() * size_of::<Handle>())?;
+        self.check_alive(id)?;
+        let mut given = [None; MAX_CAPS];
+        for (place, grant) in given.iter_mut().zip(grants.iter()) {
+            let (slot, capability) = self.slot_among(&caps, call, &grant, p::grants::CAPABILITY)?;
+            let (reach, disclosable) = (grant.get(p::grants::REACH), grant.get(p::grants::DISCLOSABLE));
+            *place = Some((slot, self.granted(id, call, capability, reach, disclosable)?));
+        }
+        self.reserve_handles(id, grants.len() as u32)?;
+        let mut handles = [NULL; MAX_CAPS];
+        for (handle, (slot, capability)) in handles.iter_mut().zip(given.into_iter().flatten()) {
+            self.stay.spend(cost::GRANT);
+            let copy = self.insert_derived(slot, id, capability);
+            *handle = self.handle_of(copy);
+        }
+        let mut reply = Reply::new(results::SHAPE);
+        reply.set_words(results::HANDLES, grants.len());
+        self.answer_words(call, &reply, handles.get(..grants.len()).unwrap_or_default())
+    }
+
+    fn check_alive(&self, id: Id<Process>) -> Result<(), Refusal> {
+        if self.processes[id].is_alive() { Ok(()) } else { Err(status::BAD_STATE.into()) }
+    }
+
+    /// What a process gets of a capability that the caller holds.
+    fn granted(
+        &self,
+        to: Id<Process>,
+        call: &KernelCall<'_>,
+        capability: Capability,
+        reach: u64,
+        disclosable: u64,
+    ) -> Result<Capability, Refusal> {
+        if capability.confined && !self.share_session(call.process(), to) {
             return Err(refused(0, transfer::CONFINED));
         }
-        let confined = match u16::try_from(params.get(grant::params::REACH)) {
+        let confined = match u16::try_from(reach) {
             Ok(reach::OPEN) => capability.confined,
             Ok(reach::SESSION) => true,
             _ => return Err(status::BAD_ARGUMENT.into()),
         };
-        let disclosable = capability.disclosable & params.get(grant::params::DISCLOSABLE) as u8;
-        self.reserve_handles(id, 1)?;
-        let copy = self.insert_derived(slot, id, Capability { confined, disclosable, ..capability });
-        let mut reply = Reply::new(grant::results::SHAPE);
-        reply.set(grant::results::HANDLE, self.handle_of(copy));
-        self.answer(call, &reply)
+        Ok(Capability { confined, disclosable: capability.disclosable & disclosable as u8, ..capability })
     }
 
     fn set_session(&mut self, id: Id<Process>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {

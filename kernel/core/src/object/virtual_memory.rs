@@ -9,7 +9,7 @@ use crate::ipc::operation::{Refusal, Step, refused};
 use crate::ledger::Resource;
 use crate::memory::Access;
 use crate::memory::frame::FRAME_BYTES;
-use crate::memory::range::{FIRST_ADDRESS, Kind, LAST_ADDRESS, Piece};
+use crate::memory::range::{FIRST_ADDRESS, Kind, LAST_ADDRESS, Piece, Range};
 use crate::platform::Platform;
 use crate::slab::Id;
 use capos_abi::interface::virtual_memory::{commit, decommit, hold, map, protect, reserve, unmap};
@@ -60,18 +60,25 @@ impl<P: Platform> Kernel<P> {
     fn commit_memory(&mut self, id: Id<Process>, call: &KernelCall<'_>, params: &Params<'_>) -> Result<Step, Refusal> {
         use commit::{params as p, results};
         call.check_room(results::SHAPE, 0, 0)?;
-        let (start, end) = span(params.get(p::ADDRESS), params.get(p::BYTES))?;
+        let guard = params.get(p::GUARD_BYTES);
+        let (guard, start, end) = self.place_behind(id, guard, params.get(p::ADDRESS), params.get(p::BYTES))?;
         let access = Access::from_abi(params.get(p::ACCESS)).ok_or(status::BAD_ARGUMENT)?;
-        self.require_reserved(id, start, end)?;
+        let is_vacant = self.check_free(id, guard, end)?;
         let pages = (end - start) / FRAME_BYTES;
         self.ledgers[self.processes[id].ledger].check(Resource::Frames, pages)?;
         if !self.make_all_tables(call.thread(), id, start, end)? {
             return Ok(Step::Again);
         }
+        if guard < start {
+            self.prepare_ranges(id, guard)?;
+        }
         self.prepare_ranges(id, start)?;
         self.charge_frames(self.processes[id].ledger, pages)?;
+        if guard < start && is_vacant {
+            self.processes[id].ranges.set(guard, start, Kind::Reserved);
+        }
         self.processes[id].ranges.set(start, end, Kind::Committed(access));
-        self.answer(call, &Reply::new(results::SHAPE))
+        self.answer_address(call, results::SHAPE, results::ADDRESS, start)
     }
 
     fn decommit_memory(
@@ -132,9 +139,7 @@ impl<P: Platform> Kernel<P> {
             return Err(status::BAD_ARGUMENT.into());
         }
         let (start, end) = self.place(id, params.get(p::ADDRESS), bytes)?;
-        if !self.processes[id].ranges.is_vacant(start, end) {
-            self.require_reserved(id, start, end)?;
-        }
+        self.check_free(id, start, end)?;
         if !self.make_all_tables(call.thread(), id, start, end)? {
             return Ok(Step::Again);
         }
@@ -180,6 +185,29 @@ impl<P: Platform> Kernel<P> {
         span(FIRST_ADDRESS, bytes)?;
         let start = self.processes[id].ranges.gap(bytes).ok_or(status::BAD_ARGUMENT)?;
         Ok((start, start + bytes))
+    }
+
+    /// As [`Self::place`], with a guard in front: where that starts, where the range does, and where it ends.
+    fn place_behind(&self, id: Id<Process>, guard: u64, address: u64, bytes: u64) -> Result<(u64, u64, u64), Refusal> {
+        let all = guard.checked_add(bytes).ok_or(status::BAD_ARGUMENT)?;
+        let (start, end) = match address {
+            0 => self.place(id, 0, all)?,
+            _ => span(address.checked_sub(guard).ok_or(status::BAD_ARGUMENT)?, all)?,
+        };
+        if guard.is_multiple_of(FRAME_BYTES) && bytes > 0 {
+            Ok((start, start + guard, end))
+        } else {
+            Err(status::BAD_ARGUMENT.into())
+        }
+    }
+
+    /// Whether nothing lies within these addresses; else they must be reserved.
+    fn check_free(&self, id: Id<Process>, start: u64, end: u64) -> Result<bool, Refusal> {
+        match self.processes[id].ranges.first(start, end) {
+            None => Ok(true),
+            Some(part) if part == (Range { start, end, kind: Kind::Reserved }) => Ok(false),
+            Some(_) => Err(status::BAD_STATE.into()),
+        }
     }
 
     /// Reserved addresses that lie side by side are one range.

@@ -2,7 +2,7 @@
 use crate::memory::Access;
 use crate::memory::frame::{FRAME_BYTES, Frame, OutOfFrames};
 use crate::memory::page_table::PageTables;
-use crate::platform::{ContextIndex, Platform, REGISTERS, Registers, RingArea, STACK_POINTER, Space};
+use crate::platform::{ArenaRange, ContextIndex, Platform, REGISTERS, Registers, RingArea, STACK_POINTER, Space};
 use capos_abi::ring::{ARENA_OFFSET, COMPLETION_ENTRIES, Completion, SUBMISSION_ENTRIES, Submission, SubmissionHead};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -45,6 +45,8 @@ pub struct Machine {
     pub enabled_lines: HashSet<u8>,
     /// The console takes nothing.
     pub console_is_busy: bool,
+    /// Words that were written into programs' pages from outside, by address.
+    pub written: HashMap<u64, u64>,
     /// Bytes of frames that were filled with zeros.
     pub zeroed: u64,
     /// Frames that were, and that no program has had since.
@@ -185,6 +187,16 @@ impl Platform for Machine {
     }
     fn read_word(&self, _: Space, address: u64) -> Option<u64> {
         (TEST_STACK..TEST_STACK + 16).contains(&address).then_some(address)
+    }
+    fn write_page(&mut self, space: Space, address: u64, area: RingArea, source: ArenaRange) -> bool {
+        assert!(address % FRAME_BYTES + u64::from(source.bytes) <= FRAME_BYTES, "within a page");
+        if !self.pages.contains_key(&(space.0.0, address & !(FRAME_BYTES - 1))) {
+            return false;
+        }
+        let mut words = vec![0; source.bytes as usize / 8];
+        self.read_arena(area, source.offset, &mut words);
+        self.written.extend((address..).step_by(8).zip(words));
+        true
     }
     fn protect(&mut self, space: Space, address: u64, access: Access) {
         if let Some(page) = self.pages.get_mut(&(space.0.0, address)) {

@@ -5,10 +5,11 @@ use crate::authority::capability::Object;
 use crate::execution::trap::FaultAccess;
 use crate::ledger::{Amounts, Resource};
 use crate::memory::Access;
-use crate::memory::range::{FIRST_ADDRESS, LAST_ADDRESS};
+use crate::memory::range::{FIRST_ADDRESS, Kind, LAST_ADDRESS};
 use crate::{Next, execution::process};
 use capos_abi::interface::ledger;
 use capos_abi::interface::virtual_memory::{self, access, commit, decommit, protect, reserve};
+use capos_abi::ring::{Submission, op};
 use capos_abi::status;
 use std::collections::BTreeSet;
 
@@ -147,15 +148,106 @@ fn a_wrong_access_ends_the_process_and_says_why() {
 fn bad_ranges_are_refused() {
     let mut world = World::new();
     let own = space(&mut world, PLENTY);
-    for data in [[1, PAGE, 1], [0, PAGE, 1], [PAGE * 32, 0, 1], [u64::MAX - PAGE + 1, PAGE, 1], [PAGE * 32, PAGE, 9]] {
+    for data in [[1, PAGE, 1], [0, 0, 1], [PAGE * 32, 0, 1], [u64::MAX - PAGE + 1, PAGE, 1], [PAGE * 32, PAGE, 9]] {
         assert_eq!(vm(&mut world, own, commit::METHOD, &data).0, status::BAD_ARGUMENT, "{data:?}");
     }
-    assert_eq!(
-        vm(&mut world, own, commit::METHOD, &[PAGE * 32, PAGE, 1]).0,
-        status::BAD_STATE,
-        "nothing is reserved there"
-    );
+    // Data of `commit`: address, bytes, access, bytes of the guard.
+    for guard in [1, PAGE * 17, u64::MAX - PAGE + 1] {
+        let data = [PAGE * 32, PAGE, 1, guard];
+        assert_eq!(vm(&mut world, own, commit::METHOD, &data).0, status::BAD_ARGUMENT, "a guard of {guard:#x}");
+    }
     assert_eq!(vm(&mut world, own, reserve::METHOD, &[1 << 63]).0, status::BAD_ARGUMENT);
+}
+
+#[test]
+fn memory_is_committed_wherever_nothing_is_behind_its_guard() {
+    let mut world = World::new();
+    let own = space(&mut world, PLENTY);
+    let committed = |world: &mut World, address: u64, guard: u64| {
+        vm(world, own, commit::METHOD, &[address, 2 * PAGE, access::READ_WRITE.into(), guard])
+    };
+    let (done, words) = committed(&mut world, 0, PAGE);
+    assert_eq!(done, status::OK);
+    let start = words[1];
+    let ranges = &world.kernel.processes[own.0.process].ranges;
+    assert_eq!(ranges.find(start - PAGE).map(|range| range.kind), Some(Kind::Reserved));
+    assert_eq!(
+        ranges.find(start).map(|range| (range.kind, range.pages())),
+        Some((Kind::Committed(Access::ReadWrite), 2))
+    );
+    assert_eq!(committed(&mut world, start, 0).0, status::BAD_STATE, "it is there");
+    assert_eq!(committed(&mut world, start + 3 * PAGE, 2 * PAGE).0, status::BAD_STATE, "its guard would be there");
+    assert_eq!(committed(&mut world, start + 3 * PAGE, PAGE), (status::OK, vec![1 << 32, start + 3 * PAGE]));
+    assert!(touch(&mut world, own.0, start + 3 * PAGE, FaultAccess::Write));
+    assert!(!touch(&mut world, own.0, start + 2 * PAGE, FaultAccess::Read), "the guard");
+}
+
+/// Writes words into the actor's own memory, by `VirtualMemory.write`; its status.
+fn write(world: &mut World, (actor, memory): (Actor, u64), address: u64, words: &[u64]) -> i32 {
+    // Address, then the list, which follows its pointer.
+    let mut message = vec![1 << 32 | 1 << 48, address, 1 | 5 << 32 | (words.len() as u64) << 35];
+    message.extend(words);
+    world.write(actor, 4096, &message);
+    let entry = Submission {
+        op: op::CALL,
+        handle: memory,
+        interface: virtual_memory::ID,
+        method: virtual_memory::write::METHOD,
+        message_offset: 4096,
+        message_bytes: message.len() as u32 * 8,
+        result_bytes: 64,
+        ..Submission::default()
+    };
+    world.run(actor, entry)[0].status
+}
+
+#[test]
+fn words_are_written_where_the_process_may_write() {
+    const START: u64 = 0x4000_0000;
+    let mut world = World::new();
+    let own = space(&mut world, PLENTY);
+    let data = [START, 2 * PAGE, access::READ_WRITE.into()];
+    assert_eq!(vm(&mut world, own, commit::METHOD, &data).0, status::OK);
+    let words: Vec<u64> = (1..=256).collect();
+    assert_eq!(write(&mut world, own, START + PAGE - 1024, &words), status::OK, "over the end of a page");
+    let written = &world.kernel.platform.written;
+    assert_eq!(written.len(), words.len());
+    assert!((START + PAGE - 1024..).step_by(8).zip(words).all(|(address, word)| written.get(&address) == Some(&word)));
+    assert_eq!(write(&mut world, own, START, &[0; 257]), status::BAD_ARGUMENT);
+    assert_eq!(write(&mut world, own, START + 4, &[1]), status::BAD_ARGUMENT);
+    assert_eq!(write(&mut world, own, START + 2 * PAGE - 8, &[1, 2]), status::BAD_STATE, "the second lies behind");
+    assert_eq!(write(&mut world, own, u64::MAX - 7, &[1, 2]), status::BAD_ARGUMENT);
+    let readable = [START, PAGE, access::READ.into()];
+    assert_eq!(vm(&mut world, own, protect::METHOD, &readable).0, status::OK);
+    assert_eq!(write(&mut world, own, START, &[1]), status::BAD_STATE, "it may not write there itself");
+    let ring = world.kernel.threads[own.0.thread].ring_address;
+    assert_eq!(write(&mut world, own, ring, &[1]), status::BAD_STATE, "rings belong to their threads");
+}
+
+#[test]
+fn a_list_that_is_longer_than_its_message_is_not_read() {
+    const START: u64 = 0x4000_0000;
+    let mut world = World::new();
+    let own = space(&mut world, PLENTY);
+    assert_eq!(vm(&mut world, own, commit::METHOD, &[START, PAGE, access::READ_WRITE.into()]).0, status::OK);
+    for pointer in
+        [1 | 5 << 32 | 2 << 35, 5 | 5 << 32 | 1 << 35, u64::from(-16_i32 as u32 | 1) | 5 << 32 | 1 << 35, 1 | 2 << 32]
+    {
+        let data = [START, pointer, 7];
+        world.write(own.0, 0, &[1 << 32 | 1 << 48, data[0], data[1], data[2]]);
+        let entry = Submission {
+            op: op::CALL,
+            handle: own.1,
+            interface: virtual_memory::ID,
+            method: virtual_memory::write::METHOD,
+            message_bytes: 32,
+            result_offset: 1024,
+            result_bytes: 64,
+            ..Submission::default()
+        };
+        assert_eq!(world.run(own.0, entry)[0].status, status::BAD_MESSAGE, "{pointer:#x}");
+    }
+    assert!(world.kernel.platform.written.is_empty());
 }
 
 #[test]
@@ -228,9 +320,7 @@ fn a_range_ends_where_it_ends() {
     let start = 0x4000_0000;
     let whole = PAGES * PAGE;
     assert_eq!(vm(&mut world, own, reserve::METHOD, &[whole, start]).0, status::OK);
-    for (begin, bytes) in
-        [(start, whole + PAGE), (start - PAGE, whole + PAGE), (start - PAGE, PAGE), (start + whole, PAGE)]
-    {
+    for (begin, bytes) in [(start, whole + PAGE), (start - PAGE, whole + PAGE)] {
         let data = [begin, bytes, access::READ_WRITE.into()];
         assert_eq!(vm(&mut world, own, commit::METHOD, &data).0, status::BAD_STATE, "{begin:#x}, {bytes:#x}");
     }

@@ -191,6 +191,56 @@ fn grant_to(world: &mut World, holder: Actor, control: u64, handle: u64, data: u
     if done.status == status::OK { Ok(world.read(holder, 1024, 2)[1]) } else { Err(done) }
 }
 
+/// `Process.grantAll` of capabilities that `holder` holds, each with its reach; their handles.
+fn grant_all_to(world: &mut World, holder: Actor, control: u64, grants: &[(u64, u16)]) -> Result<Vec<u64>, Completion> {
+    let mut message: Vec<u64> = grants.iter().flat_map(|(handle, _)| [*handle, mode::COPY]).collect();
+    // The root has one pointer, to a list of structs of a data word and a pointer, whose first word says so.
+    let (words, count) = (2 * grants.len() as u64, grants.len() as u64);
+    message.extend([1 << 48, 1 | 7 << 32 | words << 35, count << 2 | 1 << 32 | 1 << 48]);
+    message.extend((0..).zip(grants).flat_map(|(index, (_, reach))| [u64::from(*reach), 3 | index << 32]));
+    world.write(holder, 0, &message);
+    let entry = Submission {
+        op: op::CALL,
+        caps: grants.len() as u8,
+        handle: control,
+        interface: process::ID,
+        method: process::grant_all::METHOD,
+        message_bytes: message.len() as u32 * 8,
+        result_offset: 1024,
+        result_bytes: 256,
+        ..Submission::default()
+    };
+    let done = only(world.run(holder, entry));
+    if done.status != status::OK {
+        return Err(done);
+    }
+    let words = world.read(holder, 1024, done.bytes as usize / 8);
+    assert_eq!(words[..2], [1 << 48, 1 | 5 << 32 | count << 35]);
+    Ok(words[2..].to_vec())
+}
+
+#[test]
+fn several_capabilities_are_granted_all_or_none() {
+    let mut world = World::new();
+    let (giver, child) = (world.actor("giver", PLENTY), world.actor("child", PLENTY));
+    let control = world.give(giver, Object::Process(child.process), process::ID);
+    let null = world.give(giver, Object::Null, null::ID);
+    let ledger = world.ledger(giver);
+    let held = |world: &World| world.kernel.processes[child.process].handles.used();
+    let handles =
+        grant_all_to(&mut world, giver, control, &[(null, reach::OPEN), (ledger, reach::SESSION)]).expect("granted");
+    let slots = &world.kernel.processes[child.process].handles;
+    let given: Vec<_> = handles.iter().map(|handle| *slots.get(*handle).expect("held")).collect();
+    assert!(given[0].object == Object::Null && matches!(given[1].object, Object::Ledger(_)));
+    assert_eq!(given.iter().map(|capability| capability.confined).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(held(&world), 2);
+    let refused =
+        grant_all_to(&mut world, giver, control, &[(null, reach::OPEN), (null, 9)]).expect_err("no such reach");
+    assert_eq!((refused.status, held(&world)), (status::BAD_ARGUMENT, 2), "not even the first one is given");
+    assert_eq!(grant_all_to(&mut world, giver, control, &[]), Ok(vec![]));
+    assert_eq!(grant_all_to(&mut world, giver, control, &[(null, reach::OPEN); 15]).expect("room").len(), 15);
+}
+
 #[test]
 fn an_ended_session_fails_closed() {
     let mut world = World::new();

@@ -97,9 +97,9 @@ pub fn is_end(interface: u64, method: u16) -> bool {
 /// How many methods an interface has.
 pub fn methods(interface: u64) -> u16 {
     match interface {
-        process::ID => 11,
+        process::ID => 12,
         ledger::ID => 8,
-        virtual_memory::ID => 7,
+        virtual_memory::ID => 8,
         endpoint_server::ID => 3,
         endpoint::ID | memory_object::ID | handle_manager::ID | clock::ID => 2,
         _ => 1,

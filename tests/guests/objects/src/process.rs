@@ -27,6 +27,7 @@ pub const CHECKS: &[Check] = &[
     ("Process.resume", resume),
     ("Process.crash", crash),
     ("Process.handleFaults", handle_faults),
+    ("Process.grantAll", grant_all),
     ("FaultHandler.next", next),
     ("FaultHandler.registers", registers),
     ("FaultHandler.resume", resume_faulted),
@@ -66,6 +67,30 @@ fn grant() -> Result<(), Failure> {
     holds("another process holds it, and nothing else", holding == 1)?;
     let nothing = puppet.process.grant_request();
     refused(nothing.call(), status::BAD_ARGUMENT)
+}
+
+fn grant_all() -> Result<(), Failure> {
+    let puppet = Puppet::new(exiting())?;
+    let grant_all = |reaches: &[Reach]| {
+        let mut request = puppet.process.grant_all_request();
+        let mut grants = request.get().init_grants(reaches.len() as u32);
+        for (index, reach) in (0..).zip(reaches) {
+            let mut grant = grants.reborrow().get(index);
+            grant.set_reach(*reach);
+            grant.init_capability().set_as_capability(notification::create()?.into_client_hook());
+        }
+        request.call()
+    };
+    let handles: Vec<u64> =
+        grant_all(&[Reach::Open, Reach::Session, Reach::Open])?.get()?.get_handles()?.iter().collect();
+    holds("each has a handle of its own", handles.len() == 3 && handles[0] != handles[1] && handles[1] != handles[2])?;
+    let holding = || Ok::<u32, Failure>(puppet.process.inspect_request().call()?.get()?.get_handles());
+    holds("the other process holds them", holding()? == 3)?;
+    let mut request = puppet.process.grant_all_request();
+    let mut grants = request.get().init_grants(2);
+    grants.reborrow().get(0).init_capability().set_as_capability(notification::create()?.into_client_hook());
+    refused(request.call(), status::BAD_ARGUMENT)?;
+    holds("if one cannot be given none is", holding()? == 3)
 }
 
 fn start() -> Result<(), Failure> {

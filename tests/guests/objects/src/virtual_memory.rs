@@ -2,7 +2,7 @@
 
 use crate::Check;
 use crate::ledger::{LIMITS, memory, part, reclaim_all, used_and_limits};
-use crate::puppet::{DATA, Puppet, code};
+use crate::puppet::{CODE, DATA, Puppet, code, exiting};
 use crate::verify::{comes, holds, refused};
 use capnp::capability::FromClientHook;
 use capos_abi::PAGE_BYTES;
@@ -20,6 +20,7 @@ pub const CHECKS: &[Check] = &[
     ("VirtualMemory.map", map),
     ("VirtualMemory.unmap", unmap),
     ("VirtualMemory.hold", hold),
+    ("VirtualMemory.write", write_words),
 ];
 
 /// Pages of a range, and an address where nothing of this program lies.
@@ -40,11 +41,17 @@ fn reserve_at(address: u64, bytes: u64) -> capnp::Result<u64> {
 }
 
 fn commit_at(address: u64, bytes: u64, access: Access) -> capnp::Result<()> {
+    commit_behind(address, 0, bytes, access).map(drop)
+}
+
+/// The same behind a guard; where the memory starts.
+fn commit_behind(address: u64, guard_bytes: u64, bytes: u64, access: Access) -> capnp::Result<u64> {
     let mut request = own()?.commit_request();
     request.get().set_address(address);
+    request.get().set_guard_bytes(guard_bytes);
     request.get().set_bytes(bytes);
     request.get().set_access(access);
-    request.call().map(drop)
+    Ok(request.call()?.get()?.get_address())
 }
 
 fn unmap_at(address: u64, bytes: u64) -> capnp::Result<()> {
@@ -77,6 +84,26 @@ fn read(address: u64) -> u8 {
 fn write(address: u64, value: u8) {
     // SAFETY: the checks write only where they have memory of their own.
     unsafe { std::ptr::with_exposed_provenance_mut::<u8>(address as usize).write_volatile(value) }
+}
+
+fn write_words() -> Result<(), Failure> {
+    let puppet = Puppet::new(exiting())?;
+    let put = |address: u64, words: &[u64]| {
+        let mut request = puppet.memory.write_request();
+        request.get().set_address(address);
+        let mut list = request.get().init_words(words.len() as u32);
+        (0..).zip(words).for_each(|(index, word)| list.set(index, *word));
+        request.call()
+    };
+    put(DATA + PAGE_BYTES - 16, &[1 << 40, 7])?;
+    let last = [puppet.word(DATA + PAGE_BYTES - 16), puppet.word(DATA + PAGE_BYTES - 8)];
+    holds("the words are there", last == [1 << 40, 7])?;
+    put(DATA, &(0..256).collect::<Vec<u64>>())?;
+    holds("many at a time", puppet.word(DATA + 255 * 8) == 255)?;
+    refused(put(DATA, &[0; 257]), status::BAD_ARGUMENT)?;
+    refused(put(DATA + 4, &[1]), status::BAD_ARGUMENT)?;
+    refused(put(DATA + PAGE_BYTES - 8, &[1, 2]), status::BAD_STATE)?;
+    refused(put(CODE, &[1]), status::BAD_STATE)
 }
 
 /// What a puppet faults by that does this where its data is, after something was done to that.
@@ -135,8 +162,13 @@ fn commit() -> Result<(), Failure> {
     }
     holds("touching it costs no more", frames()? == charged)?;
     refused(commit_at(FAR, PAGE_BYTES, Access::Read), status::BAD_STATE)?;
-    refused(commit_at(FAR + BYTES, PAGE_BYTES, Access::Read), status::BAD_STATE)?;
-    Ok(unmap_at(FAR, BYTES)?)
+    refused(commit_at(FAR + BYTES - PAGE_BYTES, 2 * PAGE_BYTES, Access::Read), status::BAD_STATE)?;
+    unmap_at(FAR, BYTES)?;
+    let start = commit_behind(0, PAGE_BYTES, PAGE_BYTES, Access::ReadWrite)?;
+    write(start, 1);
+    refused(reserve_at(start - PAGE_BYTES, PAGE_BYTES).map(drop), status::BAD_STATE)?;
+    unmap_at(start - PAGE_BYTES, 2 * PAGE_BYTES)?;
+    Ok(reserve_at(start - PAGE_BYTES, 2 * PAGE_BYTES).and_then(|start| unmap_at(start, 2 * PAGE_BYTES))?)
 }
 
 fn decommit() -> Result<(), Failure> {
