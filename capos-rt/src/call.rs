@@ -34,7 +34,7 @@ use rare::Rare;
 /// Capabilities accepted in a result unless the caller says otherwise.
 pub const USUAL_ACCEPTED: u8 = 4;
 /// Descriptors for which every message leaves room in front.
-pub const USUAL_DESCRIPTORS: u32 = 4;
+pub const USUAL_DESCRIPTORS: u32 = 8;
 /// Bytes of that room.
 pub const HEAD_BYTES: u32 = USUAL_DESCRIPTORS * size_of::<CapDescriptor>() as u32;
 

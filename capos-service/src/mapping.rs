@@ -88,16 +88,35 @@ pub fn map(memory: &virtual_memory::Client, object: memory_reader::Client, part:
 /// Backs addresses with zeroed memory, at `address` or, if that is 0, anywhere, behind `guard_bytes` that cannot be
 /// accessed; returns where the memory starts.
 pub fn zeroed(memory: &virtual_memory::Client, address: u64, guard_bytes: u64, bytes: u64) -> Result<u64, Error> {
-    let mut request = memory.reserve_request();
-    let mut parameters = request.get();
-    parameters.set_address(address);
-    parameters.set_bytes(guard_bytes + bytes);
-    let start = request.call()?.get()?.get_address() + guard_bytes;
     let mut request = memory.commit_request();
     let mut parameters = request.get();
-    parameters.set_address(start);
+    parameters.set_address(address);
+    parameters.set_guard_bytes(guard_bytes);
     parameters.set_bytes(bytes);
     parameters.set_access(Access::ReadWrite);
-    request.call()?;
-    Ok(start)
+    Ok(request.call()?.get()?.get_address())
+}
+
+/// Words that one call writes: they fit into an ordinary request.
+const WRITTEN_WORDS: usize = 256;
+
+/// Writes bytes into an address space that may be another one. Where they do not begin or end with a word of memory, the rest of
+/// that becomes zero.
+pub fn write(memory: &virtual_memory::Client, address: u64, bytes: &[u8]) -> Result<(), Error> {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    let first = address & !7;
+    let mut padded = vec![0; (address - first) as usize];
+    padded.extend(bytes);
+    padded.resize(padded.len().next_multiple_of(8), 0);
+    let (words, _) = padded.as_chunks();
+    for (part, at) in words.chunks(WRITTEN_WORDS).zip((first..).step_by(WRITTEN_WORDS * 8)) {
+        let mut request = memory.write_request();
+        request.get().set_address(at);
+        let mut list = request.get().init_words(part.len() as u32);
+        (0..).zip(part).for_each(|(index, word)| list.set(index, u64::from_le_bytes(*word)));
+        request.call()?;
+    }
+    Ok(())
 }

@@ -1,8 +1,8 @@
 //! Starting a program: what a kernel elsewhere calls `exec`, done by the spawner with ordinary capabilities.
 //!
-//! [`plan`] reads the program file, [`Executable`] keeps it read, [`image`] fills what the new process writes, [`Spawn`] does it in this order: a
-//! ledger and a process; the file mapped, shared by all instances; memory of its own; a stack behind a guard page; a
-//! thread; the grants, and the startup block that names them. Then the process starts. It holds exactly what was granted
+//! [`plan`] reads the program file, [`Executable`] keeps it read, [`image`] says what is written, [`Spawn`] does it in this order: a
+//! ledger and a process; the file mapped, shared by all instances; memory of its own, filled; behind a guard page, that of the main
+//! thread; the thread; the grants, and the startup block that names them. Then the process starts. It holds exactly what was granted
 //! and, of its own, `process`, `ledger`, `memory`, `thread` and `handles`. All that is asked for here the kernel does at once, so
 //! the calls block.
 //!
@@ -10,6 +10,7 @@
 //! let process = Spawn::new(&binary, "hello").argument("world").grant("log", log).start().await?;
 //! ```
 
+mod child;
 mod error;
 mod executable;
 pub mod image;
@@ -20,7 +21,6 @@ mod test;
 pub use error::{SpawnError, Unfit};
 pub use executable::Executable;
 
-use crate::mapping::{Mapping, Part, map, zeroed};
 use crate::{RingCall, slot};
 use capnp::Error;
 use capnp::capability::FromClientHook;
@@ -29,15 +29,12 @@ use capnp::traits::HasTypeId;
 use capos_abi::PAGE_BYTES;
 use capos_abi::ring::DEFAULT_AREA_BYTES;
 use capos_abi::startup::slot as own;
-use image::{Layout, Startup};
-use plan::Plan;
-use schema::handle_manager_capnp::handle_manager;
+use child::Child;
 use schema::ledger_capnp::ledger;
-use schema::memory_object_capnp::{memory_object, memory_reader};
+use schema::memory_object_capnp::memory_reader;
 use schema::process_capnp::process;
 use schema::session_capnp::session;
-use schema::thread_capnp::thread;
-use schema::virtual_memory_capnp::virtual_memory::{self, Access};
+use std::borrow::Cow;
 use std::rc::Rc;
 
 /// Bytes of a main thread's stack unless something else was asked for.
@@ -72,7 +69,7 @@ enum Payer {
 
 /// A capability for the new process.
 struct Grant {
-    slot: String,
+    slot: Cow<'static, str>,
     interface: u64,
     capability: Box<dyn ClientHook>,
 }
@@ -132,7 +129,7 @@ impl Spawn {
 
     /// Puts a copy of a capability whose type is not known here into the slot.
     pub fn grant_as(mut self, slot: &str, interface: u64, capability: Box<dyn ClientHook>) -> Spawn {
-        self.grants.push(Grant { slot: slot.into(), interface, capability });
+        self.grants.push(Grant { slot: Cow::Owned(slot.into()), interface, capability });
         self
     }
 
@@ -210,146 +207,8 @@ pub async fn reclaim(ledger: &ledger::Client) -> Result<(), Error> {
     Ok(())
 }
 
-/// A process being built.
-struct Child {
-    ledger: ledger::Client,
-    process: process::Client,
-    memory: virtual_memory::Client,
-    handles: handle_manager::Client,
-}
-
-impl Child {
-    fn new(ledger: ledger::Client, name: &str) -> Result<Child, Error> {
-        let mut request = ledger.create_process_request();
-        request.get().set_name(name);
-        let reply = request.call()?;
-        let made = reply.get()?;
-        Ok(Child { ledger, process: made.get_process()?, memory: made.get_memory()?, handles: made.get_handles()? })
-    }
-
-    fn build(&self, spawn: Spawn, executable: &Executable) -> Result<(), SpawnError> {
-        let plan = &executable.plan;
-        if let Some(session) = spawn.session {
-            let mut request = self.process.set_session_request();
-            request.get().set_session(session);
-            request.call()?;
-        }
-        let startup_bytes = image::startup_bytes(spawn.grants.len() + OWN_GRANTS, &spawn.arguments)?;
-        let layout = Layout::new(plan, startup_bytes);
-        self.share(plan, &executable.binary)?;
-        let object = self.create_memory(layout.bytes())?;
-        let (storage, startup) = self.map_own(plan, &layout, &object)?;
-        let stack = zeroed(&self.memory, 0, PAGE_BYTES, spawn.stack_bytes)?;
-        let stack = stack..stack + spawn.stack_bytes;
-        let entry = Entry {
-            address: plan.entry,
-            stack_pointer: stack.end,
-            thread_pointer: storage + image::control_offset(plan),
-            argument: startup,
-            ring_bytes: spawn.ring_bytes,
-        };
-        let thread = self.create_thread(entry)?;
-        let capabilities = self.grant_all(thread, spawn.grants)?;
-        let block = Startup { arguments: &spawn.arguments, capabilities: &capabilities, stack }.encode(plan)?;
-
-        let own_memory = slot::<virtual_memory::Client>(own::MEMORY)?;
-        let mut mapping = Mapping::new(&own_memory, object.cast_to(), layout.bytes(), Access::ReadWrite)?;
-        // SAFETY: mapped writable; the only other mapping is that of a process that does not run.
-        let image = unsafe { mapping.bytes_mut() };
-        image::fill(image, &layout, plan, |offset, to| executable.file.copy(offset, to), storage);
-        image::put(image, layout.startup.start, &block);
-        drop(mapping);
-        self.process.start_request().call()?;
-        Ok(())
-    }
-
-    /// Maps what all instances share.
-    fn share(&self, plan: &Plan, binary: &memory_reader::Client) -> Result<(), Error> {
-        for part in &plan.shared {
-            let access = if part.executable { Access::ReadExecute } else { Access::Read };
-            let place = Part { offset: part.offset, bytes: part.bytes, address: part.address, access };
-            map(&self.memory, binary.clone(), place)?;
-        }
-        Ok(())
-    }
-
-    /// Maps the instance's own memory; returns where its thread-local storage and its startup block are.
-    fn map_own(&self, plan: &Plan, layout: &Layout, object: &memory_object::Client) -> Result<(u64, u64), Error> {
-        let place = |range: &std::ops::Range<u64>, address, access| {
-            let part = Part { offset: range.start, bytes: range.end - range.start, address, access };
-            map(&self.memory, object.clone().cast_to(), part)
-        };
-        for (part, range) in plan.private.iter().zip(&layout.data) {
-            if part.filled_bytes > 0 {
-                place(range, part.address, Access::ReadWrite)?;
-            }
-            if part.zero_bytes > 0 {
-                zeroed(&self.memory, part.address + part.filled_bytes, 0, part.zero_bytes)?;
-            }
-        }
-        let storage = place(&layout.storage, 0, Access::ReadWrite)?;
-        Ok((storage, place(&layout.startup, 0, Access::Read)?))
-    }
-
-    fn create_memory(&self, bytes: u64) -> Result<memory_object::Client, Error> {
-        let mut request = self.ledger.create_memory_object_request();
-        request.get().set_bytes(bytes);
-        request.call()?.get()?.get_memory()
-    }
-
-    fn create_thread(&self, entry: Entry) -> Result<thread::Client, Error> {
-        let mut request = self.ledger.create_thread_request();
-        let mut parameters = request.get();
-        parameters.set_process(self.process.clone());
-        parameters.set_entry(entry.address);
-        parameters.set_stack_pointer(entry.stack_pointer);
-        parameters.set_thread_pointer(entry.thread_pointer);
-        parameters.set_argument(entry.argument);
-        parameters.set_ring_bytes(entry.ring_bytes);
-        request.call()?.get()?.get_thread()
-    }
-
-    /// Gives the process what it holds; returns name, interface and the process's handle of each.
-    fn grant_all(&self, thread: thread::Client, grants: Vec<Grant>) -> Result<Vec<(String, u64, u64)>, SpawnError> {
-        let own: [Grant; OWN_GRANTS] = [
-            Grant::new(own::PROCESS, self.process.clone()),
-            Grant::new(own::LEDGER, self.ledger.clone()),
-            Grant::new(own::MEMORY, self.memory.clone()),
-            Grant::new(own::HANDLES, self.handles.clone()),
-            Grant::new(own::THREAD, thread),
-        ];
-        let mut granted: Vec<(String, u64, u64)> = Vec::new();
-        for grant in own.into_iter().chain(grants) {
-            if granted.iter().any(|(slot, ..)| *slot == grant.slot) {
-                return Err(SpawnError::BadSlotName(grant.slot));
-            }
-            let handle = self.grant(grant.capability)?;
-            granted.push((grant.slot, grant.interface, handle));
-        }
-        Ok(granted)
-    }
-
-    fn grant(&self, capability: Box<dyn ClientHook>) -> Result<u64, Error> {
-        let mut request = self.process.grant_request();
-        request.get().init_capability().set_as_capability(capability);
-        Ok(request.call()?.get()?.get_handle())
-    }
-}
-
-/// Capabilities that every process gets.
-const OWN_GRANTS: usize = 5;
-
 impl Grant {
-    fn new<C: FromClientHook + HasTypeId>(slot: &str, capability: C) -> Grant {
+    fn new<C: FromClientHook + HasTypeId>(slot: &'static str, capability: C) -> Grant {
         Grant { slot: slot.into(), interface: C::TYPE_ID, capability: capability.into_client_hook() }
     }
-}
-
-/// How a main thread starts.
-struct Entry {
-    address: u64,
-    stack_pointer: u64,
-    thread_pointer: u64,
-    argument: u64,
-    ring_bytes: u32,
 }

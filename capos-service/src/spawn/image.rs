@@ -1,81 +1,96 @@
-//! The memory that a spawner fills for a new process: written data, the main thread's storage and the startup block.
+//! What a spawner writes into the memory of a new process: data, the main thread's storage and the startup block.
 //!
-//! All of it is one memory object, in this order, each part on pages of its own.
+//! The main thread's memory lies behind a guard page: its stack, its thread-local storage with the control block, the startup block.
 
 use super::SpawnError;
-use super::plan::Plan;
+use super::plan::{Plan, Private};
 use capos_abi::PAGE_BYTES;
 use capos_abi::startup::{CapSetEntry, MAGIC, NAME_BYTES, StartupBlock, VERSION};
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// Bytes of the control block at the thread pointer. Its first word points to itself.
 const CONTROL_BYTES: u64 = 64;
 
-/// Offsets in the memory object; multiples of the page size.
+/// Where the parts of the main thread's memory lie, from its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// One range for each of `Plan::private`, maybe empty.
-    pub data: Vec<Range<u64>>,
-    /// Thread-local storage and control block.
-    pub storage: Range<u64>,
-    /// The startup block.
-    pub startup: Range<u64>,
+    /// Bytes of the stack, which comes first.
+    pub stack_bytes: u64,
+    /// Offset of the initial image of thread-local storage.
+    pub storage: u64,
+    /// Offset of the control block, which the thread pointer points to.
+    pub control: u64,
+    /// Offset of the startup block.
+    pub startup: u64,
+    /// Bytes of it all.
+    pub bytes: u64,
 }
 
 impl Layout {
-    /// Lays the parts out; `startup_bytes` are those of [`Startup::bytes`].
-    pub fn new(plan: &Plan, startup_bytes: u64) -> Layout {
-        let mut end = 0;
-        let mut take = |bytes: u64| {
-            let start = end;
-            end += bytes.next_multiple_of(PAGE_BYTES);
-            start..end
-        };
-        let data = plan.private.iter().map(|part| take(part.filled_bytes)).collect();
-        let storage = take(control_offset(plan) + CONTROL_BYTES);
-        Layout { data, storage, startup: take(startup_bytes) }
-    }
-
-    /// Bytes of the memory object.
-    pub fn bytes(&self) -> u64 {
-        self.startup.end
+    /// Lays the parts out behind a stack of whole pages; `startup_bytes` are those of [`startup_bytes`].
+    pub fn new(plan: &Plan, stack_bytes: u64, startup_bytes: u64) -> Layout {
+        let alignment = plan.tls.alignment.max(CONTROL_BYTES);
+        let control = stack_bytes + plan.tls.bytes.next_multiple_of(alignment);
+        let storage = control - plan.tls.bytes.next_multiple_of(plan.tls.alignment.max(1));
+        let startup = control + CONTROL_BYTES;
+        Layout { stack_bytes, storage, control, startup, bytes: (startup + startup_bytes).next_multiple_of(PAGE_BYTES) }
     }
 }
 
-/// Bytes from the start of the storage's pages to the thread pointer.
-pub fn control_offset(plan: &Plan) -> u64 {
-    let alignment = plan.tls.alignment.max(CONTROL_BYTES);
-    plan.tls.bytes.next_multiple_of(alignment)
+/// Bytes, and the address that they go to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Where to.
+    pub address: u64,
+    /// What.
+    pub bytes: Vec<u8>,
 }
 
-/// Fills data and thread-local storage. `image` is the whole memory object, zeroed; `copy` copies from an offset in the
-/// program file; `storage` is the address that the process has its storage at.
-pub fn fill(image: &mut [u8], layout: &Layout, plan: &Plan, copy: impl Fn(u64, &mut [u8]), storage: u64) {
-    for (range, part) in layout.data.iter().zip(&plan.private) {
-        copy(part.content.start, part_of(image, range.start + part.content_offset, &part.content));
+impl Piece {
+    /// Written data of an instance; `copy` copies from an offset in the program file.
+    pub fn data(part: &Private, copy: impl Fn(u64, &mut [u8])) -> Piece {
+        Piece { address: part.address + part.content_offset, bytes: read(&part.content, copy) }
     }
-    let control = control_offset(plan);
-    let start = control - plan.tls.bytes.next_multiple_of(plan.tls.alignment.max(1));
-    copy(plan.tls.image.start, part_of(image, layout.storage.start + start, &plan.tls.image));
-    put(image, layout.storage.start + control, &(storage + control).to_le_bytes());
+
+    /// The initial image of thread-local storage, in memory that starts at `start`.
+    pub fn storage(plan: &Plan, layout: &Layout, start: u64, copy: impl Fn(u64, &mut [u8])) -> Piece {
+        Piece { address: start + layout.storage, bytes: read(&plan.tls.image, copy) }
+    }
+
+    /// The control block and the startup block behind it, in memory that starts at `start`.
+    pub fn startup(layout: &Layout, start: u64, block: &[u8]) -> Piece {
+        let address = start + layout.control;
+        let mut bytes = address.to_le_bytes().to_vec();
+        bytes.resize(CONTROL_BYTES as usize, 0);
+        bytes.extend(block);
+        Piece { address, bytes }
+    }
 }
 
-/// As many bytes at an offset of the image as `content` has.
-fn part_of<'a>(image: &'a mut [u8], offset: u64, content: &Range<u64>) -> &'a mut [u8] {
-    &mut image[offset as usize..][..(content.end - content.start) as usize]
+/// A range of the program file.
+fn read(range: &Range<u64>, copy: impl Fn(u64, &mut [u8])) -> Vec<u8> {
+    let mut bytes = vec![0; (range.end - range.start) as usize];
+    copy(range.start, &mut bytes);
+    bytes
 }
 
-/// Puts `bytes` at an offset of the image.
-pub fn put(image: &mut [u8], offset: u64, bytes: &[u8]) {
-    image[offset as usize..][..bytes.len()].copy_from_slice(bytes);
+/// What a new process holds.
+pub struct Granted {
+    /// Name of its slot.
+    pub slot: Cow<'static, str>,
+    /// Interface that it was granted with.
+    pub interface: u64,
+    /// The process's handle of it.
+    pub handle: u64,
 }
 
 /// What the startup block says besides the program file's layout.
 pub struct Startup<'a> {
     /// Arguments, the program's name first.
     pub arguments: &'a [String],
-    /// Slot names, interfaces, and handles of the new process.
-    pub capabilities: &'a [(String, u64, u64)],
+    /// What the new process holds.
+    pub capabilities: &'a [Granted],
     /// The main thread's stack.
     pub stack: Range<u64>,
 }
@@ -97,10 +112,10 @@ impl Startup<'_> {
         ];
         const { assert!(size_of::<StartupBlock>() == size_of::<[u64; 9]>()) };
         let mut bytes: Vec<u8> = words.into_iter().flat_map(u64::to_le_bytes).collect();
-        for (name, interface, handle) in self.capabilities {
-            bytes.extend(handle.to_le_bytes());
-            bytes.extend(interface.to_le_bytes());
-            bytes.extend(slot_name(name)?);
+        for granted in self.capabilities {
+            bytes.extend(granted.handle.to_le_bytes());
+            bytes.extend(granted.interface.to_le_bytes());
+            bytes.extend(slot_name(&granted.slot)?);
         }
         bytes.extend(arguments);
         Ok(bytes)

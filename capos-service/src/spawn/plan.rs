@@ -53,11 +53,9 @@ pub struct Shared {
 pub struct Private {
     /// First address.
     pub address: u64,
-    /// Bytes that are filled from the file.
-    pub filled_bytes: u64,
-    /// Zero bytes behind them.
-    pub zero_bytes: u64,
-    /// What they are filled with, as a range of the file.
+    /// Bytes, zero where nothing else is said.
+    pub bytes: u64,
+    /// What is written there, as a range of the file.
     pub content: Range<u64>,
     /// Where in the memory that goes.
     pub content_offset: u64,
@@ -139,7 +137,7 @@ impl Plan {
         let image_bytes = self.tls.image.end - self.tls.image.start;
         let loaded = |address, bytes| holds(address, bytes, self.tls.address, image_bytes);
         let in_memory = self.shared.iter().any(|part| loaded(part.address, part.bytes))
-            || self.private.iter().any(|part| loaded(part.address, part.filled_bytes));
+            || self.private.iter().any(|part| loaded(part.address, part.bytes));
         if image_bytes > 0 && !in_memory { Err(Unfit::BadThreadLocalStorage) } else { Ok(()) }
     }
 }
@@ -156,14 +154,7 @@ fn segments(head: &[u8], header: &FileHeader<LittleEndian>) -> Result<Vec<Progra
 }
 
 fn private(segment: &ProgramHeader, content: Range<u64>, first: u64, end: u64) -> Private {
-    let filled_end = if content.is_empty() { first } else { page_ceil(segment.p_vaddr + segment.p_filesz) };
-    Private {
-        address: first,
-        filled_bytes: filled_end - first,
-        zero_bytes: end - filled_end,
-        content,
-        content_offset: segment.p_vaddr - first,
-    }
+    Private { address: first, bytes: end - first, content, content_offset: segment.p_vaddr - first }
 }
 
 fn tls(file_bytes: u64, segment: &ProgramHeader) -> Result<Tls, Unfit> {

@@ -1,6 +1,6 @@
 //! The pure half of the loader on the host: plans of good and bad files, and of files that were good.
 
-use super::image::{self, Layout, Startup};
+use super::image::{self, Granted, Layout, Piece, Startup};
 use super::plan::{Plan, Private, Shared, Tls, USER_ADDRESSES};
 use super::{SpawnError, Unfit};
 use elf::abi::{PF_R, PF_W, PF_X, PT_LOAD, PT_TLS};
@@ -69,13 +69,7 @@ fn a_program_is_planned() {
     let constants = Shared { offset: 0, bytes: 0x1000, address: 0x20_0000, executable: false };
     let text = Shared { offset: 0x1000, bytes: 0x1000, address: 0x20_1000, executable: true };
     assert_eq!(plan.shared, [constants, text]);
-    let data = Private {
-        address: 0x20_2000,
-        filled_bytes: 0x1000,
-        zero_bytes: 0x3000,
-        content: 0x1800..0x1900,
-        content_offset: 0x800,
-    };
+    let data = Private { address: 0x20_2000, bytes: 0x4000, content: 0x1800..0x1900, content_offset: 0x800 };
     assert_eq!(plan.private, [data]);
     assert_eq!(plan.tls, Tls { address: 0x20_2800, image: 0x1800..0x1808, bytes: 24, alignment: 8 });
 }
@@ -112,28 +106,29 @@ fn each_defect_has_its_name() {
 
 #[test]
 fn memory_is_filled() {
+    const START: u64 = 0x7000_0000;
     let plan = plan(&[CONSTANTS, TEXT, DATA, STORAGE]).unwrap();
-    let layout = Layout::new(&plan, 100);
-    assert_eq!(
-        (layout.data[0].clone(), layout.storage.clone(), layout.startup.clone()),
-        (0..0x1000, 0x1000..0x2000, 0x2000..0x3000)
-    );
+    let layout = Layout::new(&plan, 0x4000, 100);
+    let parts = (layout.storage, layout.control, layout.startup, layout.bytes);
+    assert_eq!(parts, (0x4000 + 40, 0x4000 + 64, 0x4000 + 128, 0x5000));
     let content: Vec<u8> = (0..FILE_BYTES).map(|index| index as u8 | 1).collect();
-    let mut memory = vec![0; layout.bytes() as usize];
     let copy = |offset: u64, to: &mut [u8]| to.copy_from_slice(&content[offset as usize..][..to.len()]);
-    image::fill(&mut memory, &layout, &plan, copy, 0x7000_0000);
-    assert_eq!(memory[..0x800], [0; 0x800]);
-    assert_eq!(memory[0x800..0x900], content[0x1800..0x1900]);
-    let control = 0x1000 + image::control_offset(&plan) as usize;
-    assert_eq!(memory[control - 24..control - 16], content[0x1800..0x1808]);
-    assert_eq!(memory[control..control + 8], (0x7000_0000 + image::control_offset(&plan)).to_le_bytes());
+    let data = Piece::data(&plan.private[0], copy);
+    assert_eq!(data, Piece { address: 0x20_2800, bytes: content[0x1800..0x1900].to_vec() });
+    let storage = Piece::storage(&plan, &layout, START, copy);
+    assert_eq!(storage, Piece { address: START + layout.storage, bytes: content[0x1800..0x1808].to_vec() });
+    let startup = Piece::startup(&layout, START, b"block");
+    assert_eq!(startup.address, START + layout.control);
+    assert_eq!(startup.bytes[..8], startup.address.to_le_bytes(), "the control block points to itself");
+    assert_eq!(startup.bytes[8..64], [0; 56]);
+    assert_eq!(startup.bytes[64..], *b"block");
 }
 
 #[test]
 fn the_startup_block_has_the_announced_size() {
     let plan = plan(&[TEXT]).unwrap();
     let arguments = ["hello".to_string(), "world".to_string()];
-    let capabilities = [("log".to_string(), 7, 8)];
+    let capabilities = [Granted { slot: "log".into(), interface: 7, handle: 8 }];
     let block =
         Startup { arguments: &arguments, capabilities: &capabilities, stack: 0x1000..0x2000 }.encode(&plan).unwrap();
     assert_eq!(block.len() as u64, image::startup_bytes(1, &arguments).unwrap());
@@ -146,7 +141,8 @@ fn bad_names_and_arguments_are_refused() {
     let plan = plan(&[TEXT]).unwrap();
     assert!(matches!(image::startup_bytes(0, &["a\0b".to_string()]), Err(SpawnError::BadArgument(_))));
     for name in ["", "a\0b", &"x".repeat(48)] {
-        let block = Startup { arguments: &[], capabilities: &[(name.to_string(), 1, 1)], stack: 0..0 }.encode(&plan);
+        let capabilities = [Granted { slot: name.to_string().into(), interface: 1, handle: 1 }];
+        let block = Startup { arguments: &[], capabilities: &capabilities, stack: 0..0 }.encode(&plan);
         assert!(matches!(block, Err(SpawnError::BadSlotName(_))), "{name:?}");
     }
 }
@@ -160,13 +156,10 @@ fn check(plan: &Plan, file_bytes: u64) {
         assert!(USER_ADDRESSES.contains(&part.address) && part.address + part.bytes <= USER_ADDRESSES.end);
     }
     for part in &plan.private {
-        [part.address, part.filled_bytes, part.zero_bytes].into_iter().for_each(aligned);
-        assert!(
-            part.content_offset + (part.content.end - part.content.start) <= part.filled_bytes
-                || part.content.is_empty()
-        );
+        [part.address, part.bytes].into_iter().for_each(aligned);
+        assert!(part.content_offset + (part.content.end - part.content.start) <= part.bytes);
         assert!(part.content.end <= file_bytes);
-        assert!(part.address + part.filled_bytes + part.zero_bytes <= USER_ADDRESSES.end);
+        assert!(part.address + part.bytes <= USER_ADDRESSES.end);
     }
     assert!(plan.tls.image.end <= file_bytes && plan.tls.image.end - plan.tls.image.start <= plan.tls.bytes);
 }
