@@ -28,6 +28,10 @@ impl<P: Platform> Kernel<P> {
     /// A running thread has faulted: it waits for its handler, or its process ends.
     pub(crate) fn take_fault(&mut self, thread: Id<Thread>, fault: Fault) {
         let process = self.threads[thread].process;
+        // Where nothing can be charged any more no page is filled: that is the end of the ledger, not a fault of the program.
+        if self.ledgers[self.processes[process].ledger].closed {
+            return self.end_process(process, Outcome::Killed);
+        }
         if self.processes[process].handlers == 0 {
             return self.end_by_fault(thread, fault);
         }

@@ -68,6 +68,19 @@ fn processes_on_the_ledger_and_below_it_end() {
 }
 
 #[test]
+fn who_faults_while_its_ledger_is_reclaimed_was_killed() {
+    let mut world = World::new();
+    let (holder, actor) = (world.actor("holder", PLENTY), world.actor("a", PLENTY));
+    world.give(holder, Object::Process(actor.process), process::ID);
+    let ledger = world.kernel.processes[actor.process].ledger;
+    world.kernel.ledgers[ledger].closed = true;
+    world.touch(actor, 0);
+    world.settle();
+    assert_eq!(world.kernel.processes[actor.process].state, State::Ended(Outcome::Killed));
+    assert!(!world.kernel.platform.console.contains("faulted"));
+}
+
+#[test]
 fn what_others_hold_of_it_is_stale() {
     let mut world = World::new();
     let (owner, other) = (world.actor("owner", PLENTY), world.actor("other", PLENTY));

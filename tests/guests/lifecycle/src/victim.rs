@@ -52,9 +52,12 @@ pub fn run(what: &str) -> i32 {
             raw::signal(signals, ALIVE);
         },
         // Not `spin_loop`: the emulator leaves the processor at every `pause`.
-        "spin" => loop {
-            black_box(());
-        },
+        "spin" => {
+            raw::signal(signals, ALIVE);
+            loop {
+                black_box(());
+            }
+        }
         what => {
             forbidden(what);
             1

@@ -177,7 +177,7 @@ pub fn run() -> Result<(), Failure> {
     for _ in 0..AGAIN {
         match appetite.take() {
             Err(again) if again == refused => {}
-            _ => return Err(format!("{appetite:?}: refused once, but not always").into()),
+            again => return Err(format!("{appetite:?}: refused with {refused:?}, then {:?}", again.err()).into()),
         }
     }
     let said = refused.exhausted().ok_or_else(|| format!("{appetite:?}: status {}", refused.status))?;
