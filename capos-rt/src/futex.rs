@@ -77,7 +77,13 @@ pub fn wait(word: &AtomicU32, expected: u32, deadline: u64) -> Outcome {
 
 /// Wakes up to `count` threads that wait for the word at this address; answers how many.
 pub fn wake(address: usize, count: usize) -> usize {
-    wake_by(raw::signal, address, count)
+    if count == 1 { usize::from(wake_one(address)) } else { wake_by(raw::signal, address, count) }
+}
+
+/// Wakes the one that has waited longest for the word at this address; whether there is one.
+fn wake_one(address: usize) -> bool {
+    let thread = bucket(address).lock().pop(address);
+    thread.inspect(|&thread| raw::signal(thread, PARK_BIT)).is_some()
 }
 
 /// The same for all that wait, when the calling thread enters the kernel next.

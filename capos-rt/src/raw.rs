@@ -301,7 +301,6 @@ pub fn signal(notification: Handle, bits: u64) {
 }
 
 /// The same, at the next entry.
-#[inline]
 pub fn post_signal(notification: Handle, bits: u64) {
     let entry =
         Submission { op: op::SIGNAL, flags: flag::QUIET, handle: notification, arg: bits, ..Submission::default() };
@@ -315,7 +314,7 @@ pub fn release(handle: Handle) {
 }
 
 /// Queues an operation that is over as soon as it starts and whose success is silent. Any free tag will do for it.
-#[inline]
+#[inline(always)]
 pub fn push_quiet(ring: &Ring, entry: Submission) {
     let tag = ring.free_tag().expect("asynchronous operations leave tags free");
     ring.push(Submission { tag, ..entry });

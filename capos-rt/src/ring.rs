@@ -135,7 +135,7 @@ impl Ring {
     // ---- submissions
 
     /// Queues an entry; the next [`Ring::enter`] starts it.
-    #[inline]
+    #[inline(always)]
     pub fn push(&self, entry: Submission) {
         let (area, tail) = (self.area.get(), self.sq_tail.get());
         if tail.wrapping_sub(area.load(offset_of!(Header, sq_head))) >= SUBMISSION_ENTRIES {
@@ -216,6 +216,7 @@ impl Ring {
     }
 
     /// Waits for the completion with this `user_data` and takes it, wherever it stands.
+    #[inline]
     fn await_completion(&self, user_data: u64) -> Completion {
         loop {
             let tail = self.cq_tail();
@@ -228,6 +229,7 @@ impl Ring {
     }
 
     /// Takes the completion with this `user_data`, if it stands before `tail`.
+    #[inline]
     fn take(&self, user_data: u64, tail: u32) -> Option<Completion> {
         let (area, head) = (self.area.get(), self.cq_head.get());
         let mut position = head;
@@ -255,6 +257,7 @@ impl Ring {
     }
 
     /// Moves the head over completions that nobody waits for any more.
+    #[inline]
     fn skip_settled(&self) {
         let (area, mut head, tail) = (self.area.get(), self.cq_head.get(), self.cq_tail());
         while head != tail {
@@ -284,14 +287,15 @@ impl Ring {
     // ---- blocking
 
     /// Runs one operation to its end. Completions of other operations stay for their readers.
-    pub fn run(&self, mut entry: Submission) -> Completion {
-        entry.tag = self.take_tag().expect("asynchronous operations leave tags free");
-        entry.user_data = BLOCKING | u64::from(entry.tag);
+    #[inline(always)]
+    pub fn run(&self, entry: Submission) -> Completion {
+        let tag = self.take_tag().expect("asynchronous operations leave tags free");
+        let user_data = BLOCKING | u64::from(tag);
         let unread = self.unread();
-        self.push(entry);
+        self.push(Submission { tag, user_data, ..entry });
         self.enter(unread + 1, 0);
-        let completion = self.await_completion(entry.user_data);
-        self.give_tag(entry.tag);
+        let completion = self.await_completion(user_data);
+        self.give_tag(tag);
         completion
     }
 
@@ -312,21 +316,23 @@ impl Ring {
     /// Takes a pending record.
     #[inline]
     pub fn take_tag(&self) -> Option<u16> {
-        for (index, word) in self.free_tags.iter().enumerate() {
-            let free = word.get();
-            if free != 0 {
-                word.set(free & (free - 1));
-                return Some(index as u16 * 64 + free.trailing_zeros() as u16);
-            }
-        }
-        None
+        let tag = self.free_tag()?;
+        let word = self.tag_word(tag);
+        word.set(word.get() & (word.get() - 1));
+        Some(tag)
     }
 
     /// Gives a pending record back, after its DONE completion.
     #[inline]
     pub fn give_tag(&self, tag: u16) {
-        let word = &self.free_tags[usize::from(tag) / 64 % 4];
+        let word = self.tag_word(tag);
         word.set(word.get() | 1 << (tag % 64));
+    }
+
+    /// The free tags beside this one.
+    #[inline]
+    fn tag_word(&self, tag: u16) -> &Cell<u64> {
+        &self.free_tags[usize::from(tag) / 64 % 4]
     }
 
     // ---- arena
