@@ -35,14 +35,21 @@ pub struct Payer<'a> {
 }
 
 /// Makes room for so many more; those that follow will not need the heap.
-#[inline]
+#[inline(always)]
 pub fn make_room<T>(list: &mut Vec<T>, more: usize, payer: Payer<'_>) -> Result<(), Refusal> {
     if has_room(list, more) {
         return Ok(());
     }
-    payer.stay.spend(cost::ALLOCATION);
-    payer.stay.spend_on_bytes(held(list));
-    grow(list, more, &mut payer.ledgers[payer.ledger])
+    let Payer { ledgers, ledger, stay } = payer;
+    pay_for_room(list, more, &mut ledgers[ledger], stay)
+}
+
+/// As [`make_room`], where there is none.
+#[cold]
+fn pay_for_room<T>(list: &mut Vec<T>, more: usize, ledger: &mut Ledger, stay: &mut Stay) -> Result<(), Refusal> {
+    stay.spend(cost::ALLOCATION);
+    stay.spend_on_bytes(held(list));
+    grow(list, more, ledger)
 }
 
 /// Whether so many more will not need the heap.

@@ -91,6 +91,7 @@ impl Bits {
     }
 
     /// The longest waiting one whose bits are set, with the bits it takes.
+    #[inline(always)]
     pub fn pop_satisfied(&mut self) -> Option<(Waiter, u64)> {
         if self.is_clear() {
             return None;

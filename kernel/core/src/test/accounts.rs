@@ -3,6 +3,7 @@ use super::calls::{call, pair, receive};
 use super::scheduling::bind;
 use super::world::{PLENTY, World};
 use crate::execution::schedule::account::{Account, Numbers, SLICE_NANOSECONDS};
+use crate::ipc::notification::Signalled;
 use capos_abi::ring::{Submission, op};
 
 const MILLISECOND: u64 = 1_000_000;
@@ -68,7 +69,7 @@ fn an_urgent_thread_that_wakes_elsewhere_interrupts_a_processor_where_others_wai
     let _ = world.kernel.timer(1);
     world.settle();
     world.kernel.begin_stay(0);
-    world.kernel.notify_thread(urgent.thread, 1);
+    world.kernel.set_bits(Signalled::Thread(urgent.thread), 1);
     let _ = world.kernel.reschedule(0);
     assert_eq!(world.kernel.platform.all_interrupted(), [1]);
     world.settle();

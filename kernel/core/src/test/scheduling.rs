@@ -4,6 +4,7 @@ use crate::authority::capability::Object;
 use crate::execution::schedule::RunQueue;
 use crate::execution::schedule::account::{Account, Numbers, SLICE_NANOSECONDS};
 use crate::execution::thread::{State, Thread};
+use crate::ipc::notification::Signalled;
 use crate::ledger::Amounts;
 use crate::platform::Registers;
 use crate::slab::Id;
@@ -174,7 +175,7 @@ fn wait(world: &mut World, who: Actor) {
 
 /// Wakes a thread that waits; whether it runs at once.
 fn wakes_at_once(world: &mut World, who: Actor) -> bool {
-    world.kernel.notify_thread(who.thread, 1);
+    world.kernel.set_bits(Signalled::Thread(who.thread), 1);
     let _ = world.kernel.reschedule(0);
     running(world, 0) == Some(who.thread)
 }

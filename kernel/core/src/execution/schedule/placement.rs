@@ -46,7 +46,7 @@ impl<P: Platform> Kernel<P> {
     }
 
     /// Lets a processor look at its line, which this thread has joined, if it has to.
-    #[inline]
+    #[inline(always)]
     fn call_attention(&mut self, thread: Id<Thread>, target: usize, is_idle: bool, here: Option<usize>) {
         let (state, account) = (self.scheduler.of(target), &self.threads[thread].account);
         let payer = state.payer.filter(|_| state.current.is_some()).and_then(|payer| self.threads.get(payer));

@@ -18,30 +18,25 @@ impl<P: Platform> Kernel<P> {
     pub(super) fn signal(&mut self, caller: &Caller, entry: &Submission) -> Result<Step, Refusal> {
         Self::check_flags(entry, flag::QUIET)?;
         let handles = &self.processes[caller.process].handles;
-        match handles.get(entry.handle).ok_or(status::STALE)?.object {
-            Object::Notification(id) => self.notify(id, entry.arg),
-            Object::Thread(id) => self.notify_thread(id, entry.arg),
+        let signalled = match handles.get(entry.handle).ok_or(status::STALE)?.object {
+            Object::Notification(id) => Signalled::Notification(id),
+            Object::Thread(id) => Signalled::Thread(id),
             _ => return Err(status::WRONG_INTERFACE.into()),
-        }
+        };
+        self.set_bits(signalled, entry.arg);
         Ok(Step::Done(Done::default()))
     }
 
     /// Sets bits of a notification object.
     pub(crate) fn notify(&mut self, id: Id<Notification>, bits: u64) {
-        self.notifications[id].bits.set(bits);
-        self.answer_waits(Signalled::Notification(id));
+        self.set_bits(Signalled::Notification(id), bits);
     }
 
-    /// Sets bits of a thread's own notification.
-    pub(crate) fn notify_thread(&mut self, id: Id<Thread>, bits: u64) {
-        self.threads[id].bits.set(bits);
-        self.answer_waits(Signalled::Thread(id));
-    }
-
-    /// Answers those who wait for bits that are set, as far as the stay allows; a chore answers the others.
-    #[inline]
-    pub(crate) fn answer_waits(&mut self, signalled: Signalled) {
+    /// Sets bits, and answers those who wait for bits that are set, as far as the stay allows; a chore answers the others.
+    #[inline(always)]
+    pub(crate) fn set_bits(&mut self, signalled: Signalled, mut set: u64) {
         while let Some(bits) = self.bits_of(signalled) {
+            bits.set(core::mem::take(&mut set));
             let waiters = bits.waiters();
             let Some((waiter, taken)) = bits.pop_satisfied() else { return };
             let is_done = bits.is_clear();
@@ -69,7 +64,7 @@ impl<P: Platform> Kernel<P> {
     pub(crate) fn answer_left(&mut self, signalled: Signalled) {
         if let Some(bits) = self.bits_of(signalled) {
             bits.resume();
-            self.answer_waits(signalled);
+            self.set_bits(signalled, 0);
         }
     }
 
@@ -81,6 +76,7 @@ impl<P: Platform> Kernel<P> {
         }
     }
 
+    #[inline(always)]
     fn complete_wait(&mut self, waiter: Waiter, taken: u64) {
         let Some(ended) = end_wait(&mut self.threads[waiter.thread], &self.platform, waiter, taken) else { return };
         self.stay.spend(cost::ABORT);
