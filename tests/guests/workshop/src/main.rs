@@ -1,5 +1,6 @@
 //! Hands out counters, waits, fails and dies on request.
 
+use campaign::make_room;
 use capnp::Error;
 use capos_service::queue::Exchange;
 use capos_service::{Context, is_own, new_client, slot};
@@ -183,6 +184,7 @@ const LIMIT: u32 = 3;
 const THREADS: usize = 4;
 
 fn main() -> ExitCode {
+    make_room();
     capos_service::run(async |context| {
         let workshop = Workshop(Rc::default());
         match context.arguments().next().as_deref() {
