@@ -52,7 +52,8 @@ impl Registers for Model {
             DATA => chip.incoming.pop_front().unwrap_or(0),
             INTERRUPT_ID => chip.identification(),
             LINE_STATUS => {
-                u8::from(!chip.incoming.is_empty()) * DATA_READY | u8::from(chip.in_fifo == 0) * TRANSMITTER_EMPTY
+                let bit = |is_set, bit| if is_set { bit } else { 0 };
+                bit(!chip.incoming.is_empty(), DATA_READY) | bit(chip.in_fifo == 0, TRANSMITTER_EMPTY)
             }
             _ => 0,
         })

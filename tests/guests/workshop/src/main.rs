@@ -184,7 +184,6 @@ const LIMIT: u32 = 3;
 const THREADS: usize = 4;
 
 fn main() -> ExitCode {
-    make_room();
     capos_service::run(async |context| {
         let workshop = Workshop(Rc::default());
         match context.arguments().next().as_deref() {
@@ -194,6 +193,7 @@ fn main() -> ExitCode {
             }
             Some("limited-object") => context.offer_limited_at::<workshop::Client, _>(0, LIMIT, workshop)?,
             limited => {
+                make_room();
                 if limited == Some("limited-service") {
                     context.limit(LIMIT);
                 }
