@@ -8,6 +8,7 @@ use schema::echo_capnp::echo;
 use schema::service_capnp::service_status;
 use schema::supervisor_capnp::supervisor;
 use schema::workshop_capnp::{counter, workshop};
+use std::cell::Cell;
 use std::future::pending;
 use std::rc::Rc;
 use verdict::check;
@@ -128,14 +129,26 @@ fn restart(supervisor: &supervisor::Client, patience_milliseconds: u32) -> Promi
 }
 
 /// A counter that takes its time.
-struct Slow;
+#[derive(Default)]
+struct Slow {
+    has_begun: Cell<bool>,
+    may_end: Cell<bool>,
+}
 
 impl counter::Server for Slow {
     async fn add(self: Rc<Self>, _: counter::AddParams, mut results: counter::AddResults) -> capnp::Result<()> {
-        sleep(MOMENT * 10).await?;
+        self.has_begun.set(true);
+        until(&self.may_end).await?;
         results.get().set_value(7);
         Ok(())
     }
+}
+
+async fn until(flag: &Cell<bool>) -> capnp::Result<()> {
+    while !flag.get() {
+        sleep(MOMENT).await?;
+    }
+    Ok(())
 }
 
 /// A service that is restarted finishes what it is doing, refuses what is new, and is there again.
@@ -144,13 +157,19 @@ async fn good_order(workshop: &workshop::Client, supervisor: &supervisor::Client
     let running = own.clone();
     spawn_local(async move { drop(running.run().await) });
     let mut request = workshop.use_request();
-    request.get().set_counter(new_client::<counter::Client, _>(Slow));
+    let slow = Rc::new(Slow::default());
+    request.get().set_counter(new_client::<counter::Client, Slow>(slow.clone()));
     request.get().set_times(1);
     let in_flight = request.send().promise;
-    sleep(MOMENT).await?;
-    let restarted = restart(supervisor, 10_000);
-    sleep(MOMENT).await?;
-    let error = counters(workshop).await.unwrap_err();
+    until(&slow.has_begun).await?;
+    let restarted = restart(supervisor, 60_000);
+    let error = loop {
+        match counters(workshop).await {
+            Ok(_) => sleep(MOMENT).await?,
+            Err(error) => break error,
+        }
+    };
+    slow.may_end.set(true);
     let failure = CallFailure::of(&error);
     let refused = (failure.side, failure.message) == (Side::Server, "the service is stopping");
     check("a service that stops refuses what is new", refused)?;
@@ -163,7 +182,8 @@ async fn good_order(workshop: &workshop::Client, supervisor: &supervisor::Client
 /// A service that does not come to its end is ended.
 async fn lost_patience(workshop: &workshop::Client, supervisor: &supervisor::Client) -> Result<(), Failure> {
     let waiting = workshop.wait_request().send().promise;
-    sleep(MOMENT).await?;
+    // The service takes calls in order: that one is in flight then.
+    counters(workshop).await?;
     restart(supervisor, 100).await?;
     let error = waiting.await.map(drop).unwrap_err();
     check("patience ends", CallFailure::of(&error).status == Some(status::SERVER_DIED))?;

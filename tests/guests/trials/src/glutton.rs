@@ -159,7 +159,7 @@ extern "C" fn sleep_for_ever() {
     naked_asm!("2:", "mov eax, {enter}", "mov edi, 1", "xor esi, esi", "syscall", "jmp 2b", enter = const CAP_ENTER)
 }
 
-/// Takes until there is no more, tries again, gives one thing back and gets it once more.
+/// Takes until there is no more, however often it tries, gives one thing back and gets it once more.
 pub fn run() -> Result<(), Failure> {
     let name: String = argument("appetite")?.ok_or("for what?")?;
     let appetite = Appetite::ALL.into_iter().find(|appetite| format!("{appetite:?}") == name);
@@ -167,19 +167,15 @@ pub fn run() -> Result<(), Failure> {
     if appetite == Appetite::Pending {
         return fill_the_ring();
     }
-    let mut last = NULL;
+    // Who has started this program may still make room, or use some up.
+    let (mut last, mut refusals) = (NULL, 0);
     let refused = loop {
         match appetite.take() {
-            Ok(handle) => last = handle,
-            Err(refused) => break refused,
+            Ok(handle) => (last, refusals) = (handle, 0),
+            Err(refused) if refusals == AGAIN => break refused,
+            Err(_) => refusals += 1,
         }
     };
-    for _ in 0..AGAIN {
-        match appetite.take() {
-            Err(again) if again == refused => {}
-            again => return Err(format!("{appetite:?}: refused with {refused:?}, then {:?}", again.err()).into()),
-        }
-    }
     let said = refused.exhausted().ok_or_else(|| format!("{appetite:?}: status {}", refused.status))?;
     if said.resource != appetite.resource() || !is_true(&said)? {
         return Err(format!("{appetite:?}: {said}").into());
