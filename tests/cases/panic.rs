@@ -15,6 +15,8 @@ const LAST: &str = "callers may be:";
 fn a_non_maskable_interrupt_is_named() {
     let mut machine = Machine::new().cpus(2).boot();
     machine.expect(READY);
+    // So that it comes while the kernel idles: where a program runs the kernel has no callers.
+    machine.stands_still();
     inject_nmi(&machine);
     machine.expect("kernel panic");
     machine.expect("non-maskable interrupt");
